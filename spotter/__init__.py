@@ -1,0 +1,1 @@
+"""Action spotting in football video."""

@@ -1,0 +1,7 @@
+"""``python -m spotter`` does what ``spotter`` does."""
+
+import sys
+
+from spotter.commands import main
+
+sys.exit(main())

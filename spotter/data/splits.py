@@ -1,0 +1,66 @@
+"""Which games belong to a split: the official lists, a tree's own list, or the user's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from spotter.errors import UserError
+from spotter.tasks import ASSETS, Task
+
+SPLITS = ("train", "valid", "test", "challenge")
+
+
+def load_splits(
+    task: Task, root: str | Path | None = None, overrides: Mapping[str, Any] | None = None
+) -> dict[str, list[str]]:
+    """Return the games of every split, as ``league/season/match``.
+
+    The official lists of ``task`` are the default; a ``splits.json`` in ``root`` takes their place, and
+    ``overrides`` replaces single splits by a list of games, of names of splits, or by a file with one game a line.
+    Raises UserError for an unknown split name or an unreadable file.
+    """
+    packaged, own = ASSETS / "splits" / f"{task.name}.json", Path(root or ".") / "splits.json"
+    path = own if root is not None and own.is_file() else packaged
+    base = _read(path) if path.is_file() else {}
+    splits = {name: list(base.get(name, [])) for name in SPLITS}
+    for name, value in (overrides or {}).items():
+        check_split(name)
+        if value is not None:
+            splits[name] = _games(name, value, base)
+    return splits
+
+
+def check_split(name: str) -> str:
+    """Return ``name`` if it is a split's, else raise UserError."""
+    if name not in SPLITS:
+        raise UserError(f"split {name!r} is unknown: give one of {', '.join(SPLITS)}")
+    return name
+
+
+def _read(path: Path) -> dict[str, list[str]]:
+    try:
+        content = orjson.loads(path.read_bytes())
+    except orjson.JSONDecodeError as error:
+        raise UserError(f"{path}: not JSON ({error})") from error
+    if not isinstance(content, dict) or not all(isinstance(games, list) for games in content.values()):
+        raise UserError(f"{path}: expected an object that maps split names to lists of games")
+    for name in content:
+        check_split(name)
+    return content
+
+
+def _games(name: str, value: str | Sequence[str], base: Mapping[str, list[str]]) -> list[str]:
+    if isinstance(value, str) and value not in SPLITS:
+        path = Path(value)
+        if not path.is_file():
+            raise UserError(f"data.splits.{name}: no file {value!r}; give a list of games, of splits, or a text file")
+        value = [line.strip().rstrip("/") for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    entries = [value] if isinstance(value, str) else list(value)
+    games: list[str] = []
+    for entry in entries:
+        games += base.get(entry, []) if entry in SPLITS else [str(entry).rstrip("/")]
+    return list(dict.fromkeys(games))
