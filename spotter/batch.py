@@ -1,0 +1,38 @@
+"""What travels between the rooms: the batch, and what a head makes of it. B clips, T frames, A anchors, K classes."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, TypedDict
+
+from torch import Tensor
+
+
+class Clip(NamedTuple):
+    """Point at the frames ``start … start + clip_len`` of a half; they may overhang both of its ends."""
+
+    half: int
+    start: int
+
+
+class Batch(TypedDict):
+    """Hold the clips of one step; an evaluation batch may hold none at all (see ``spotter.data.clips``)."""
+
+    inputs: dict[str, Tensor]  # per stream (B, rows, width), float16 or float32 as stored; zero outside the half
+    phase: dict[str, Tensor]  # per stream (B,) float32: rows between the stream's first row and the clip's start
+    valid: Tensor  # (B, T) bool: the frame lies inside the half
+    targets: dict[str, Tensor]  # what the head's loss compares with, empty when there are no labels
+    half: Tensor  # (B,) int64: index of the half
+    start: Tensor  # (B,) int64: the clip's first frame
+
+
+class Output(TypedDict, total=False):
+    """Hold what a head says of a batch."""
+
+    logits: Tensor  # (B, A, K), or (B, A, 1 + K) with the background first
+    displacement: Tensor  # (B, A, K) signed distance from anchor to spot, in anchors
+    log_variance: Tensor  # (B, A, K) of the displacement
+
+
+def batch_size(batch: Batch | dict[str, Any]) -> int:
+    """Return the number of clips in ``batch``."""
+    return len(batch["half"])

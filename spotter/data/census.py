@@ -1,0 +1,50 @@
+"""What a run is trained and scored on: games, halves, hours and spots per class of each split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+
+from spotter.data.datasets import HalfRecord
+from spotter.tasks import Task
+
+
+def census(records: Mapping[str, Sequence[HalfRecord]], task: Task, fps: float) -> dict[str, Any]:
+    """Count each split: ``{"games", "halves", "hours", "spots", "not_shown", "per_class"}``."""
+    return {split: _count(halves, task, fps) for split, halves in records.items()}
+
+
+def _count(halves: Sequence[HalfRecord], task: Task, fps: float) -> dict[str, Any]:
+    spots = [record.spots for record in halves if record.spots is not None]
+    counts = class_counts(halves, len(task.classes))
+    return {
+        "games": len({record.half.game for record in halves}),
+        "halves": len(halves),
+        "hours": round(sum(record.frames for record in halves) / fps / 3600, 2),
+        "spots": int(counts.sum()),
+        "not_shown": int(sum(np.sum(~each.visible) for each in spots)),
+        "per_class": {name: int(count) for name, count in zip(task.classes, counts, strict=True)},
+    }
+
+
+def class_counts(halves: Sequence[HalfRecord], classes: int) -> np.ndarray:
+    """Return the number of spots per class (K,)."""
+    labels = [record.spots.label for record in halves if record.spots is not None]
+    return np.bincount(np.concatenate([np.empty(0, np.int64), *labels]), minlength=classes)
+
+
+def census_table(counts: Mapping[str, Mapping[str, Any]]) -> Table:
+    """Lay the census out for the terminal, a column a split."""
+    table = Table(title="census", title_justify="left")
+    table.add_column("")
+    for split in counts:
+        table.add_column(split, justify="right")
+    for key in ("games", "halves", "hours", "spots", "not_shown"):
+        table.add_row(key.replace("_", " "), *(f"{count[key]:,}" for count in counts.values()))
+    table.add_section()
+    for name in next(iter(counts.values()))["per_class"]:
+        table.add_row(name, *(f"{count['per_class'][name]:,}" for count in counts.values()))
+    return table

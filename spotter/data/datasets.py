@@ -1,0 +1,79 @@
+"""Clips as batches: a torch dataset that assembles a whole batch at once, each row copied only once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from spotter.batch import Batch, Clip
+from spotter.data.targets import Targets
+from spotter.spots import Half, Spots
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HalfRecord:
+    """Hold what is known of a half: its length in frames, and its spots, or None without labels."""
+
+    half: Half
+    frames: int
+    spots: Spots | None
+
+
+class Source(Protocol):
+    """Read the input of a network; ``FeatureSource`` is one."""
+
+    fps: float
+    offset: float
+
+    def read(
+        self, halves: Sequence[Half], clips: Sequence[Clip], clip_len: int
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Return the ``inputs`` and ``phase`` of a batch."""
+
+
+class ClipDataset(Dataset[Batch]):
+    """Return the batch of a list of clips; without ``targets`` or labels it has no targets.
+
+    clip_len : frames of a clip
+    classes : number of classes
+    """
+
+    def __init__(
+        self, records: Sequence[HalfRecord], source: Source, clip_len: int, classes: int, targets: Targets | None
+    ) -> None:
+        self.records, self.source, self.clip_len, self.classes = list(records), source, clip_len, classes
+        labelled = all(record.spots is not None for record in records)
+        self.targets = targets if labelled else None
+        self._halves = [record.half for record in records]
+
+    def __getitem__(self, clips: Sequence[Clip]) -> Batch:
+        inputs, phase = self.source.read(self._halves, clips, self.clip_len)
+        half = np.array([clip.half for clip in clips], dtype=np.int64)
+        start = np.array([clip.start for clip in clips], dtype=np.int64)
+        frames = np.array([self.records[clip.half].frames for clip in clips], dtype=np.int64)
+        index = start[:, None] + np.arange(self.clip_len)  # (B, T)
+        return Batch(
+            inputs=inputs,
+            phase=phase,
+            valid=torch.from_numpy((index >= 0) & (index < frames[:, None])),
+            targets=self._targets(clips),
+            half=torch.from_numpy(half),
+            start=torch.from_numpy(start),
+        )
+
+    def _targets(self, clips: Sequence[Clip]) -> dict[str, Tensor]:
+        if self.targets is None or not clips:
+            return {}
+        made = []
+        for clip in clips:
+            spots = self.records[clip.half].spots or Spots.empty()
+            made.append(
+                self.targets(spots, self.classes, clip.start, self.clip_len, self.source.fps, self.source.offset)
+            )
+        return {key: torch.from_numpy(np.stack([each[key] for each in made])) for key in made[0]}

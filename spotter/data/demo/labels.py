@@ -1,0 +1,40 @@
+"""Matches around real annotations: official label files from a folder or a zip, given to splits."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from spotter.data.splits import load_splits
+from spotter.errors import UserError
+from spotter.evaluation.files import find_games
+from spotter.tasks import Task
+
+SPLITS = ("train", "valid", "test")
+
+
+def labelled_matches(task: Task, source: str | Path, counts: Sequence[int]) -> dict[str, dict[str, bytes]]:
+    """Return the label files of the first games of each split, by split and ``league/season/game``.
+
+    Games of an official split stay in it; others fill up what is wanted beyond those, in sorted order.
+    Raises UserError when there are fewer games than wanted.
+    """
+    found = {"/".join(PurePosixPath(place).parts[-3:]): place for place in find_games(source, task.label_file)}
+    official = load_splits(task)
+    free = sorted(set(found) - {game for games in official.values() for game in games})
+    chosen: dict[str, dict[str, bytes]] = {}
+    for split, count in zip(SPLITS, counts, strict=True):
+        games = [game for game in official[split] if game in found][:count]
+        games += [free.pop(0) for _ in range(min(count - len(games), len(free)))]
+        if len(games) < count:
+            raise UserError(f"{source}: holds {len(games)} games for split {split}, not {count}: give less by --games")
+        chosen[split] = {game: _read(Path(source), PurePosixPath(found[game], task.label_file)) for game in games}
+    return chosen
+
+
+def _read(source: Path, member: PurePosixPath) -> bytes:
+    if source.is_dir():
+        return (source / member).read_bytes()
+    with zipfile.ZipFile(source) as archive:
+        return archive.read(str(member))

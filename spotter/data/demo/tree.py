@@ -1,0 +1,132 @@
+"""Write a simulated data set in the official layout, or complete one."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+from rich.console import Console
+from rich.progress import track
+
+from spotter.data.demo.features import FeatureFile, generator
+from spotter.data.demo.labels import SPLITS, labelled_matches
+from spotter.data.demo.matches import ROUNDS, simulated_match
+from spotter.data.demo.scene import stage
+from spotter.errors import UserError
+from spotter.evaluation.files import read_labels
+from spotter.files import atomic_write
+from spotter.spots import Half, Spots
+from spotter.tasks import Task
+
+DEMO_VERSION = 1
+RECORD = "demo.json"
+DEFAULT_FILE = "baidu_soccer_embeddings"
+MOST = 10 * ROUNDS  # games of a split
+TAIL = 10.0  # seconds of a half after its last spot, at least
+
+
+def simulate(
+    root: str | Path,
+    *,
+    games: Sequence[int] = (6, 2, 2),
+    minutes: float = 45.0,
+    width: int = 128,
+    seed: int = 0,
+    labels: str | Path | None = None,
+    file: str = DEFAULT_FILE,
+    fps: float = 1.0,
+) -> Path:
+    """Write what is missing of a simulated official tree, and return its root.
+
+    games : how many for train, valid and test
+    labels : folder or zip of official label files to take in place of simulated matches
+    file, fps, width : the feature file of every half; other files of the same matches may be added by other calls
+
+    Raises UserError for wrong parameters, and for a folder that holds something else.
+    """
+    root, task = Path(root), Task.load("soccernet-v2")
+    _check(games, minutes, width, seed)
+    wanted = {"version": DEMO_VERSION, "seed": seed, "games": list(games), "minutes": minutes, "labels": bool(labels)}
+    features = FeatureFile(file, float(fps), width)
+    _record(root, wanted, features)
+    splits = _label(root, task, wanted, labels)
+    halves = [Half(game, number) for split in SPLITS for game in splits[split] for number in task.halves]
+    missing = [half for half in halves if not _path(root, half, file).is_file()]
+    if missing:
+        spots = read_labels(root, dict.fromkeys(half.game for half in missing), task)
+        for half in track(missing, "features", console=Console(stderr=True), transient=True):
+            atomic_write(_path(root, half, file), _features(task, features, seed, half, spots[half], 60 * minutes))
+    return root
+
+
+def read_record(root: str | Path) -> dict[str, Any]:
+    """Return the parameters that a simulated tree was made with; raises UserError where there is none."""
+    try:
+        content = orjson.loads((Path(root) / RECORD).read_bytes())
+        return {**content, "files": dict(content["files"])}
+    except FileNotFoundError as error:
+        raise UserError(f"{root}: holds no {RECORD}, so it is no simulated tree: give another folder") from error
+    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+        raise UserError(f"{Path(root) / RECORD}: damaged: delete the folder {root} and make it anew") from error
+
+
+def _check(games: Sequence[int], minutes: float, width: int, seed: int) -> None:
+    if len(games) != len(SPLITS) or not 0 <= min(games) <= max(games) <= MOST or sum(games) == 0:
+        raise UserError(f"games must be three counts up to {MOST}, for {', '.join(SPLITS)}, found {list(games)}")
+    if not 0 < minutes < float("inf"):
+        raise UserError(f"minutes must be above 0, found {minutes:g}")
+    if width < 32:
+        raise UserError(f"width must be at least 32, found {width}")
+    if seed < 0:
+        raise UserError(f"seed must be at least 0, found {seed}")
+
+
+def _record(root: Path, wanted: dict[str, Any], features: FeatureFile) -> None:
+    """Enter the feature file in the tree's record, or find it there; refuse a tree of other parameters."""
+    if root.is_dir() and any(root.iterdir()):
+        files = read_record(root)["files"]
+        found = {key: read_record(root).get(key) for key in wanted}
+    else:
+        files, found = {}, wanted
+    entry = {"fps": features.fps, "width": features.width, "groups": features.groups}
+    differs = [f"{key} {found[key]}, not {wanted[key]}" for key in wanted if found[key] != wanted[key]]
+    differs += [f"{features.name} {files[features.name]}, not {entry}"] if files.get(features.name, entry) != entry else []
+    if differs:
+        raise UserError(f"{root}: holds a simulated tree of {'; '.join(differs)}: give another folder or delete this one")
+    if features.name not in files:
+        content = {**wanted, "files": {**files, features.name: entry}}
+        atomic_write(root / RECORD, orjson.dumps(content, option=orjson.OPT_INDENT_2))
+
+
+def _label(root: Path, task: Task, wanted: dict[str, Any], labels: str | Path | None) -> dict[str, list[str]]:
+    """Write the label files, then ``splits.json``, unless that is there; return its content."""
+    path = root / "splits.json"
+    if not path.is_file():
+        matches = labelled_matches(task, labels, wanted["games"]) if labels else _simulated(task, wanted)
+        for split in matches.values():
+            for game, content in split.items():
+                atomic_write(root / game / task.label_file, content)
+        splits = {split: list(games) for split, games in matches.items()}
+        atomic_write(path, orjson.dumps(splits, option=orjson.OPT_INDENT_2))
+    return orjson.loads(path.read_bytes())
+
+
+def _simulated(task: Task, wanted: dict[str, Any]) -> dict[str, dict[str, bytes]]:
+    """Draw the matches; those of a split are the same whatever the number of games in the others."""
+    return {
+        split: dict(simulated_match(task, wanted["seed"], MOST * place + index, wanted["minutes"]) for index in range(count))
+        for place, (split, count) in enumerate(zip(SPLITS, wanted["games"], strict=True))
+    }
+
+
+def _features(task: Task, features: FeatureFile, seed: int, half: Half, spots: Spots, shortest: float) -> bytes:
+    seconds = max(shortest, spots.time.max(initial=0) + TAIL)
+    parts = stage(task, spots, seconds, generator(seed, "scene", half.game, half.number))
+    return features.encode(seed, half, parts, seconds)
+
+
+def _path(root: Path, half: Half, file: str) -> Path:
+    return root / half.game / f"{half.number}_{file}.npy"

@@ -1,0 +1,107 @@
+"""Precomputed features as the input of a network: one or several streams, memory-mapped."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from spotter.batch import Clip
+from spotter.data.streams import Stream
+from spotter.errors import UserError
+from spotter.spots import Half
+
+
+class FeatureSource:
+    """Read clips of features; the first stream is the clock whose rows are the frames.
+
+    Files are mapped when they are first needed, in whichever process needs them, and only a clip's rows are copied.
+    ``path_of(stream, half)`` says where files lie; it defaults to the official tree below ``root``.
+    """
+
+    kind = "features"
+
+    def __init__(
+        self,
+        streams: Mapping[str, Mapping[str, Any]],
+        root: str | Path | None = None,
+        path_of: Callable[[Stream, Half], Path] | None = None,
+    ) -> None:
+        if not streams:
+            raise UserError("data.streams: expected at least one feature stream")
+        self.streams = [Stream.load(name, content) for name, content in streams.items()]
+        self.fps = self.streams[0].fps
+        self.offset = self.streams[0].offset
+        self.root = None if root is None else str(Path(root).absolute())
+        self._path_of = path_of or (lambda stream, half: stream.path(root or ".", half))
+        self._open: dict[tuple[str, Half], NDArray[np.floating]] = {}
+
+    def missing(self, half: Half) -> list[Path]:
+        """Return the files that the half lacks."""
+        paths = [self._path_of(stream, half) for stream in self.streams]
+        return [path for path in paths if not path.is_file()]
+
+    def length(self, half: Half) -> int:
+        """Return the half's number of frames; streams of several lengths are cut to the shortest."""
+        seconds = [len(self._rows(stream, half)) / stream.fps for stream in self.streams]
+        return max(1, math.floor(min(seconds) * self.fps + 1e-6))
+
+    def read(
+        self, halves: Sequence[Half], clips: Sequence[Clip], clip_len: int
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Copy clips into one tensor per stream, zero outside the half.
+
+        Returns the ``inputs`` and ``phase`` of ``spotter.batch.Batch``. A stream of another rate or offset than the
+        clock's starts at its last row before the clip; the phase says how far before, and one row more is read.
+        """
+        inputs, phases = {}, {}
+        for stream in self.streams:
+            starts = np.array([clip.start for clip in clips], dtype=float)
+            position = (starts / self.fps + self.offset - stream.offset) * stream.fps
+            first = np.floor(position + 1e-6).astype(np.int64)
+            rows = clip_len
+            if stream.fps != self.fps or stream.offset != self.offset:
+                rows = math.ceil(clip_len * stream.fps / self.fps - 1e-6) + 1
+            files = [self._rows(stream, halves[clip.half]) for clip in clips]
+            inputs[stream.name] = torch.from_numpy(_cut(files, first, rows, sum(stream.read_groups)))
+            phases[stream.name] = torch.from_numpy((position - first).astype(np.float32))
+        return inputs, phases
+
+    @property
+    def layout(self) -> dict[str, dict[str, Any]]:
+        """Return what a network sizes itself by: rate, offset from the clock and group widths of each stream."""
+        return {
+            stream.name: {"fps": stream.fps, "clock_fps": self.fps, "groups": stream.read_groups}
+            for stream in self.streams
+        }
+
+    def describe(self) -> dict[str, Any]:
+        """Return all that reading the same input elsewhere needs, as plain values."""
+        streams = {stream.name: stream.to_dict() for stream in self.streams}
+        return {"kind": self.kind, "root": self.root, "streams": streams}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_open": {}}  # a worker maps its own files
+
+    def _rows(self, stream: Stream, half: Half) -> NDArray[np.floating]:
+        key = (stream.name, half)
+        if key not in self._open:
+            self._open[key] = stream.open(self._path_of(stream, half))
+        return self._open[key]
+
+
+def _cut(files: Sequence[NDArray[np.floating]], first: NDArray[np.int64], rows: int, width: int) -> NDArray:
+    """Copy ``rows`` rows of every file from ``first`` on into (B, rows, width), zero outside the file."""
+    dtype = np.result_type(*files) if files else np.dtype(np.float32)
+    out = np.zeros((len(files), rows, width), dtype)
+    for i, file in enumerate(files):
+        begin, end = max(0, int(first[i])), min(len(file), int(first[i]) + rows)
+        if begin < end:
+            out[i, begin - first[i] : end - first[i]] = file[begin:end]
+    return out

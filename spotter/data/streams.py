@@ -1,0 +1,115 @@
+"""One feature file of every half: where it lies, how its rows relate to time, and which columns are read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spotter.errors import UserError
+from spotter.spots import Half
+
+
+def parse_fps(value: float | str, key: str = "fps") -> float:
+    """Return frames per second given as a number or as a fraction such as ``25/12``."""
+    try:
+        fps = float(Fraction(value)) if isinstance(value, str) else float(value)
+    except (TypeError, ValueError, ZeroDivisionError):
+        fps = 0.0
+    if not 0 < fps < float("inf"):
+        raise UserError(f"{key}: expected a positive number or a fraction such as 25/12, found {value!r}")
+    return fps
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Describe the files ``<half>_<file>.npy``, each (rows, width), float16 or float32.
+
+    fps : rows per second
+    groups : widths of the extractors whose features stand side by side; they add up to ``width``
+    columns : the half-open range of columns that is read, None for all
+    offset : seconds from the start of the half to row 0
+    """
+
+    name: str
+    file: str
+    fps: float
+    width: int
+    groups: tuple[int, ...]
+    columns: tuple[int, int] | None
+    offset: float
+
+    @classmethod
+    def load(cls, name: str, content: Mapping[str, Any]) -> Stream:
+        """Check a stream's description; raises UserError naming the key."""
+        key = f"data.streams.{name}"
+        unknown = set(content) - {field.name for field in fields(cls)}
+        missing = {"file", "fps", "width"} - {k for k, value in content.items() if value is not None}
+        if unknown or missing:
+            words = [f"unknown key {k!r}" for k in sorted(unknown)] + [f"missing key {k!r}" for k in sorted(missing)]
+            raise UserError(f"{key}: {', '.join(words)}; a stream has file, fps, width, groups, columns, offset")
+        width = int(content["width"])
+        groups = tuple(int(group) for group in content.get("groups") or (width,))
+        if sum(groups) != width or min(groups) < 1:
+            raise UserError(f"{key}.groups: {list(groups)} must add up to the width {width}, not to {sum(groups)}")
+        columns = content.get("columns")
+        if columns is not None:
+            if len(columns) != 2 or not 0 <= columns[0] < columns[1] <= width:
+                raise UserError(f"data.columns: expected [from,to] within 0 … {width}, found {list(columns)}")
+            columns = (int(columns[0]), int(columns[1]))
+        fps = parse_fps(content["fps"], f"{key}.fps")
+        return cls(name, str(content["file"]), fps, width, groups, columns, float(content.get("offset") or 0.0))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the description as plain values, as checkpoints hold it."""
+        content = asdict(self)
+        del content["name"]
+        return {**content, "groups": list(self.groups), "columns": list(self.columns) if self.columns else None}
+
+    @property
+    def read_groups(self) -> list[int]:
+        """Return the widths of the groups that remain within ``columns``."""
+        if self.columns is None:
+            return list(self.groups)
+        ends = np.cumsum(self.groups)
+        first, last = self.columns
+        widths = np.minimum(ends, last) - np.maximum(ends - self.groups, first)
+        return [int(width) for width in widths if width > 0]
+
+    def path(self, root: str | Path, half: Half) -> Path:
+        """Return where the stream of a half lies in an official tree."""
+        return Path(root) / half.game / f"{half.number}_{self.file}.npy"
+
+    def open(self, path: Path) -> NDArray[np.floating]:
+        """Map a feature file into memory: (rows, read columns), nothing is read yet.
+
+        Raises UserError for a file that is missing, damaged, of another width or of another type.
+        """
+        try:
+            rows = np.load(path, mmap_mode="r", allow_pickle=False)
+        except FileNotFoundError as error:
+            raise UserError(f"{path}: no such feature file") from error
+        except (ValueError, EOFError, OSError) as error:
+            if "pickle" in str(error):
+                raise UserError(
+                    f"{path}: holds pickled objects, which are never loaded; save the (rows, width) array itself"
+                ) from error
+            raise UserError(f"{path}: not a readable .npy file ({error})") from error
+        if rows.ndim != 2 or rows.dtype not in (np.float16, np.float32):
+            raise UserError(
+                f"{path}: expected (rows, width) in float16 or float32, found {rows.dtype} of shape {rows.shape}"
+            )
+        if rows.shape[1] != self.width:
+            raise UserError(
+                f"{path}: is {rows.shape[1]} wide, expected {self.width}; "
+                f"set data.width={rows.shape[1]}, or pick the data config these features belong to"
+            )
+        if len(rows) == 0:
+            raise UserError(f"{path}: holds no rows")
+        plain = np.asarray(rows)  # slices of a plain view are several times cheaper than those of a memmap
+        return plain if self.columns is None else plain[:, slice(*self.columns)]

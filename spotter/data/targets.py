@@ -1,0 +1,97 @@
+"""What a network should say of a clip: pure functions from the spots of a half to arrays per anchor."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spotter.spots import Spots
+
+Arrays = dict[str, NDArray]
+
+
+class Targets(Protocol):
+    """Make the targets of one clip."""
+
+    def __call__(self, spots: Spots, classes: int, start: int, clip_len: int, fps: float, offset: float) -> Arrays:
+        """Return arrays for the clip of ``clip_len`` frames from frame ``start`` on; frame i is at offset + i/fps."""
+
+    def rates(self, counts: NDArray[np.int64], frames: int, fps: float) -> NDArray[np.float64]:
+        """Return the expected share of positive anchors per class, for ``counts`` spots within ``frames``."""
+
+
+class DenseTargets:
+    """Mark every anchor near a spot, and say how far away the nearest spot of its class is.
+
+    radius : seconds around a spot within which an anchor's confidence should be 1
+    displacement_radius : seconds around a spot within which an anchor's displacement is learned
+    upsample : anchors per frame
+
+    Returns ``confidence`` (A, K) float32, ``displacement`` (A, K) float32 in anchors, and ``near`` (A, K) bool where
+    the displacement counts. After Soares and Shah, *Action Spotting using Dense Detection Anchors Revisited*, 2022.
+    """
+
+    def __init__(self, radius: float, displacement_radius: float, upsample: int = 1) -> None:
+        self.radius, self.displacement_radius, self.upsample = radius, displacement_radius, upsample
+
+    def __call__(self, spots: Spots, classes: int, start: int, clip_len: int, fps: float, offset: float) -> Arrays:
+        rate = fps * self.upsample
+        anchors = np.arange(start * self.upsample, (start + clip_len) * self.upsample)
+        position = (spots.time - offset) * rate
+        reach = max(self.radius, self.displacement_radius) * rate
+        inside = (position >= anchors[0] - reach) & (position <= anchors[-1] + reach)
+        distance = nearest(position[inside], spots.label[inside], anchors, classes)
+        near = np.abs(distance) <= self.displacement_radius * rate
+        return {
+            "confidence": (np.abs(distance) <= self.radius * rate).astype(np.float32),
+            "displacement": np.where(near, distance, 0).astype(np.float32),
+            "near": near,
+        }
+
+    def rates(self, counts: NDArray[np.int64], frames: int, fps: float) -> NDArray[np.float64]:
+        """Return the expected share of anchors within ``radius`` of a spot, per class."""
+        return counts * (2 * self.radius * fps) / frames
+
+
+class WindowTargets:
+    """Mark the classes that occur in a window, background first; several may, background only if none does.
+
+    window : frames of the window. A clip of this length is one window; a longer one holds a window centred on each
+    of its frames, as in stride-1 inference.
+
+    Returns ``classes`` (N, 1 + K) float32. After the pooling baselines of SoccerNet (Giancola et al., 2018).
+    """
+
+    def __init__(self, window: int) -> None:
+        self.window = window
+
+    def __call__(self, spots: Spots, classes: int, start: int, clip_len: int, fps: float, offset: float) -> Arrays:
+        first = np.array([start]) if clip_len == self.window else np.arange(clip_len) + start - self.window // 2
+        position = (spots.time - offset) * fps
+        marked = np.zeros((len(first), 1 + classes), np.float32)
+        row, spot = np.nonzero((position >= first[:, None]) & (position < first[:, None] + self.window))
+        marked[row, 1 + spots.label[spot]] = 1
+        marked[:, 0] = ~marked.any(axis=1)
+        return {"classes": marked}
+
+    def rates(self, counts: NDArray[np.int64], frames: int, fps: float) -> NDArray[np.float64]:
+        """Return the expected share of windows that hold a spot, per class."""
+        return counts * self.window / frames
+
+
+def nearest(
+    position: NDArray[np.float64], label: NDArray[np.int64], anchors: NDArray[np.int64], classes: int
+) -> NDArray[np.float64]:
+    """Return the signed distance (A, K) from every anchor to the nearest spot of every class, inf where there is none.
+
+    position : (N,) of the spots, in anchors
+    label : (N,) of the spots
+    """
+    out = np.full((len(anchors), classes), np.inf)
+    distance = position - anchors[:, None]  # (A, N)
+    far_first = np.argsort(-np.abs(distance), axis=1, kind="stable")
+    # Of several values written to one cell the last stays: the nearest.
+    out[np.arange(len(anchors))[:, None], label[far_first]] = np.take_along_axis(distance, far_first, axis=1)
+    return out

@@ -1,0 +1,105 @@
+"""SoccerNet's Average-mAP, equal to the official evaluator bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spotter.evaluation.pool import UNSHOWN, Pool, pool
+from spotter.spots import Half, Predictions, Spots
+from spotter.tasks import Task
+
+TOLERANCES = {
+    "tight": tuple(range(1, 6)),
+    "loose": tuple(range(5, 61, 5)),
+    **{f"at_{seconds}": (seconds,) for seconds in range(1, 6)},
+}
+VIEWS = ("", "_shown", "_unshown")
+RECALLS = np.arange(11) / 10
+
+
+def average_map(labels: Mapping[Half, Spots], predictions: Mapping[Half, Predictions], task: Task) -> dict[str, Any]:
+    """Return every score of ``predictions``, as fractions: tight, loose, at_1 … at_5, and the number of games.
+
+    The halves scored are those of ``labels``; one that ``predictions`` lacks counts as without predictions.
+    """
+    seconds = sorted({tolerance for tolerances in TOLERANCES.values() for tolerance in tolerances})
+    precision = average_precision(pool(labels, predictions, task), seconds)
+    form: dict[str, Any] = {
+        name: _scores(precision[[seconds.index(tolerance) for tolerance in tolerances]], task.classes)
+        for name, tolerances in TOLERANCES.items()
+    }
+    return {**form, "games": len({half.game for half in labels})}
+
+
+def average_precision(pooled: Pool, tolerances: Sequence[float]) -> NDArray[np.float64]:
+    """Return the AP of each tolerance in seconds, view (all, shown, unshown) and class: (T, 3, C).
+
+    Its mean over classes is the mAP; a class without labels has AP 0.
+    """
+    return np.stack([_interpolate(*precision_recall(pooled, tolerance)) for tolerance in tolerances])
+
+
+def precision_recall(pooled: Pool, tolerance: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return precision and recall at the 200 thresholds of the metric, each (3, C, 200)."""
+    true = pooled.reaching(match(pooled, tolerance))
+    return _ratio(true, pooled.detections), _ratio(true, pooled.events[..., None])
+
+
+def match(pooled: Pool, tolerance: float) -> NDArray[np.bool_]:
+    """Return which detections are true positives: (D,).
+
+    In order of time every event takes the most confident detection that is left within half the ``tolerance``.
+    Events whose windows are linked by shared detections form a chain; chains are independent of each other, so one
+    step serves the next event of all chains at once.
+    """
+    reach, start = int(tolerance * pooled.fps // 2), pooled.event - pooled.event % pooled.frames
+    low = np.searchsorted(pooled.detection, np.maximum(pooled.event - reach, start))
+    high = np.searchsorted(pooled.detection, np.minimum(pooled.event + reach, start + pooled.frames - 1), side="right")
+    low, high = low[low < high], high[low < high]
+    rank, taken = pooled.rank.copy(), len(pooled.rank)
+    for turn in _turns(low, high):
+        size = high[turn] - low[turn]
+        begin = np.cumsum(size) - size
+        window = np.repeat(low[turn] - begin, size) + np.arange(size.sum())
+        best = np.minimum.reduceat(rank[window], begin)
+        rank[pooled.ranked[best[best < taken]]] = taken
+    return rank == taken
+
+
+def _turns(low: NDArray[np.int64], high: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Return the events, windows [low, high), that each step serves: the first of every chain, then the second …"""
+    index, begins = np.arange(len(low)), np.ones(len(low), bool)
+    begins[1:] = low[1:] >= high[:-1]
+    step = index - np.maximum.accumulate(np.where(begins, index, 0))
+    return np.split(np.argsort(step, kind="stable"), np.cumsum(np.bincount(step))[:-1])
+
+
+def _ratio(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
+    return np.divide(part, whole, out=np.zeros(part.shape), where=whole > 0)
+
+
+def _interpolate(precision: NDArray[np.float64], recall: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the 11-point AP of curves whose recall falls along the last axis: (…, 200) to (…)."""
+    reaching = np.count_nonzero(recall[..., None, :] >= RECALLS[:, None], axis=-1)
+    best = np.take_along_axis(np.maximum.accumulate(precision, axis=-1), np.maximum(reaching - 1, 0), axis=-1)
+    return np.cumsum(np.where(reaching > 0, best, 0), axis=-1)[..., -1] / len(RECALLS)  # in the official order
+
+
+def _scores(precision: NDArray[np.float64], classes: Sequence[str]) -> dict[str, Any]:
+    means, averages = _trapezoid(precision.mean(axis=-1)), _trapezoid(precision)
+    if len(precision) > 1:
+        means[UNSHOWN] = means[UNSHOWN] * 17 / 13  # official, whatever the task: 13 classes of v2 have unshown spots
+    scores = {f"map{view}": float(mean) for view, mean in zip(VIEWS, means, strict=True)}
+    named = [dict(zip(classes, row, strict=True)) for row in averages.tolist()]
+    return scores | {f"per_class{view}": row for view, row in zip(VIEWS, named, strict=True)}
+
+
+def _trapezoid(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Average over the first axis, equally spaced tolerances; the ends weigh half, a single one stands for itself."""
+    if len(values) == 1:
+        return values[0]
+    return np.cumsum((values[:-1] + values[1:]) / 2, axis=0)[-1] / (len(values) - 1)

@@ -1,0 +1,150 @@
+"""Find the JSON files of games in a folder or a zip, and take columns from their entries."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import compress
+from operator import itemgetter
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from spotter.errors import UserError
+
+Mask = NDArray[np.bool_]
+_MALFORMED = (KeyError, IndexError, TypeError, ValueError, OverflowError)
+_BAD_ZIP = (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError)  # RuntimeError: encrypted, or an unknown method
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """Hold the entries of one file, and where it is, for messages."""
+
+    where: str
+    rows: list[Any]
+
+    def column(
+        self, field: str, meant: str, convert: Callable[[Any], float | None] | None = None, among: Mask | None = None
+    ) -> NDArray[np.float64]:
+        """Return ``field`` of every row, converted, as NumPy takes it for a number (null is NaN): (N,).
+
+        among : (N,) bool, the rows to take; their values then are the result, in order
+
+        Raises UserError naming the first entry whose field is absent or not what is ``meant``.
+        """
+        rows = self.rows if among is None else list(compress(self.rows, among.tolist()))
+        try:
+            return _numbers(rows, field, convert)
+        except _MALFORMED as error:
+            number, problem = self._first_fault(field, meant, convert, among)
+            raise UserError(f"{self.where}: entry {number} {problem}: mend the file or write it anew") from error
+
+    def _first_fault(
+        self, field: str, meant: str, convert: Callable[[Any], float | None] | None, among: Mask | None
+    ) -> tuple[int, str]:
+        for number, row in enumerate(self.rows, start=1):
+            if among is not None and not among[number - 1]:
+                continue
+            if not isinstance(row, dict):
+                return number, "is not an object"
+            if field not in row:
+                return number, f"lacks {field!r}"
+            try:
+                _numbers([row], field, convert)
+            except _MALFORMED:
+                return number, f"has the {field} {row[field]!r}, not {meant}"
+        raise AssertionError("only called when a row is at fault")
+
+
+def find_games(root: str | Path, file_name: str) -> list[str]:
+    """Return the sorted games of a folder or zip: every directory, at any depth, that holds ``file_name``."""
+    root = _checked(root)
+    if root.is_dir():
+        return sorted(folder.relative_to(root).as_posix() for folder, names in _walk(root) if file_name in names)
+    with zipfile.ZipFile(root) as archive:
+        members = map(PurePosixPath, archive.namelist())
+        return sorted(str(member.parent) for member in members if member.name == file_name)
+
+
+def read_entries(
+    root: str | Path, games: Iterable[str], file_name: str, key: str, remedy: str
+) -> Iterator[tuple[str, Entries]]:
+    """Yield each game with the entries that its file lists under ``key``.
+
+    Raises UserError for a file that is missing, with the ``remedy``, or that is not such JSON.
+    """
+    root = _checked(root)
+    archive = None if root.is_dir() else zipfile.ZipFile(root)
+    try:
+        for game in games:
+            member = str(PurePosixPath(game, file_name))
+            try:
+                content = (root / member).read_bytes() if archive is None else archive.read(member)
+            except (KeyError, FileNotFoundError, NotADirectoryError) as error:
+                raise UserError(f"{root}: no {member}: {_moved(root, member) or remedy}") from error
+            except _BAD_ZIP as error:
+                raise UserError(f"{root}: cannot read {member} ({error}): make the zip anew") from error
+            where = f"{root}/{member}"
+            yield game, Entries(where, _parse(content, where, key))
+    finally:
+        if archive is not None:
+            archive.close()
+
+
+def _numbers(rows: list[Any], field: str, convert: Callable[[Any], float | None] | None) -> NDArray[np.float64]:
+    values = map(itemgetter(field), rows)
+    return np.fromiter(values if convert is None else map(convert, values), np.float64, len(rows))
+
+
+def _parse(content: bytes, where: str, key: str) -> list[Any]:
+    try:
+        document = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        try:
+            document = json.loads(content)  # takes bare NaN and Infinity, as the official code does
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"{where}: not JSON ({error}): mend the file or write it anew") from error
+    if not isinstance(document, dict) or not isinstance(document.get(key), list):
+        raise UserError(f"{where}: expected an object with a list {key!r}: is it the right file?")
+    return document[key]
+
+
+def _checked(root: str | Path) -> Path:
+    root = Path(root)
+    if not root.exists():
+        raise UserError(f"{root}: no such folder or zip")
+    if not root.is_dir() and not zipfile.is_zipfile(root):
+        raise UserError(f"{root}: neither a folder nor a zip: give the root of the games' folders, or a zip of it")
+    return root
+
+
+def _walk(root: Path) -> Iterator[tuple[Path, list[str]]]:
+    for folder, folders, names in os.walk(root, followlinks=True, onerror=_raise):
+        folders[:] = [name for name in folders if not _leads_back(Path(folder, name))]
+        yield Path(folder), names
+
+
+def _leads_back(folder: Path) -> bool:
+    return folder.is_symlink() and folder.parent.resolve().is_relative_to(folder.resolve())
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _moved(root: Path, member: str) -> str | None:
+    """Say so where the member lies one directory deeper, the usual slip in making a zip or naming a folder."""
+    if root.is_dir():
+        found = [folder.name for folder in root.iterdir() if (folder / member).is_file()]
+    else:
+        with zipfile.ZipFile(root) as archive:
+            found = [name.removesuffix(f"/{member}") for name in archive.namelist() if name.endswith(f"/{member}")]
+    return f"it lies in {found[0]!r}: give that folder, or a zip of what is inside it" if found else None

@@ -1,0 +1,56 @@
+"""Write predictions as the official JSON files and as one zip for the challenge server."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Mapping
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+
+from spotter.evaluation.files import PREDICTION_FILE
+from spotter.evaluation.pool import quantise
+from spotter.files import atomic_write
+from spotter.spots import Half, Predictions
+from spotter.tasks import Task
+
+PREDICTION_ZIP = "results_spotting.zip"
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can hold: equal predictions give equal bytes
+
+
+def write_predictions(out: str | Path, predictions: Mapping[Half, Predictions], task: Task) -> None:
+    """Write ``<out>/<game>/results_spotting.json`` for every game, and ``<out>/results_spotting.zip``.
+
+    Entries stand in the order of their metric frames and otherwise as in the columns, so that the last of equal
+    (class, frame) stays the last and reading the files back gives the same score.
+    """
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as packed:
+        for game, halves in groupby(sorted(predictions), key=lambda half: half.game):
+            entries = [entry for half in halves for entry in _entries(half, predictions[half], task)]
+            content = orjson.dumps({"UrlLocal": game, "predictions": entries}, option=orjson.OPT_INDENT_2)
+            atomic_write(Path(out, game, PREDICTION_FILE), content)
+            member = zipfile.ZipInfo(f"{game}/{PREDICTION_FILE}", EPOCH)
+            member.external_attr = 0o644 << 16  # else the file comes out unreadable
+            packed.writestr(member, content, zipfile.ZIP_DEFLATED)
+    atomic_write(Path(out, PREDICTION_ZIP), archive.getvalue())
+
+
+def _entries(half: Half, predictions: Predictions, task: Task) -> list[dict[str, Any]]:
+    order = np.argsort(quantise(predictions.time, task.fps), kind="stable")
+    milliseconds = np.rint(1000 * predictions.time[order]).astype(np.int64).tolist()
+    columns = (predictions.label[order].tolist(), milliseconds, predictions.confidence[order].tolist())
+    return [
+        {
+            "gameTime": f"{half.number} - {max(position, 0) // 60000:02d}:{max(position, 0) // 1000 % 60:02d}",
+            "label": task.classes[label],
+            "position": str(position),
+            "half": str(half.number),
+            "confidence": repr(confidence),
+        }
+        for label, position, confidence in zip(*columns, strict=True)
+    ]

@@ -1,0 +1,76 @@
+"""The transformer of the 2021 challenge winner: a short window in, the classes that occur in it out."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from spotter.models.embed import Layout, StreamEmbedding, encoder, time_code
+
+POOLS = ("flatten", "mean", "max", "cls", "center")
+
+
+class WindowTransformer(nn.Module):
+    """Encode windows of ``window`` frames and pool each to one vector.
+
+    A clip of ``window`` frames is one window. In a longer clip a window is centred on every frame, its edges repeated
+    beyond the ends of the half: stride-1 inference, with every row projected only once.
+
+    After Zhou et al., *Feature Combination Meets Attention: Baidu Soccer Embeddings and Transformer Based Temporal
+    Detection*, 2021. What the report leaves open (width, pooling) is chosen here and can be changed.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        window: int,
+        upsample: int = 1,
+        dim: int = 64,
+        layers: int = 3,
+        heads: int = 4,
+        feedforward: int = 256,
+        dropout: float = 0.1,
+        input_dropout: float = 0.4,
+        pool: str = "flatten",
+    ) -> None:
+        super().__init__()
+        if pool not in POOLS:
+            raise ValueError(f"model.network.pool: {pool!r} is unknown: give one of {', '.join(POOLS)}")
+        if upsample != 1:
+            raise ValueError("model.upsample: windows are classified once per frame, it must be 1")
+        self.window, self.pool = window, pool
+        self.width = dim * window if pool == "flatten" else dim
+        self.embed = StreamEmbedding(layout, dim, 1, input_dropout, group_drop=0.0, row_drop=0.0)
+        self.encoder = encoder(dim, layers, heads, feedforward, dropout)
+        self.cls = nn.Parameter(torch.zeros(dim)) if pool == "cls" else None
+
+    def forward(self, inputs: dict[str, Tensor], phase: dict[str, Tensor], valid: Tensor) -> Tensor:
+        """Return (B, N, width) for N windows: N = 1 for clips of the window's length, else N = T."""
+        rows = self.embed(inputs, phase, valid)  # (B, T, dim)
+        index = self._windows(valid)  # (B, N, window)
+        batch = torch.arange(len(rows), device=rows.device)[:, None, None]
+        windows = rows[batch, index]  # (B, N, window, dim)
+        x = windows.flatten(0, 1) + time_code(self.window, rows.shape[2], rows.device)
+        if self.cls is not None:
+            x = torch.cat((self.cls.expand(len(x), 1, -1), x), dim=1)
+        return self._pool(self.encoder(x)).unflatten(0, index.shape[:2])
+
+    def _windows(self, valid: Tensor) -> Tensor:
+        """Return the rows (B, N, window) of every window, those outside the half replaced by the nearest inside."""
+        count = valid.shape[1]
+        first = torch.arange(count, device=valid.device) - self.window // 2
+        if count == self.window:
+            first = torch.zeros(1, dtype=torch.long, device=valid.device)
+        index = first[:, None] + torch.arange(self.window, device=valid.device)  # (N, window)
+        low = valid.int().argmax(1)  # (B,) first valid row
+        high = count - 1 - valid.flip(1).int().argmax(1)
+        return index.expand(len(valid), -1, -1).clamp(low[:, None, None], high[:, None, None])
+
+    def _pool(self, x: Tensor) -> Tensor:
+        if self.pool == "flatten":
+            return x.flatten(1)
+        if self.pool == "mean":
+            return x.mean(1)
+        if self.pool == "max":
+            return x.amax(1)
+        return x[:, 0] if self.pool == "cls" else x[:, x.shape[1] // 2]

@@ -1,0 +1,64 @@
+"""Checkpoints as users meet them: found, opened safely, and taken apart for fine-tuning."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from spotter.errors import UserError
+from spotter.training.module import SpottingModule
+
+log = logging.getLogger(__name__)
+FORMAT = 1
+
+
+def open_checkpoint(path: str | Path, key: str = "ckpt") -> dict[str, Any]:
+    """Load a spotter checkpoint on the CPU, plain values and tensors only.
+
+    Raises UserError for a missing, damaged or foreign file, and for one of a newer format.
+    """
+    if not Path(path).is_file():
+        raise UserError(f"{key}: no file {str(path)!r}")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise UserError(f"{path}: damaged, or no checkpoint of plain values ({str(error).splitlines()[0]})") from error
+    if not isinstance(content, dict) or "spotter_format" not in content:
+        raise UserError(f"{path}: not a spotter checkpoint; those are written by train.py")
+    if content["spotter_format"] > FORMAT:
+        raise UserError(f"{path}: of format {content['spotter_format']}, this spotter reads up to {FORMAT}; update it")
+    return content
+
+
+def load_module(content: dict[str, Any], **changes: Any) -> SpottingModule:
+    """Build the module of an opened checkpoint, with single hyper-parameters changed, and load its weights."""
+    module = SpottingModule(**{**content["hyper_parameters"], **changes})
+    module.load_state_dict(content["state_dict"])
+    return module
+
+
+def init_from(module: SpottingModule, path: str | Path) -> None:
+    """Take every tensor of a checkpoint that fits by name and shape, and say which did not."""
+    theirs = open_checkpoint(path, "model.init_from")["state_dict"]
+    ours = module.state_dict()
+    fits = {name: value for name, value in theirs.items() if name in ours and ours[name].shape == value.shape}
+    if not fits:
+        raise UserError(f"model.init_from: not one of the {len(theirs)} tensors in {path} fits this model")
+    module.load_state_dict(fits, strict=False)
+    log.info("took %d of %d tensors from %s", len(fits), len(ours), path)
+    for title, names in (("left as they were", ours.keys() - fits), ("not used", theirs.keys() - fits)):
+        if names:
+            log.info("%s: %s", title, ", ".join(sorted(names)))
+
+
+def newest_unfinished(folder: Path) -> Path:
+    """Return ``checkpoints/last.ckpt`` of the newest run in ``folder`` that has not written its ``metrics.json``."""
+    runs = [path.parent.parent for path in folder.glob("*/checkpoints/last.ckpt")]
+    unfinished = [run for run in runs if not (run / "metrics.json").is_file()]
+    if not unfinished:
+        raise UserError(f"ckpt=last: no unfinished run in {folder}; give ckpt=PATH, or leave it out to start anew")
+    return max(unfinished, key=lambda run: run.name) / "checkpoints" / "last.ckpt"

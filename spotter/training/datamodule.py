@@ -1,0 +1,173 @@
+"""The data of a run: splits, clips and loaders, the same for every task and every kind of input."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from spotter.batch import Batch, Clip
+from spotter.data.census import census, census_table, class_counts
+from spotter.data.clips import EvaluationBatches, TrainingBatches, batches, cover
+from spotter.data.datasets import ClipDataset, HalfRecord
+from spotter.data.demo import simulate
+from spotter.data.features import FeatureSource
+from spotter.data.games import find_halves, trainable
+from spotter.data.splits import load_splits
+from spotter.data.targets import Targets
+from spotter.errors import UserError
+from spotter.spots import Half
+from spotter.tasks import Task
+from spotter.training.plan import ClipPlan
+from spotter.training.terminal import show
+
+log = logging.getLogger(__name__)
+
+
+class SpottingDataModule(pl.LightningDataModule):
+    """Serve clips of labelled halves for training, and whole halves in exact batches for everything else.
+
+    task : name, YAML file or mapping of the task
+    source : reads the input; its ``root`` is the official tree that holds the labels too
+    clips : the plan of the model: clip length, stride, margin, sampling
+    targets : what the model is trained on; None to predict only
+    splits : replaces the games of single splits, see ``load_splits``
+    batch_size, eval_batch_size : clips per rank and step
+    allow_missing : go on with what is on disk, with a counted warning
+    """
+
+    allow_zero_length_dataloader_with_multiple_devices = True
+
+    def __init__(
+        self,
+        task: str | Mapping[str, Any],
+        source: FeatureSource,
+        clips: Mapping[str, Any],
+        root: str | None = None,
+        targets: Targets | None = None,
+        splits: Mapping[str, Any] | None = None,
+        batch_size: int = 64,
+        eval_batch_size: int | None = None,
+        num_workers: int = 0,
+        allow_missing: bool = False,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.task = Task.load(task)
+        self.source, self.targets, self.root, self.splits = source, targets, root, splits
+        self.plan = ClipPlan(**clips)
+        self.batch_size, self.eval_batch_size = batch_size, eval_batch_size or batch_size
+        self.num_workers, self.allow_missing, self.seed = num_workers, allow_missing, seed
+        self.records: dict[str, list[HalfRecord]] = {}
+        self.split = "test"  # what test and prediction epochs run on
+
+    def setup(self, stage: str) -> None:
+        """Find the halves of all splits that a training run needs, once, and print the census."""
+        if stage != "fit" or self.records:
+            return
+        splits = load_splits(self.task, self.root, self.splits)
+        train = set(splits["train"])
+        valid = [game for game in splits["valid"] if game not in train]
+        if len(valid) < len(splits["valid"]):
+            log.info("%d games of split valid are trained on and not validated", len(splits["valid"]) - len(valid))
+        self.records["train"] = trainable(self._find("train", splits["train"]), self.source)
+        self.records["valid"] = self._find("valid", valid) if valid else []
+        test = [game for game in splits["test"] if self.root and (Path(self.root) / game).is_dir()]
+        if test:
+            self.records["test"] = self._find("test", splits["test"], labels="optional")
+        show(census_table(census(self.records, self.task, self.source.fps)))
+
+    def use_split(self, split: str) -> None:
+        """Choose what test and prediction epochs run on; its labels may be missing altogether."""
+        self.split = split
+        if split not in self.records:
+            games = load_splits(self.task, self.root, self.splits)[split]
+            self.records[split] = self._find(split, games, labels="optional")
+
+    def use_own(self, halves: list[Half]) -> None:
+        """Choose halves without labels, whose files the source knows, for prediction epochs."""
+        self.split = "own"
+        self.records["own"] = [HalfRecord(half, self.source.length(half), None) for half in halves]
+
+    def class_rates(self) -> Tensor:
+        """Return the share of positive anchors per class (K,) in the training split."""
+        if self.targets is None:
+            raise UserError("this data module has no targets; it serves prediction only")
+        counts = class_counts(self.records["train"], len(self.task.classes))
+        frames = sum(record.frames for record in self.records["train"])
+        return torch.from_numpy(self.targets.rates(counts, frames, self.source.fps)).float()
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Return a loader over one epoch's random clips."""
+        rank, world = self._ranks()
+        sampler = TrainingBatches(
+            [record.frames for record in self.records["train"]],
+            self.plan.clip_len,
+            self.plan.sampling,
+            self.plan.per_epoch,
+            self.batch_size,
+            self.seed,
+            rank,
+            world,
+        )
+        return self._loader("train", self.plan.clip_len, sampler)
+
+    def val_dataloader(self) -> DataLoader[Batch] | list[Any]:
+        """Return a loader over this rank's share of the validation split."""
+        return self.evaluation_dataloader("valid") if self.records["valid"] else []
+
+    def test_dataloader(self) -> DataLoader[Batch]:
+        """Return a loader over this rank's share of the chosen split."""
+        return self.evaluation_dataloader(self.split)
+
+    def predict_dataloader(self) -> DataLoader[Batch]:
+        """Return a loader over this rank's share of the chosen split."""
+        return self.evaluation_dataloader(self.split)
+
+    def evaluation_dataloader(self, split: str) -> DataLoader[Batch]:
+        """Return a loader over this rank's run of the evaluation batches of a split."""
+        run = batches(self.evaluation_clips(split), self.eval_batch_size, *self._ranks())
+        return self._loader(split, self.plan.eval_len, EvaluationBatches(run))
+
+    def evaluation_clips(self, split: str) -> list[Clip]:
+        """Return the clips that cover all halves of a split, in order."""
+        return [
+            Clip(index, start)
+            for index, record in enumerate(self.records[split])
+            for start in cover(record.frames, self.plan.eval_len, self.plan.stride, self.plan.margin)
+        ]
+
+    def _loader(self, split: str, clip_len: int, sampler: TrainingBatches | EvaluationBatches) -> DataLoader[Batch]:
+        dataset = ClipDataset(self.records[split], self.source, clip_len, len(self.task.classes), self.targets)
+        return DataLoader(
+            dataset,
+            batch_size=None,  # the sampler yields whole batches
+            sampler=sampler,
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+    def _find(self, split: str, games: list[str], labels: str = "required") -> list[HalfRecord]:
+        return find_halves(self.root, split, games, self.task, self.source, labels, self.allow_missing)
+
+    def _ranks(self) -> tuple[int, int]:
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+
+
+class DemoDataModule(SpottingDataModule):
+    """Simulate a small official tree in ``root`` if it is not there yet, and serve it."""
+
+    def __init__(self, demo: Mapping[str, Any], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.demo = demo
+
+    def prepare_data(self) -> None:
+        """Write the tree; one rank does it for all."""
+        simulate(self.root or "", **self.demo)

@@ -1,0 +1,103 @@
+"""Train one run: fit, then score its best weights on every labelled split."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+import hydra
+import orjson
+import pytorch_lightning as pl
+from omegaconf import DictConfig
+from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.utilities.exceptions import SIGTERMException
+
+from spotter.evaluation.form import monitored
+from spotter.files import atomic_write
+from spotter.training.checkpoint import init_from, open_checkpoint
+from spotter.training.datamodule import SpottingDataModule
+from spotter.training.module import SpottingModule, parameters_of
+from spotter.training.predict import predict_split
+from spotter.training.trainer import build_trainer, plain
+
+log = logging.getLogger(__name__)
+STATED_ONCE = ("fps", "width", "columns", "offset")  # facts in data configs that other keys refer to
+
+
+def train(cfg: DictConfig) -> float | None:
+    """Train one run, score its best weights on every labelled split, and return the task's metric on valid."""
+    run = Path(cfg.run_dir)
+    pl.seed_everything(cfg.seed, workers=True, verbose=False)
+    data = build_data(cfg)
+    module = build_module(cfg, data)
+    trainer = build_trainer(cfg)
+    for logger in trainer.loggers:
+        logger.log_hyperparams(plain(cfg))
+    log.info("%s parameters; everything goes to %s", f"{parameters_of(module):,}", run)
+    if cfg.ckpt:
+        open_checkpoint(cfg.ckpt)
+    fit(trainer, module, data, cfg.ckpt)
+    if trainer.fast_dev_run:
+        return None
+    forms = score_best(trainer, module, data, run)
+    return monitored(forms["valid"], data.task.monitor) if "valid" in forms else None
+
+
+def build_data(cfg: DictConfig) -> SpottingDataModule:
+    """Build the data module of a config."""
+    settings = {key: value for key, value in plain(cfg.data).items() if key not in STATED_ONCE}
+    return hydra.utils.instantiate(settings)
+
+
+def build_module(cfg: DictConfig, data: SpottingDataModule) -> SpottingModule:
+    """Build the module of a config for the task and input of ``data``, from other weights where it says so."""
+    settings = plain(cfg.model)
+    start = settings.pop("init_from")
+    module: SpottingModule = hydra.utils.instantiate(
+        settings, task=data.task.to_dict(), source=data.source.describe(), _recursive_=False, _convert_="all"
+    )
+    if start:
+        init_from(module, start)
+    return module
+
+
+def fit(trainer: pl.Trainer, module: SpottingModule, data: SpottingDataModule, ckpt: str | None) -> None:
+    """Fit; Ctrl-C and termination both become KeyboardInterrupt, after which ``ckpt=last`` goes on."""
+    try:
+        trainer.fit(module, data, ckpt_path=ckpt, weights_only=True)
+    except (SIGTERMException, SystemExit) as error:  # what Lightning makes of SIGTERM and of Ctrl-C
+        log.info("interrupted in epoch %d; go on with ckpt=last", trainer.current_epoch)
+        raise KeyboardInterrupt from error
+
+
+def score_best(
+    trainer: pl.Trainer, module: SpottingModule, data: SpottingDataModule, run: Path
+) -> dict[str, dict[str, Any]]:
+    """Predict every labelled split with the best weights; write predictions and ``metrics.json``."""
+    best = best_checkpoint(trainer, run / "checkpoints")
+    module.load_state_dict(open_checkpoint(best)["state_dict"])
+    forms = {}
+    for split in ("valid", "test"):
+        if data.records.get(split):
+            form = predict_split(trainer, module, data, split, run / "predictions" / split)
+            if form is not None:
+                forms[split] = form
+    if trainer.is_global_zero:
+        atomic_write(run / "metrics.json", orjson.dumps(forms, option=orjson.OPT_INDENT_2))
+        log.info("best weights: %s\npredictions:  %s", best, run / "predictions")
+    return forms
+
+
+def best_checkpoint(trainer: pl.Trainer, folder: Path) -> Path:
+    """Return the checkpoint that was selected; where nothing was validated, ``best.ckpt`` becomes the last one."""
+    for callback in trainer.checkpoint_callbacks:
+        if isinstance(callback, ModelCheckpoint) and callback.monitor and callback.best_model_path:
+            return Path(callback.best_model_path)
+    best = folder / "best.ckpt"
+    if trainer.is_global_zero:
+        shutil.copyfile(folder / "last.ckpt", folder / "best.part")
+        (folder / "best.part").replace(best)
+    trainer.strategy.barrier()
+    return best

@@ -1,0 +1,120 @@
+"""Sweeps: every job is a process of its own, and at the end one table tells them apart."""
+
+from __future__ import annotations
+
+import logging
+import statistics
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import orjson
+import yaml
+from hydra.core.hydra_config import HydraConfig
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+from rich.table import Table
+
+from spotter.commands.shell import INTERRUPTED
+from spotter.errors import UserError
+from spotter.evaluation.form import monitored
+from spotter.files import atomic_write
+from spotter.tasks import Task
+from spotter.training.overrides import hydra_string
+from spotter.training.terminal import show
+
+log = logging.getLogger(__name__)
+COLUMNS = {"tight": ("tight", "map"), "loose": ("loose", "map"), "at_1": ("at_1", "map")}
+
+
+def run_job(cfg: DictConfig) -> float:
+    """Run one job of a sweep as a single run in a fresh process, and return its score to the sweeper.
+
+    With several devices a job in this process would start the whole sweep again on each of them; in a process of its
+    own it also frees all memory and closes its loggers. Raises UserError when the job fails.
+    """
+    hydra_config = HydraConfig.get()
+    folder = Path(hydra_config.runtime.output_dir)
+    command = [sys.executable, sys.argv[0], *hydra_config.overrides.task, "hydra.mode=RUN"]
+    command += ["hydra.run.dir=" + hydra_string(str(folder)), f"hydra.job.num={hydra_config.job.num}"]
+    status = subprocess.run(command, check=False).returncode
+    if status == INTERRUPTED:
+        raise KeyboardInterrupt
+    if status:
+        raise UserError(f"job {hydra_config.job.num} of the sweep failed, see {folder}")
+    forms = orjson.loads((folder / "metrics.json").read_bytes())
+    if "valid" not in forms:
+        raise UserError(f"job {hydra_config.job.num} of the sweep has no score on valid; a sweep needs labelled games")
+    return monitored(forms["valid"], Task.load(cfg.data.task).monitor)
+
+
+class SweepTable(Callback):
+    """Compare the jobs of a sweep when all are done: on the terminal and in ``sweep.json``."""
+
+    def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
+        """Read what the jobs wrote, and print the table, mean and deviation over seeds below it."""
+        folder = Path(config.hydra.sweep.dir)
+        jobs = [_job(path) for path in folder.glob("*/metrics.json")]
+        if not jobs:
+            return
+        jobs.sort(key=lambda job: (len(job["job"]), job["job"]))
+        summary = {"jobs": jobs, "over_seeds": over_seeds(jobs)}
+        atomic_write(folder / "sweep.json", orjson.dumps(summary, option=orjson.OPT_INDENT_2))
+        show(_table(summary))
+        log.info("sweep: %s", folder)
+
+
+def over_seeds(jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return mean and sample deviation of the jobs that differ in their seed only, where there are several."""
+    alike: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for job in jobs:
+        alike[" ".join(word for word in job["overrides"] if not word.startswith("seed="))].append(job)
+    rows = []
+    for overrides, group in alike.items():
+        if len(group) > 1:
+            scores = {
+                split: {name: [job[split][name] for job in group if split in job] for name in COLUMNS}
+                for split in ("valid", "test")
+            }
+            rows.append({"overrides": overrides, "seeds": len(group), **_spread(scores)})
+    return rows
+
+
+def _spread(scores: dict[str, dict[str, list[float]]]) -> dict[str, Any]:
+    return {
+        split: {
+            name: {"mean": statistics.fmean(values), "deviation": statistics.stdev(values)}
+            for name, values in columns.items()
+            if len(values) > 1
+        }
+        for split, columns in scores.items()
+    }
+
+
+def _job(path: Path) -> dict[str, Any]:
+    overrides = yaml.safe_load((path.parent / ".hydra" / "overrides.yaml").read_text(encoding="utf-8"))
+    forms = orjson.loads(path.read_bytes())
+    scores = {split: {name: form[at][key] for name, (at, key) in COLUMNS.items()} for split, form in forms.items()}
+    return {"job": path.parent.name, "overrides": overrides, **scores}
+
+
+def _table(summary: dict[str, Any]) -> Table:
+    table = Table(title="sweep", title_justify="left")
+    table.add_column("job")
+    table.add_column("overrides", overflow="fold")
+    columns = [(split, name) for split in ("valid", "test") for name in COLUMNS]
+    for split, name in columns:
+        table.add_column(f"{split}\n{name}", justify="right")
+    for job in summary["jobs"]:
+        cells = [f"{job[split][name]:.4f}" if split in job else "" for split, name in columns]
+        table.add_row(job["job"], " ".join(job["overrides"]), *cells)
+    table.add_section()
+    for row in summary["over_seeds"]:
+        cells = [
+            "{mean:.4f}\n±{deviation:.4f}".format(**row[split][name]) if row[split].get(name) else ""
+            for split, name in columns
+        ]
+        table.add_row(f"{row['seeds']} seeds", row["overrides"], *cells)
+    return table

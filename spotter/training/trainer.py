@@ -1,0 +1,36 @@
+"""Trainers from configs, with the few decisions that depend on the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import hydra
+import pytorch_lightning as pl
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from spotter.training.terminal import progress_bars
+
+
+def build_trainer(cfg: DictConfig) -> pl.Trainer:
+    """Build the trainer with the callbacks and loggers of the config; null entries are left out.
+
+    ``trainer.precision=auto`` is bf16 mixed precision on a GPU that has it, else single precision.
+    """
+    callbacks = [hydra.utils.instantiate(callback) for callback in cfg.callbacks.values() if callback]
+    loggers = [hydra.utils.instantiate(logger) for logger in (cfg.get("logger") or {}).values() if logger]
+    settings = plain(cfg.trainer)
+    if settings.get("precision") == "auto":
+        gpu = settings["accelerator"] != "cpu" and torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+        settings["precision"] = "bf16-mixed" if gpu else "32-true"
+    bars = progress_bars()
+    return hydra.utils.instantiate(
+        settings, callbacks=[*callbacks, *bars], logger=loggers or False, enable_progress_bar=bool(bars)
+    )
+
+
+def plain(config: Any) -> dict[str, Any]:
+    """Return a config as plain, resolved containers, as constructors and checkpoints take them."""
+    content = OmegaConf.to_container(config, resolve=True) if OmegaConf.is_config(config) else config
+    return {str(key): value for key, value in content.items()} if isinstance(content, Mapping) else {}
