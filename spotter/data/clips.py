@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +64,7 @@ class TrainingBatches(Sampler[list[Clip]]):
     """Draw one rank's training batches of an epoch from (seed, epoch): the same for any number of workers.
 
     sampling : ``uniform`` draws ``per_epoch`` clips anywhere; ``tiles`` shows every frame once, from a random phase
+    epoch : asked for the current epoch whenever one begins
     Clips that do not fill a batch on every rank are left out.
     """
 
@@ -75,6 +76,7 @@ class TrainingBatches(Sampler[list[Clip]]):
         per_epoch: int,
         batch_size: int,
         seed: int,
+        epoch: Callable[[], int],
         rank: int = 0,
         world: int = 1,
     ) -> None:
@@ -83,7 +85,7 @@ class TrainingBatches(Sampler[list[Clip]]):
         self._lengths = np.asarray(lengths, dtype=np.int64)
         self._clip_len, self._sampling, self._size = clip_len, sampling, batch_size
         self._seed, self._rank, self._world = seed, rank, world
-        self._epoch = 0
+        self._epoch = epoch
         # Tiles differ in number from phase to phase; what every phase surely has keeps epochs and ranks in step.
         clips = per_epoch if sampling == "uniform" else int(np.sum(-(-self._lengths // clip_len)))
         self._batches = clips // (batch_size * world)
@@ -93,15 +95,11 @@ class TrainingBatches(Sampler[list[Clip]]):
                 "lower data.batch_size, or raise model.clips.per_epoch"
             )
 
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch to draw; Lightning calls this before each."""
-        self._epoch = epoch
-
     def __len__(self) -> int:
         return self._batches
 
     def __iter__(self) -> Iterator[list[Clip]]:
-        rng = np.random.default_rng([self._seed, self._epoch])
+        rng = np.random.default_rng([self._seed, self._epoch()])
         count = self._batches * self._size * self._world
         if self._sampling == "uniform":
             clips = draw_uniform(self._lengths, self._clip_len, count, rng)

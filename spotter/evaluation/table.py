@@ -24,7 +24,8 @@ def form_table(form: Form, title: str) -> Group:
     classes = _table("AP, %", (f"{name}\n{view.strip('_') or 'all'}" for name, view in columns))
     for label in form["tight"]["per_class"]:
         classes.add_row(Text(label), *(_percent(form[name][f"per_class{view}"][label]) for name, view in columns))
-    return Group(Text(f"{title}: {form['games']} games"), scores, classes)
+    games = f"{form['games']} game{'s' if form['games'] != 1 else ''}"
+    return Group(Text(f"{title}: {games}"), scores, classes)
 
 
 def summary_table(forms: Mapping[str, Form]) -> Table:
@@ -39,7 +40,7 @@ def summary_table(forms: Mapping[str, Form]) -> Table:
 
 
 def _table(first: str, columns: Iterable[str]) -> Table:
-    table = Table(box=SIMPLE_HEAD)
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column(first, overflow="fold")
     for column in columns:
         table.add_column(column, justify="right", no_wrap=True)

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from spotter.inference.postprocess import Postprocess
@@ -65,7 +66,7 @@ def suppress(grid: Grid, postprocess: Postprocess, metric_fps: int) -> Predictio
         left[:, windows == window] = _greedy(left[:, windows == window], decay, postprocess.threshold)
     cell, label = np.nonzero(left > DEAD)
     time, confidence = grid.time[cell, label], left[cell, label]
-    order = np.argsort(np.rint(1000 * time).astype(np.int64) * classes + label, kind="stable")
+    order = np.argsort(np.rint(1000 * time).astype(np.int64) * classes + label)
     label, time, confidence = label[order], time[order], confidence[order]
     frame = metric_frame(time, metric_fps)
     best = np.sort(_best(frame * classes + label, confidence, classes * int(frame.max(initial=0) + 1)))
@@ -104,8 +105,8 @@ def _greedy(confidence: NDArray[np.float64], decay: NDArray[np.float64], thresho
     taken = np.full(confidence.shape, DEAD)
     score = np.full((length + 2 * reach, classes), DEAD)
     score[reach:-reach] = confidence
-    cells = score.reshape(-1)  # the same memory
-    step = classes * np.arange(1, reach + 1)
+    cells = score.reshape(-1)  # the same memory, as is the next: row i holds cells i, i + K, … of one class
+    runs = sliding_window_view(cells, (reach - 1) * classes + 1, writeable=True)[:, ::classes]
     first, last = 0, length
     while True:
         ahead = _running_max(score[first : last + 2 * reach], reach)
@@ -117,11 +118,10 @@ def _greedy(confidence: NDArray[np.float64], decay: NDArray[np.float64], thresho
         centre = picked + reach * classes
         taken.reshape(-1)[picked] = cells[centre]
         cells[centre] = DEAD
-        for side in (step, -step):
-            near = centre[:, None] + side  # holds no cell twice: what is picked together lies apart
-            left = cells[near] * decay
-            left[(left < threshold) | (decay == 0)] = DEAD
-            cells[near] = left
+        for side, factors in ((classes, decay), (-reach * classes, decay[::-1])):
+            left = runs[centre + side] * factors  # holds no cell twice: what is picked together lies apart
+            left[(left < threshold) | (factors == 0)] = DEAD
+            runs[centre + side] = left
         # only near a change can another cell have become the highest
         first = max(0, int(picked[0]) // classes - 2 * reach)
         last = min(length, int(picked[-1]) // classes + 2 * reach + 1)

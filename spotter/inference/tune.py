@@ -13,7 +13,7 @@ from spotter.inference.suppress import Grid, suppress
 from spotter.spots import Half, Predictions
 
 WINDOWS = (0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 15.0, 20.0, 30.0)
-THRESHOLDS = (1e-5, 1e-3, 0.005, 0.01, 0.02, 0.05, 0.1)
+THRESHOLDS = (1e-5, 1e-3, 0.005, 0.01, 0.05)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -48,8 +48,12 @@ class DenseHead(nn.Module):
         self.register_buffer("rates", torch.full((classes,), 0.01))
 
     def set_rates(self, rates: Tensor) -> None:
-        """Tell the head the share of positive anchors per class (K,), by which it weighs its loss."""
-        self.rates.copy_(rates.clamp(1e-6, 0.5))
+        """Tell the head the share of positive anchors per class (K,), by which it weighs its loss.
+
+        A class without a single spot is left unweighted.
+        """
+        unseen = self.positive_share or 0.5
+        self.rates.copy_(torch.where(rates > 0, rates.clamp(1e-5, 0.5), unseen))
 
     def forward(self, tokens: Tensor) -> Output:
         """Return logits, and displacements within ``reach``, each (B, A, K), for tokens (B, A, width)."""

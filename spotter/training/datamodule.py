@@ -105,18 +105,12 @@ class SpottingDataModule(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Return a loader over one epoch's random clips."""
-        rank, world = self._ranks()
-        sampler = TrainingBatches(
-            [record.frames for record in self.records["train"]],
-            self.plan.clip_len,
-            self.plan.sampling,
-            self.plan.per_epoch,
-            self.batch_size,
-            self.seed,
-            rank,
-            world,
-        )
-        return self._loader("train", self.plan.clip_len, sampler)
+        return self._loader("train", self.plan.clip_len, self._training_batches())
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Return the number of training batches that each rank sees in an epoch."""
+        return len(self._training_batches())
 
     def val_dataloader(self) -> DataLoader[Batch] | list[Any]:
         """Return a loader over this rank's share of the validation split."""
@@ -156,6 +150,26 @@ class SpottingDataModule(pl.LightningDataModule):
 
     def _find(self, split: str, games: list[str], labels: str = "required") -> list[HalfRecord]:
         return find_halves(self.root, split, games, self.task, self.source, labels, self.allow_missing)
+
+    def _training_batches(self) -> TrainingBatches:
+        rank, world = self._ranks()
+        lengths = [record.frames for record in self.records["train"]]
+        plan = self.plan
+        return TrainingBatches(
+            lengths,
+            plan.clip_len,
+            plan.sampling,
+            plan.per_epoch,
+            self.batch_size,
+            self.seed,
+            self._epoch,
+            rank,
+            world,
+        )
+
+    def _epoch(self) -> int:
+        # Not the set_epoch hook: in a resumed run the first batches are fetched before it, while current_epoch lags.
+        return self.trainer.fit_loop.epoch_progress.current.processed if self.trainer else 0
 
     def _ranks(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)

@@ -120,10 +120,16 @@ class SpottingModule(pl.LightningModule):
             {"params": plain, "weight_decay": 0.0},
         ]
         optimizer = torch.optim.AdamW(groups, lr=self.hparams["lr"])
-        steps = int(self.trainer.estimated_stepping_batches)
+        steps = self._steps()
         warmup, final = self.hparams["warmup"], self.hparams["final_lr"]
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: cosine(step, steps, warmup, final))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _steps(self) -> int:
+        # Not trainer.estimated_stepping_batches: it would fetch the first batches before a resumed run knows its epoch.
+        trainer = self.trainer
+        per_epoch = -(-trainer.datamodule.batches_per_epoch // trainer.accumulate_grad_batches)
+        return per_epoch * trainer.max_epochs if trainer.max_steps < 0 else trainer.max_steps
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the version of the checkpoint's format."""

@@ -67,8 +67,11 @@ def fit(trainer: pl.Trainer, module: SpottingModule, data: SpottingDataModule, c
     """Fit; Ctrl-C and termination both become KeyboardInterrupt, after which ``ckpt=last`` goes on."""
     try:
         trainer.fit(module, data, ckpt_path=ckpt, weights_only=True)
-    except (SIGTERMException, SystemExit) as error:  # what Lightning makes of SIGTERM and of Ctrl-C
-        log.info("interrupted in epoch %d; go on with ckpt=last", trainer.current_epoch)
+    except (SIGTERMException, SystemExit, RuntimeError) as error:
+        # SIGTERM, Ctrl-C, and SIGTERM that reached the loader's workers first, as Lightning and torch present them
+        if isinstance(error, RuntimeError) and not trainer.received_sigterm and "killed by signal: Term" not in str(error):
+            raise
+        log.info("interrupted in epoch %d; go on with ckpt=last", trainer.current_epoch + 1)
         raise KeyboardInterrupt from error
 
 

@@ -90,12 +90,13 @@ def test_windows_of_classes_come_last(
 def test_every_trial_equals_a_run_of_its_own(scores: Path, labels: Path) -> None:
     """A threshold cut off afterwards leaves what suppression at that threshold leaves."""
     halves = dict(list(load_scores(scores))[:1])
-    tuner = Tuner({half: displace(raw) for half, raw in halves.items()}, 2, lambda predictions: dict(predictions.items()))
+    grids = {half: displace(raw) for half, raw in halves.items()}
+    tuner = Tuner(grids, 2, lambda predictions: {str(half): rows for half, rows in predictions.items()})
     trials = list(tuner.search(WRITTEN, lambda trial: 0.0))
     assert len(trials) == tuner.trials(per_class=False)
     for trial in trials:
         for half, raw in halves.items():
-            expected, found = spot(raw, trial.postprocess, 2), trial.form[half]
+            expected, found = spot(raw, trial.postprocess, 2), trial.form[str(half)]
             assert np.array_equal(expected.time, found.time)
             assert np.array_equal(expected.label, found.label)
             assert np.array_equal(expected.confidence, found.confidence)

@@ -131,7 +131,7 @@ def test_anchors_stay_in_the_half() -> None:
 def test_times_are_whole_milliseconds_and_every_anchor_keeps_its_own_cell() -> None:
     found = spot(Scores(np.zeros((300, 1), np.float32), None, fps=29.97, offset=0.01), NONE, 1000)
     assert len(found) == 300
-    assert np.array_equal(found.time, np.array([int(round(1000 * time)) for time in found.time]) / 1000)
+    assert np.array_equal(found.time, np.array([round(1000 * time) for time in found.time]) / 1000)
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([1, 2, 25]))
@@ -146,7 +146,7 @@ def test_one_prediction_for_a_class_and_metric_frame_by_time(seed: int, metric_f
     ):
         best[label, frame] = max(best.get((label, frame), 0), confidence)
     keys = list(zip(found.label, metric_frame(found.time, metric_fps), strict=True))
-    assert {key: value for key, value in zip(keys, found.confidence, strict=True)} == best
+    assert dict(zip(keys, found.confidence, strict=True)) == best
     assert len(set(keys)) == len(found)
     assert np.all(np.diff(found.time) >= 0)
 

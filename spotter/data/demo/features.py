@@ -14,9 +14,9 @@ from spotter.data.demo.scene import CONCEPT, Parts
 from spotter.spots import Half
 
 EXTRACTORS = (2048, 2048, 384, 2048, 2048)  # columns of the five extractors behind the Baidu features
-NOISE = np.array([1.0, 0.9, 0.5, 1.1, 1.0])  # of each extractor, beside concepts of strength 1
-SHARED_NOISE = 0.5  # that all extractors have in common
-COLUMN_NOISE = 0.3  # that every column has for itself
+NOISE = np.array([0.20, 0.18, 0.10, 0.22, 0.20])  # of each extractor, beside concepts of strength 1
+SHARED_NOISE = 0.08  # that all extractors have in common
+COLUMN_NOISE = 0.06  # that every column has for itself
 NUISANCE = 10  # directions that show the stadium, the light, the camera, and no concept
 SUPPORT = 5.0  # seconds of video that one row sees
 MEMORY = 3.0  # seconds over which noise persists
@@ -49,7 +49,7 @@ class FeatureFile:
 
     def _rows(self, seed: int, half: Half, latent: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
         """Project what the extractors feel onto the columns, chunk by chunk."""
-        projections, mean, scale = self._extractors(seed)
+        projections, mean, scale = self.extractors(seed)
         of_game = generator(seed, self.name, half.game)
         gain = np.repeat(np.exp(0.15 * of_game.standard_normal(len(EXTRACTORS))), self.groups)
         scale, mean = (scale * gain).astype(np.float32), mean + 0.3 * of_game.standard_normal(self.width)
@@ -61,7 +61,7 @@ class FeatureFile:
             rows += COLUMN_NOISE * rng.standard_normal(rows.shape, dtype=np.float32)
             yield rows * scale
 
-    def _extractors(self, seed: int) -> tuple[list[NDArray[np.float32]], NDArray[np.float64], NDArray[np.float64]]:
+    def extractors(self, seed: int) -> tuple[list[NDArray[np.float32]], NDArray[np.float64], NDArray[np.float64]]:
         """Return each extractor's projection (latent, columns), and each column's mean and scale, (width,)."""
         rng = generator(seed, self.name)
         latent = len(CONCEPT) + NUISANCE

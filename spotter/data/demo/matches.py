@@ -25,7 +25,7 @@ def simulated_match(task: Task, seed: int, index: int, minutes: float) -> tuple[
     A half lasts ``minutes`` and up to a tenth of added time.
     """
     rng = np.random.default_rng([seed, index])
-    halves = {number: _half(task, number, 60 * minutes * rng.uniform(1, 1.1), rng) for number in task.halves}
+    halves = {number: draw_spots(task, number, 60 * minutes * rng.uniform(1, 1.1), rng) for number in task.halves}
     away = {number: rng.random(len(spots)) < 0.5 for number, spots in halves.items()}
     goals = [away[number][spots.label == task.classes.index("Goal")] for number, spots in halves.items()]
     conceded = sum(int(of_half.sum()) for of_half in goals)
@@ -50,7 +50,7 @@ def simulated_match(task: Task, seed: int, index: int, minutes: float) -> tuple[
     return game, orjson.dumps(content, option=orjson.OPT_INDENT_2)
 
 
-def _half(task: Task, number: int, seconds: float, rng: np.random.Generator) -> Spots:
+def draw_spots(task: Task, number: int, seconds: float, rng: np.random.Generator) -> Spots:
     """Walk from action to action, each with the shares and gaps that follow the one before."""
     chain = {name: _next(following, number) for name, following in FOLLOWS.items()}
     label, time, last, now = [], [], START, 0.0

@@ -12,11 +12,11 @@ from spotter.spots import Spots
 from spotter.tasks import Task
 
 CONCEPT = {name: index for index, name in enumerate(CONCEPTS)}
-HIDDEN = 0.5  # what is left of a script whose spot is not shown
-OMITTED = 0.05  # share of a script's parts that stay out
+HIDDEN = 0.6  # what is left of a script whose spot is not shown
+OMITTED = 0.03  # share of a script's parts that stay out
 LOOK_ALIKES = 0.3  # unlabelled fragments of scripts per spot
-LATENESS = (0.1, 0.08)  # s, and per second from the spot: how far a part may come early or late
-VARIETY = 0.15  # of strengths and lengths, as the deviation of their logarithms
+LATENESS = (0.1, 0.05)  # s, and per second from the spot: how far a part may come early or late
+VARIETY = 0.12  # of strengths and lengths, as the deviation of their logarithms
 REPLAY_DELAY, REPLAY_PACE, REPLAY_REACH = (10.0, 30.0), (0.7, 2.0), 6.0  # s after the spot, factor, s of the script
 
 

@@ -1,0 +1,160 @@
+"""The score that the signatures allow: a matched filter that knows the simulation, and explains one spot after another.
+
+It knows the scripts, the extractors and the statistics of all noise, but no labels, nor what any half drew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spotter.data.demo.features import COLUMN_NOISE, MEMORY, NOISE, SHARED_NOISE, SUPPORT, FeatureFile
+from spotter.data.demo.matches import draw_spots
+from spotter.data.demo.rates import NOT_SHOWN
+from spotter.data.demo.scene import CONCEPT, HIDDEN, OMITTED, Parts, script_parts, stage
+from spotter.inference.scores import Scores
+from spotter.tasks import Task
+
+SPAN = 128  # rows of a signature and its surroundings
+GRID = 4  # places of a spot between two rows
+REACH = 2  # rows over which explanations of the same evidence compete
+TRUST = 0.6  # in evidence, since parts vary more than the filter supposes
+REHEARSALS, SECONDS = 6, 2700.0  # simulated halves that the statistics come from
+FLOOR = 1e-6  # confidence where there is no evidence
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Oracle:
+    """Know what every class looks like in one feature file: signatures are (classes * GRID, SPAN, concepts).
+
+    unmix, mean, scale : from columns to the best estimate of concepts
+    filters : what to correlate the estimate with, (classes * GRID, SPAN, concepts)
+    overlap : the filters' response to each signature, (filters, signatures, 2 * SPAN - 1)
+    prior : logarithm of the rate of shown and of hidden spots, (2, classes * GRID, 1)
+    """
+
+    fps: float
+    unmix: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    filters: NDArray[np.float64]
+    overlap: NDArray[np.float64]
+    prior: NDArray[np.float64]
+
+    @classmethod
+    def build(cls, task: Task, seed: int, features: FeatureFile) -> Oracle:
+        """Work out the filters for a feature file of a simulated tree of ``seed``."""
+        unmix, covariance = _unmix(features, seed)
+        spectrum, rate = _rehearse(task, features.fps)
+        keep, angle = np.exp(-1 / (features.fps * MEMORY)), 2 * np.pi * np.fft.rfftfreq(SPAN)
+        noise = (1 - keep**2) / np.abs(1 - keep * np.exp(-1j * angle)) ** 2
+        signatures = _signatures(task, features.fps)
+        content = np.fft.rfft(signatures, axis=1).transpose(1, 2, 0)
+        whitened = np.linalg.solve(spectrum + noise[:, None, None] * covariance, content)
+        filters = np.fft.irfft(whitened.transpose(2, 0, 1), SPAN, axis=1)
+        hidden = np.array([NOT_SHOWN.get(name, 0.1) / 100 for name in task.classes])
+        prior = np.log(np.repeat(rate / GRID * [1 - hidden, hidden], GRID, axis=1))[..., None]
+        _, mean, scale = features.extractors(seed)
+        return cls(features.fps, unmix, mean, scale, filters, _correlate(signatures, filters), prior)
+
+    def score(self, rows: NDArray[np.floating]) -> Scores:
+        """Return what the oracle holds of one half's features, (T, width): ``GRID`` anchors a row."""
+        seen = rows / self.scale - self.mean
+        estimate = (seen - seen.mean(0)) @ self.unmix
+        padded = np.pad(estimate, ((SPAN // 2, SPAN - SPAN // 2 - 1), (0, 0)))
+        response = _correlate(padded[None], self.filters)[:, 0, SPAN - 1 : SPAN - 1 + len(rows)]
+        belief = self._explain(response)
+        logits = np.log(belief / (1 - belief)).reshape(-1, GRID, len(rows)).transpose(2, 1, 0)
+        return Scores(logits.reshape(GRID * len(rows), -1).astype(np.float32), None, GRID * self.fps)
+
+    def _explain(self, response: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Take out the most evident spot until none is left; return the belief in every class and place."""
+        evidence, hidden = self._evidence(response)
+        found: list[tuple[int, int, float]] = []
+        length = response.shape[1]
+        while evidence.max() > 0 and len(found) < length:
+            which, row = np.unravel_index(evidence.argmax(), evidence.shape)
+            strength = HIDDEN if hidden[which, row] else 1.0
+            found.append((int(which), int(row), strength))
+            near = self._add(response, found[-1], -1)
+            evidence[:, near], hidden[:, near] = self._evidence(response[:, near])
+        belief = np.full(response.shape, FLOOR)
+        for spot in found:
+            near = slice(max(0, spot[1] - REACH), spot[1] + REACH + 1)
+            self._add(response, spot, 1)
+            odds = np.exp(self._evidence(response[:, near])[0])
+            self._add(response, spot, -1)
+            belief[:, near] = np.maximum(belief[:, near], odds / (1 + odds.sum()))
+        odds = np.exp(evidence)
+        return np.clip(np.maximum(belief, odds / (1 + odds.sum(0))), FLOOR, 1 - FLOOR)
+
+    def _evidence(self, response: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Return the log odds of a spot against none, and whether it would be a hidden one."""
+        energy = np.diagonal(self.overlap[..., SPAN - 1])[:, None]
+        shown, hidden = (
+            TRUST * (strength * response - strength**2 * energy / 2) + prior
+            for strength, prior in zip((1.0, HIDDEN), self.prior, strict=True)
+        )
+        return np.maximum(shown, hidden), hidden > shown
+
+    def _add(self, response: NDArray[np.float64], spot: tuple[int, int, float], sign: int) -> slice:
+        """Add a spot's signature to the response, or take it out; return the rows that changed."""
+        which, row, strength = spot
+        near = slice(max(0, row - SPAN + 1), row + SPAN)
+        part = self.overlap[:, which, near.start - row + SPAN - 1 :][:, : response[:, near].shape[1]]
+        response[:, near] += sign * strength * part
+        return near
+
+
+def _unmix(features: FeatureFile, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the best linear estimate of concepts from columns, (width, concepts), and the covariance of its error."""
+    projections, _, _ = features.extractors(seed)
+    latent = len(projections[0])
+    weights = [
+        np.linalg.solve(noise**2 * p @ p.T + COLUMN_NOISE**2 * np.eye(latent), p)
+        for noise, p in zip(NOISE, projections, strict=True)
+    ]
+    information = sum((w @ p.T for w, p in zip(weights, projections, strict=True)), 1e-3 * np.eye(latent))
+    error = np.linalg.inv(information)
+    concepts = slice(len(CONCEPT))
+    unmix = (error @ np.concatenate(weights, axis=1)).T[:, concepts]
+    return unmix, error[concepts, concepts] + SHARED_NOISE**2 * np.eye(len(CONCEPT))
+
+
+def _rehearse(task: Task, fps: float) -> tuple[NDArray[np.complex128], NDArray[np.float64]]:
+    """Return the spectrum of what halves show, (SPAN // 2 + 1, concepts, concepts), and each class's spots per row."""
+    rng = np.random.default_rng(0)
+    taper = np.hanning(SPAN)[:, None] / np.linalg.norm(np.hanning(SPAN))
+    pieces, count = [], np.full(len(task.classes), 0.3)
+    for rehearsal in range(REHEARSALS):
+        spots = draw_spots(task, 1 + rehearsal % 2, SECONDS, rng)
+        count += np.bincount(spots.label, minlength=len(count))
+        active = stage(task, spots, SECONDS, rng).activation(np.arange(int(SECONDS * fps)) / fps, SUPPORT)
+        windows = np.lib.stride_tricks.sliding_window_view(active - active.mean(0), SPAN, axis=0)[:: SPAN // 2]
+        pieces.append(np.fft.rfft(windows.transpose(0, 2, 1) * taper, axis=1))
+    piece = np.concatenate(pieces).transpose(1, 2, 0)
+    return piece @ piece.conj().transpose(0, 2, 1) / piece.shape[-1], count / (REHEARSALS * SECONDS * fps)
+
+
+def _signatures(task: Task, fps: float) -> NDArray[np.float64]:
+    """Return each class's expected activations around a spot at each place of the grid after row SPAN // 2."""
+    of_class, script = script_parts(task)
+    times = (np.arange(SPAN) - SPAN // 2) / fps
+    delays = np.arange(GRID) / (GRID * fps)
+    return np.array(
+        [
+            Parts(part.concept, part.start + delay, part.end + delay, (1 - OMITTED) * part.strength).activation(times, SUPPORT)
+            for part in (script[of_class == label] for label in range(len(task.classes)))
+            for delay in delays
+        ]
+    )
+
+
+def _correlate(signals: NDArray[np.float64], filters: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Slide filters (F, SPAN, C) over signals (S, N, C): (F, S, N + SPAN - 1), where SPAN - 1 is no shift."""
+    size = signals.shape[1] + SPAN - 1
+    seen = np.fft.rfft(signals, size, axis=1).transpose(1, 2, 0)
+    asked = np.fft.rfft(filters[:, ::-1], size, axis=1).transpose(1, 0, 2)
+    return np.fft.irfft((asked @ seen).transpose(1, 2, 0), size, axis=-1)
