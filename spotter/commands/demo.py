@@ -10,6 +10,7 @@ import argparse
 import sys
 
 from spotter.data.demo import simulate
+from spotter.data.demo.oracle import write_oracle
 from spotter.data.streams import parse_fps
 
 
@@ -25,6 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--width", type=int, default=128, help="columns; real files have 8576 (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     parser.add_argument("--file", default="baidu_soccer_embeddings", help="feature file (default: %(default)s)")
+    parser.add_argument(
+        "--oracle", metavar="OUT", help="also write what a filter that knows the simulation predicts for test"
+    )
     parser.add_argument("--fps", default="1", help="rows per second, a number or a fraction (default: %(default)s)")
 
 
@@ -40,5 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         file=arguments.file,
         fps=parse_fps(arguments.fps, "--fps"),
     )
+    if arguments.oracle:
+        write_oracle(root, arguments.oracle, arguments.file)
     sys.stdout.write(f"{root} is ready\n")
     return 0

@@ -31,13 +31,15 @@ def train(cfg: DictConfig) -> float | None:
     run = Path(cfg.run_dir)
     pl.seed_everything(cfg.seed, workers=True, verbose=False)
     data = build_data(cfg)
+    data.prepare_data()
+    data.setup("fit")  # now, so that a mistake shows before any logger has begun a run
     module = build_module(cfg, data)
+    if cfg.ckpt:
+        open_checkpoint(cfg.ckpt)
     trainer = build_trainer(cfg)
     for logger in trainer.loggers:
         logger.log_hyperparams(plain(cfg))
     log.info("%s parameters; everything goes to %s", f"{parameters_of(module):,}", run)
-    if cfg.ckpt:
-        open_checkpoint(cfg.ckpt)
     fit(trainer, module, data, cfg.ckpt)
     if trainer.fast_dev_run:
         return None

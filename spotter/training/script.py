@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
+import logging
 import os
 import sys
-from collections.abc import Callable
+import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +20,26 @@ from omegaconf.errors import OmegaConfBaseException
 
 from spotter.commands.shell import guarded
 from spotter.data.streams import parse_fps
-from spotter.errors import UsageError
+from spotter.errors import UsageError, UserError
 from spotter.tasks import Task
 from spotter.training.overrides import quoted, resumed
+
+NOISE = (  # what Lightning warns of and we mean
+    ".*isinstance.treespec, LeafSpec.*",
+    "You have overridden `on_after_batch_transfer`.*",
+    "Checkpoint directory .* exists and is not empty.*",
+    "The number of training batches .* is smaller than the logging interval.*",
+    ".*does not have many workers.*",
+    ".*Found .* module.s. in eval mode at the start of training.*",
+)
 
 
 def script(name: str, conf: Path) -> int:
     """Run ``train`` or ``predict`` with the overrides on the command line; return the exit status."""
     register_resolvers()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # let errors come here, where they become one line
-    os.environ.setdefault("PYTHONWARNINGS", "ignore")  # for the processes that are started, too
+    for message in NOISE:
+        warnings.filterwarnings("ignore", message=message)
     return guarded(lambda: _main(name, conf))
 
 
@@ -44,28 +57,31 @@ def register_resolvers() -> None:
 def _main(name: str, conf: Path) -> None:
     arguments = [quoted(argument) for argument in sys.argv[1:]]
     sys.argv[1:] = resumed(arguments, conf) if name == "train" else arguments
+    mistakes: list[UserError] = []
+    task = partial(_run, name, mistakes)
     try:
-        hydra.main(config_path=str(conf.absolute()), config_name=name, version_base="1.3")(_tasks()[name])()
+        hydra.main(config_path=str(conf.absolute()), config_name=name, version_base="1.3")(task)()
     except (HydraException, OmegaConfBaseException) as error:
         if os.environ.get("SPOTTER_DEBUG") == "1":
             raise
         reasons = [error, *([error.__cause__] if error.__cause__ else [])]
         raise UsageError("; ".join(" ".join(str(reason).split()) for reason in reasons)) from error
+    if mistakes:
+        raise mistakes[0]
 
 
-def _tasks() -> dict[str, Callable[[DictConfig], Any]]:
-    def train(cfg: DictConfig) -> Any:
-        if HydraConfig.get().mode == RunMode.MULTIRUN:
-            from spotter.training.sweep import run_job
-
-            return run_job(cfg)
-        from spotter.training.run import train as run
-
-        return run(cfg)
-
-    def predict(cfg: DictConfig) -> Any:
-        from spotter.training.predict import predict as run
-
-        return run(cfg)
-
-    return {"train": train, "predict": predict}
+def _run(name: str, mistakes: list[UserError], cfg: DictConfig) -> Any:
+    """Run one job; in a single run keep a user's mistake for later, since Hydra would add lines of its own to it."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    if int(os.environ.get("LOCAL_RANK", 0)):
+        logging.getLogger("spotter").setLevel(logging.ERROR)
+    sweeps = HydraConfig.get().mode == RunMode.MULTIRUN
+    module = "sweep" if sweeps and name == "train" else {"train": "run", "predict": "predict"}[name]
+    try:
+        job = getattr(importlib.import_module(f"spotter.training.{module}"), "run_job" if sweeps else name)
+        return job(cfg)
+    except UserError as mistake:
+        if sweeps:
+            raise
+        mistakes.append(mistake)
+        return None

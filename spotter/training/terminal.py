@@ -9,7 +9,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import RichProgressBar
-from pytorch_lightning.utilities import rank_zero_info, rank_zero_only
+from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class EpochLine(pl.Callback):
             value = float(said[self.monitor])
             self.best = value if self.best is None else max(value, self.best)
             words.append(f"best {self.best:.4f}")
-        rank_zero_info("  ".join([*words, f"{time.monotonic() - self._began:.1f} s"]))
+        log.info("  ".join([*words, f"{time.monotonic() - self._began:.1f} s"]))
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed run goes on with."""

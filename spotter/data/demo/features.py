@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spotter.data.demo.scene import CONCEPT, Parts
+from spotter.data.demo.seeds import generator
 from spotter.spots import Half
 
 EXTRACTORS = (2048, 2048, 384, 2048, 2048)  # columns of the five extractors behind the Baidu features
@@ -20,7 +20,7 @@ COLUMN_NOISE = 0.06  # that every column has for itself
 NUISANCE = 10  # directions that show the stadium, the light, the camera, and no concept
 SUPPORT = 5.0  # seconds of video that one row sees
 MEMORY = 3.0  # seconds over which noise persists
-CHUNK = 512  # rows made at a time
+CHUNK = 256  # rows made at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,32 +47,34 @@ class FeatureFile:
             content.write(rows.astype("<f2").tobytes())
         return content.getvalue()
 
-    def _rows(self, seed: int, half: Half, latent: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-        """Project what the extractors feel onto the columns, chunk by chunk."""
-        projections, mean, scale = self.extractors(seed)
-        of_game = generator(seed, self.name, half.game)
-        gain = np.repeat(np.exp(0.15 * of_game.standard_normal(len(EXTRACTORS))), self.groups)
-        scale, mean = (scale * gain).astype(np.float32), mean + 0.3 * of_game.standard_normal(self.width)
-        mean = mean.astype(np.float32)
-        rng = generator(seed, self.name, half.game, half.number, "columns")
-        for first in range(0, len(latent), CHUNK):
-            chunk = latent[first : first + CHUNK]
-            rows = np.concatenate([chunk[:, i] @ projections[i] for i in range(len(EXTRACTORS))], axis=1) + mean
-            rows += COLUMN_NOISE * rng.standard_normal(rows.shape, dtype=np.float32)
-            yield rows * scale
-
-    def extractors(self, seed: int) -> tuple[list[NDArray[np.float32]], NDArray[np.float64], NDArray[np.float64]]:
+    def extractors(self, seed: int) -> tuple[list[NDArray[np.float64]], NDArray[np.float64], NDArray[np.float64]]:
         """Return each extractor's projection (latent, columns), and each column's mean and scale, (width,)."""
         rng = generator(seed, self.name)
         latent = len(CONCEPT) + NUISANCE
         sensitivity = np.exp(0.4 * rng.standard_normal((len(EXTRACTORS), latent, 1)))
         projections = [
-            (sensitive * rng.standard_normal((latent, columns)) / np.sqrt(latent)).astype(np.float32)
+            sensitive * rng.standard_normal((latent, columns)) / np.sqrt(latent)
             for sensitive, columns in zip(sensitivity, self.groups, strict=True)
         ]
         return projections, rng.standard_normal(self.width), np.exp(0.3 * rng.standard_normal(self.width))
 
-    def _latent(self, seed: int, half: Half, parts: Parts, seconds: float) -> NDArray[np.float32]:
+    def _rows(self, seed: int, half: Half, latent: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
+        """Project what the extractors feel onto the columns, chunk by chunk.
+
+        In double precision, so that what processors round differently does not show in float16.
+        """
+        projections, mean, scale = self.extractors(seed)
+        of_game = generator(seed, self.name, half.game)
+        gain = np.exp(0.15 * of_game.standard_normal(len(EXTRACTORS)))
+        mean = mean + 0.3 * of_game.standard_normal(self.width)
+        scale = scale * np.repeat(gain, self.groups)
+        rng = generator(seed, self.name, half.game, half.number, "columns")
+        for first in range(0, len(latent), CHUNK):
+            felt = latent[first : first + CHUNK].transpose(1, 0, 2)
+            rows = np.concatenate([each @ seen for each, seen in zip(felt, projections, strict=True)], axis=1)
+            yield scale * (rows + mean + COLUMN_NOISE * rng.standard_normal(rows.shape, dtype=np.float32))
+
+    def _latent(self, seed: int, half: Half, parts: Parts, seconds: float) -> NDArray[np.float64]:
         """Return what each extractor feels of each concept and of the rest, (T, extractors, latent)."""
         times = np.arange(max(1, int(seconds * self.fps))) / self.fps
         rng = generator(seed, self.name, half.game, half.number)
@@ -83,9 +85,4 @@ class FeatureFile:
             noise[now] += keep * noise[now - 1]
         latent = SHARED_NOISE * noise[:, :1] + NOISE[:, None] * noise[:, 1:]
         latent[:, :, : len(CONCEPT)] += parts.activation(times, SUPPORT)[:, None]
-        return latent.astype(np.float32)
-
-
-def generator(seed: int, *key: str | int) -> np.random.Generator:
-    """Return the random numbers of one purpose, the same whatever else is drawn."""
-    return np.random.default_rng([seed, *(crc32(part.encode()) if isinstance(part, str) else part for part in key)])
+        return latent

@@ -10,6 +10,7 @@ import orjson
 from numpy.typing import NDArray
 
 from spotter.data.demo.rates import BY_HALF, FOLLOWS, NOT_SHOWN, START
+from spotter.data.demo.seeds import generator
 from spotter.spots import Spots
 from spotter.tasks import Task
 
@@ -24,7 +25,7 @@ def simulated_match(task: Task, seed: int, index: int, minutes: float) -> tuple[
 
     A half lasts ``minutes`` and up to a tenth of added time.
     """
-    rng = np.random.default_rng([seed, index])
+    rng = generator(seed, "match", index)
     halves = {number: draw_spots(task, number, 60 * minutes * rng.uniform(1, 1.1), rng) for number in task.halves}
     away = {number: rng.random(len(spots)) < 0.5 for number, spots in halves.items()}
     goals = [away[number][spots.label == task.classes.index("Goal")] for number, spots in halves.items()]
@@ -57,7 +58,7 @@ def draw_spots(task: Task, number: int, seconds: float, rng: np.random.Generator
     while True:
         names, share, median, spread = chain[last]
         choice = rng.choice(len(names), p=share)
-        now += median[choice] * np.exp(spread[choice] * rng.standard_normal())
+        now += median[choice] * np.exp(spread[choice] * np.clip(rng.standard_normal(), -2, 2))
         if now > seconds - 1:
             break
         last = names[choice]

@@ -6,6 +6,7 @@ It knows the scripts, the extractors and the statistics of all noise, but no lab
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,13 @@ from spotter.data.demo.features import COLUMN_NOISE, MEMORY, NOISE, SHARED_NOISE
 from spotter.data.demo.matches import draw_spots
 from spotter.data.demo.rates import NOT_SHOWN
 from spotter.data.demo.scene import CONCEPT, HIDDEN, OMITTED, Parts, script_parts, stage
+from spotter.data.demo.tree import feature_path, read_record
+from spotter.data.splits import load_splits
+from spotter.evaluation.write import write_predictions
+from spotter.inference.postprocess import Postprocess
 from spotter.inference.scores import Scores
+from spotter.inference.suppress import spot
+from spotter.spots import Half
 from spotter.tasks import Task
 
 SPAN = 128  # rows of a signature and its surroundings
@@ -23,13 +30,24 @@ REACH = 2  # rows over which explanations of the same evidence compete
 TRUST = 0.6  # in evidence, since parts vary more than the filter supposes
 REHEARSALS, SECONDS = 6, 2700.0  # simulated halves that the statistics come from
 FLOOR = 1e-6  # confidence where there is no evidence
+SUPPRESSION = Postprocess("soft_nms", window=4.0, threshold=1e-5)
+
+
+def write_oracle(root: str | Path, out: str | Path, file: str, split: str = "test") -> None:
+    """Write the oracle's predictions for a split of a simulated tree, by one of its feature files."""
+    task, record = Task.load("soccernet-v2"), read_record(root)
+    entry = record["files"][file]
+    oracle = Oracle.build(task, record["seed"], FeatureFile(file, entry["fps"], entry["width"]))
+    halves = [Half(game, number) for game in load_splits(task, root)[split] for number in task.halves]
+    scores = {half: oracle.score(np.load(feature_path(root, half, file))) for half in halves}
+    write_predictions(out, {half: spot(scores[half], SUPPRESSION, task.fps) for half in halves}, task)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Oracle:
-    """Know what every class looks like in one feature file: signatures are (classes * GRID, SPAN, concepts).
+    """Know what the spots of every class look like in one feature file.
 
-    unmix, mean, scale : from columns to the best estimate of concepts
+    unmix : from columns to the best linear estimate of concepts, (width, concepts)
     filters : what to correlate the estimate with, (classes * GRID, SPAN, concepts)
     overlap : the filters' response to each signature, (filters, signatures, 2 * SPAN - 1)
     prior : logarithm of the rate of shown and of hidden spots, (2, classes * GRID, 1)
@@ -37,8 +55,6 @@ class Oracle:
 
     fps: float
     unmix: NDArray[np.float64]
-    mean: NDArray[np.float64]
-    scale: NDArray[np.float64]
     filters: NDArray[np.float64]
     overlap: NDArray[np.float64]
     prior: NDArray[np.float64]
@@ -56,14 +72,12 @@ class Oracle:
         filters = np.fft.irfft(whitened.transpose(2, 0, 1), SPAN, axis=1)
         hidden = np.array([NOT_SHOWN.get(name, 0.1) / 100 for name in task.classes])
         prior = np.log(np.repeat(rate / GRID * [1 - hidden, hidden], GRID, axis=1))[..., None]
-        _, mean, scale = features.extractors(seed)
-        return cls(features.fps, unmix, mean, scale, filters, _correlate(signatures, filters), prior)
+        return cls(features.fps, unmix, filters, _correlate(signatures, filters), prior)
 
     def score(self, rows: NDArray[np.floating]) -> Scores:
         """Return what the oracle holds of one half's features, (T, width): ``GRID`` anchors a row."""
-        seen = rows / self.scale - self.mean
-        estimate = (seen - seen.mean(0)) @ self.unmix
-        padded = np.pad(estimate, ((SPAN // 2, SPAN - SPAN // 2 - 1), (0, 0)))
+        estimate = rows.astype(np.float32) @ self.unmix.astype(np.float32)
+        padded = np.pad(estimate - estimate.mean(0), ((SPAN // 2, SPAN - SPAN // 2 - 1), (0, 0)))
         response = _correlate(padded[None], self.filters)[:, 0, SPAN - 1 : SPAN - 1 + len(rows)]
         belief = self._explain(response)
         logits = np.log(belief / (1 - belief)).reshape(-1, GRID, len(rows)).transpose(2, 1, 0)
@@ -81,11 +95,11 @@ class Oracle:
             near = self._add(response, found[-1], -1)
             evidence[:, near], hidden[:, near] = self._evidence(response[:, near])
         belief = np.full(response.shape, FLOOR)
-        for spot in found:
-            near = slice(max(0, spot[1] - REACH), spot[1] + REACH + 1)
-            self._add(response, spot, 1)
+        for explained in found:
+            near = slice(max(0, explained[1] - REACH), explained[1] + REACH + 1)
+            self._add(response, explained, 1)
             odds = np.exp(self._evidence(response[:, near])[0])
-            self._add(response, spot, -1)
+            self._add(response, explained, -1)
             belief[:, near] = np.maximum(belief[:, near], odds / (1 + odds.sum()))
         odds = np.exp(evidence)
         return np.clip(np.maximum(belief, odds / (1 + odds.sum(0))), FLOOR, 1 - FLOOR)
@@ -99,9 +113,9 @@ class Oracle:
         )
         return np.maximum(shown, hidden), hidden > shown
 
-    def _add(self, response: NDArray[np.float64], spot: tuple[int, int, float], sign: int) -> slice:
+    def _add(self, response: NDArray[np.float64], explained: tuple[int, int, float], sign: int) -> slice:
         """Add a spot's signature to the response, or take it out; return the rows that changed."""
-        which, row, strength = spot
+        which, row, strength = explained
         near = slice(max(0, row - SPAN + 1), row + SPAN)
         part = self.overlap[:, which, near.start - row + SPAN - 1 :][:, : response[:, near].shape[1]]
         response[:, near] += sign * strength * part
@@ -110,7 +124,7 @@ class Oracle:
 
 def _unmix(features: FeatureFile, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the best linear estimate of concepts from columns, (width, concepts), and the covariance of its error."""
-    projections, _, _ = features.extractors(seed)
+    projections, _, scale = features.extractors(seed)
     latent = len(projections[0])
     weights = [
         np.linalg.solve(noise**2 * p @ p.T + COLUMN_NOISE**2 * np.eye(latent), p)
@@ -119,7 +133,7 @@ def _unmix(features: FeatureFile, seed: int) -> tuple[NDArray[np.float64], NDArr
     information = sum((w @ p.T for w, p in zip(weights, projections, strict=True)), 1e-3 * np.eye(latent))
     error = np.linalg.inv(information)
     concepts = slice(len(CONCEPT))
-    unmix = (error @ np.concatenate(weights, axis=1)).T[:, concepts]
+    unmix = (error[concepts] @ np.concatenate(weights, axis=1) / scale).T
     return unmix, error[concepts, concepts] + SHARED_NOISE**2 * np.eye(len(CONCEPT))
 
 
@@ -145,7 +159,9 @@ def _signatures(task: Task, fps: float) -> NDArray[np.float64]:
     delays = np.arange(GRID) / (GRID * fps)
     return np.array(
         [
-            Parts(part.concept, part.start + delay, part.end + delay, (1 - OMITTED) * part.strength).activation(times, SUPPORT)
+            Parts(part.concept, part.start + delay, part.end + delay, (1 - OMITTED) * part.strength).activation(
+                times, SUPPORT
+            )
             for part in (script[of_class == label] for label in range(len(task.classes)))
             for delay in delays
         ]

@@ -53,7 +53,9 @@ class Parts:
 
 def script_parts(task: Task) -> tuple[NDArray[np.int64], Parts]:
     """Return the class of every part of every script, and the parts in seconds from their spot."""
-    rows = [(label, CONCEPT[part[0]], *part[1:]) for label, name in enumerate(task.classes) for part in SCRIPTS[name].parts]
+    rows = [
+        (label, CONCEPT[part[0]], *part[1:]) for label, name in enumerate(task.classes) for part in SCRIPTS[name].parts
+    ]
     label, concept, start, end, strength = np.array(rows).T
     scale = np.array([usual for _, _, usual in CONCEPTS.values()])[concept.astype(int)]
     return label.astype(np.int64), Parts(concept.astype(np.int64), start, end, strength * scale)
@@ -63,7 +65,13 @@ def stage(task: Task, spots: Spots, seconds: float, rng: np.random.Generator) ->
     """Return all that one half shows: its spots' scripts, replays of them, look-alikes without a label, and chance."""
     live, spot, _ = _play(task, spots.label, spots.time, np.ones(len(spots)), rng)
     live = replace(live, strength=live.strength * np.where(spots.visible[spot], 1, HIDDEN))
-    return Parts.join(live, _elsewhere(spots, rng), *_replays(task, spots, rng), _look_alikes(task, spots, seconds, rng), _chance(seconds, rng))
+    return Parts.join(
+        live,
+        _elsewhere(spots, rng),
+        *_replays(task, spots, rng),
+        _look_alikes(task, spots, seconds, rng),
+        _chance(seconds, rng),
+    )
 
 
 def _play(

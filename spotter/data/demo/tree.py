@@ -11,10 +11,11 @@ import orjson
 from rich.console import Console
 from rich.progress import track
 
-from spotter.data.demo.features import FeatureFile, generator
+from spotter.data.demo.features import FeatureFile
 from spotter.data.demo.labels import SPLITS, labelled_matches
 from spotter.data.demo.matches import ROUNDS, simulated_match
 from spotter.data.demo.scene import stage
+from spotter.data.demo.seeds import generator
 from spotter.errors import UserError
 from spotter.evaluation.files import read_labels
 from spotter.files import atomic_write
@@ -54,11 +55,13 @@ def simulate(
     _record(root, wanted, features)
     splits = _label(root, task, wanted, labels)
     halves = [Half(game, number) for split in SPLITS for game in splits[split] for number in task.halves]
-    missing = [half for half in halves if not _path(root, half, file).is_file()]
+    missing = [half for half in halves if not feature_path(root, half, file).is_file()]
     if missing:
         spots = read_labels(root, dict.fromkeys(half.game for half in missing), task)
         for half in track(missing, "features", console=Console(stderr=True), transient=True):
-            atomic_write(_path(root, half, file), _features(task, features, seed, half, spots[half], 60 * minutes))
+            atomic_write(
+                feature_path(root, half, file), _features(task, features, seed, half, spots[half], 60 * minutes)
+            )
     return root
 
 
@@ -71,6 +74,11 @@ def read_record(root: str | Path) -> dict[str, Any]:
         raise UserError(f"{root}: holds no {RECORD}, so it is no simulated tree: give another folder") from error
     except (orjson.JSONDecodeError, KeyError, TypeError) as error:
         raise UserError(f"{Path(root) / RECORD}: damaged: delete the folder {root} and make it anew") from error
+
+
+def feature_path(root: str | Path, half: Half, file: str) -> Path:
+    """Return where a feature file of a half lies."""
+    return Path(root) / half.game / f"{half.number}_{file}.npy"
 
 
 def _check(games: Sequence[int], minutes: float, width: int, seed: int) -> None:
@@ -93,9 +101,13 @@ def _record(root: Path, wanted: dict[str, Any], features: FeatureFile) -> None:
         files, found = {}, wanted
     entry = {"fps": features.fps, "width": features.width, "groups": features.groups}
     differs = [f"{key} {found[key]}, not {wanted[key]}" for key in wanted if found[key] != wanted[key]]
-    differs += [f"{features.name} {files[features.name]}, not {entry}"] if files.get(features.name, entry) != entry else []
+    differs += (
+        [f"{features.name} {files[features.name]}, not {entry}"] if files.get(features.name, entry) != entry else []
+    )
     if differs:
-        raise UserError(f"{root}: holds a simulated tree of {'; '.join(differs)}: give another folder or delete this one")
+        raise UserError(
+            f"{root}: holds a simulated tree of {'; '.join(differs)}: give another folder or delete this one"
+        )
     if features.name not in files:
         content = {**wanted, "files": {**files, features.name: entry}}
         atomic_write(root / RECORD, orjson.dumps(content, option=orjson.OPT_INDENT_2))
@@ -117,7 +129,9 @@ def _label(root: Path, task: Task, wanted: dict[str, Any], labels: str | Path | 
 def _simulated(task: Task, wanted: dict[str, Any]) -> dict[str, dict[str, bytes]]:
     """Draw the matches; those of a split are the same whatever the number of games in the others."""
     return {
-        split: dict(simulated_match(task, wanted["seed"], MOST * place + index, wanted["minutes"]) for index in range(count))
+        split: dict(
+            simulated_match(task, wanted["seed"], MOST * place + index, wanted["minutes"]) for index in range(count)
+        )
         for place, (split, count) in enumerate(zip(SPLITS, wanted["games"], strict=True))
     }
 
@@ -126,7 +140,3 @@ def _features(task: Task, features: FeatureFile, seed: int, half: Half, spots: S
     seconds = max(shortest, spots.time.max(initial=0) + TAIL)
     parts = stage(task, spots, seconds, generator(seed, "scene", half.game, half.number))
     return features.encode(seed, half, parts, seconds)
-
-
-def _path(root: Path, half: Half, file: str) -> Path:
-    return root / half.game / f"{half.number}_{file}.npy"
