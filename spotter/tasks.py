@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -52,8 +52,8 @@ class Task:
             raise UserError(f"task {str(source)!r} is unknown: give one of {known}, or the path of a YAML file")
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise UserError(f"{path}: not a YAML file ({' '.join(str(error).split())})") from error
+        except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+            raise UserError(f"{path}: not a readable YAML file ({' '.join(str(error).split())})") from error
         if not isinstance(content, Mapping):
             raise UserError(f"{path}: expected the keys name, classes, label_file, fps, monitor")
         return cls._from_mapping(content, where=str(path))
@@ -67,15 +67,16 @@ class Task:
             named += [f"has the unknown key {key!r}" for key in sorted(map(str, unknown))]
             raise UserError(f"{where} {' and '.join(named)}: it needs exactly {', '.join(sorted(required))}")
         classes, halves = content["classes"], content.get("halves", (1, 2))
-        if isinstance(classes, str) or not all(isinstance(name, str) for name in classes) or not classes:
+        listed = isinstance(classes, Sequence) and not isinstance(classes, str)
+        if not listed or not classes or not all(isinstance(name, str) for name in classes):
             raise UserError(f"{where}: classes must be a list of names, found {classes!r}")
         if len(set(classes)) != len(classes):
             raise UserError(f"{where}: a class is listed twice in {list(classes)}")
-        if not isinstance(content["fps"], int) or content["fps"] < 1:
+        if not isinstance(content["fps"], int) or isinstance(content["fps"], bool) or content["fps"] < 1:
             raise UserError(f"{where}: fps must be a whole number of frames per second, found {content['fps']!r}")
         if content["monitor"] not in MONITORS:
             raise UserError(f"{where}: monitor {content['monitor']!r} is unknown: give one of {', '.join(MONITORS)}")
-        if not halves or not set(halves) <= {1, 2}:
+        if not isinstance(halves, Sequence) or list(halves) not in ([1], [1, 2]):
             raise UserError(f"{where}: halves must be [1] or [1, 2], found {halves!r}")
         return cls(
             name=str(content["name"]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ class FeatureSource:
     """Read clips of features; the first stream is the clock whose rows are the frames.
 
     Files are mapped when they are first needed, in whichever process needs them, and only a clip's rows are copied.
-    ``path_of(stream, half)`` says where files lie; it defaults to the official tree below ``root``.
+    They lie in the official tree below ``root``, or where ``files`` says: a path per half and stream.
     """
 
     kind = "features"
@@ -31,7 +31,7 @@ class FeatureSource:
         self,
         streams: Mapping[str, Mapping[str, Any]],
         root: str | Path | None = None,
-        path_of: Callable[[Stream, Half], Path] | None = None,
+        files: Mapping[Half, Mapping[str, Path]] | None = None,
     ) -> None:
         if not streams:
             raise UserError("data.streams: expected at least one feature stream")
@@ -39,18 +39,18 @@ class FeatureSource:
         self.fps = self.streams[0].fps
         self.offset = self.streams[0].offset
         self.root = None if root is None else str(Path(root).absolute())
-        self._path_of = path_of or (lambda stream, half: stream.path(root or ".", half))
+        self._root, self._files = root or ".", files
         self._open: dict[tuple[str, Half], NDArray[np.floating]] = {}
 
     def missing(self, half: Half) -> list[Path]:
         """Return the files that the half lacks."""
-        paths = [self._path_of(stream, half) for stream in self.streams]
+        paths = [self._path(stream, half) for stream in self.streams]
         return [path for path in paths if not path.is_file()]
 
     def length(self, half: Half) -> int:
-        """Return the half's number of frames; streams of several lengths are cut to the shortest."""
-        seconds = [len(self._rows(stream, half)) / stream.fps for stream in self.streams]
-        return max(1, math.floor(min(seconds) * self.fps + 1e-6))
+        """Return the half's number of frames; where streams end at different times, the first end counts."""
+        ends = [stream.offset + len(self._rows(stream, half)) / stream.fps for stream in self.streams]
+        return max(1, math.floor((min(ends) - self.offset) * self.fps + 1e-6))
 
     def read(
         self, halves: Sequence[Half], clips: Sequence[Clip], clip_len: int
@@ -58,7 +58,7 @@ class FeatureSource:
         """Copy clips into one tensor per stream, zero outside the half.
 
         Returns the ``inputs`` and ``phase`` of ``spotter.batch.Batch``. A stream of another rate or offset than the
-        clock's starts at its last row before the clip; the phase says how far before, and one row more is read.
+        clock's starts at its last row before the clip, the phase says how far before, and it ends after the clip.
         """
         inputs, phases = {}, {}
         for stream in self.streams:
@@ -67,7 +67,7 @@ class FeatureSource:
             first = np.floor(position + 1e-6).astype(np.int64)
             rows = clip_len
             if stream.fps != self.fps or stream.offset != self.offset:
-                rows = math.ceil(clip_len * stream.fps / self.fps - 1e-6) + 1
+                rows = math.ceil(clip_len * stream.fps / self.fps - 1e-6) + 2
             files = [self._rows(stream, halves[clip.half]) for clip in clips]
             inputs[stream.name] = torch.from_numpy(_cut(files, first, rows, sum(stream.read_groups)))
             phases[stream.name] = torch.from_numpy((position - first).astype(np.float32))
@@ -92,8 +92,11 @@ class FeatureSource:
     def _rows(self, stream: Stream, half: Half) -> NDArray[np.floating]:
         key = (stream.name, half)
         if key not in self._open:
-            self._open[key] = stream.open(self._path_of(stream, half))
+            self._open[key] = stream.open(self._path(stream, half))
         return self._open[key]
+
+    def _path(self, stream: Stream, half: Half) -> Path:
+        return stream.path(self._root, half) if self._files is None else self._files[half][stream.name]
 
 
 def _cut(files: Sequence[NDArray[np.floating]], first: NDArray[np.int64], rows: int, width: int) -> NDArray:

@@ -34,7 +34,7 @@ def own_features(path: str | Path, streams: Mapping[str, Mapping[str, Any]]) -> 
     if not files:
         wanted = ", ".join(f"_{stream.file}.npy" for stream in described)
         raise UserError(f"input: this checkpoint reads files that end in {wanted}; none in {str(path)!r}")
-    return list(files), FeatureSource(streams, path_of=lambda stream, half: files[half][stream.name])
+    return list(files), FeatureSource(streams, files=files)
 
 
 def _files(path: Path) -> Sequence[tuple[str, Path]]:

@@ -54,11 +54,17 @@ def _read(path: Path) -> dict[str, list[str]]:
 
 
 def _games(name: str, value: str | Sequence[str], base: Mapping[str, list[str]]) -> list[str]:
+    if not isinstance(value, Sequence):
+        raise UserError(f"data.splits.{name}: expected a list of games, of splits, or a text file, found {value!r}")
     if isinstance(value, str) and value not in SPLITS:
         path = Path(value)
         if not path.is_file():
             raise UserError(f"data.splits.{name}: no file {value!r}; give a list of games, of splits, or a text file")
-        value = [line.strip().rstrip("/") for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        try:
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
+        except UnicodeDecodeError as error:
+            raise UserError(f"data.splits.{name}: {value!r} is no UTF-8 text with one game a line") from error
+        value = [line.strip() for line in lines if line.strip()]
     entries = [value] if isinstance(value, str) else list(value)
     games: list[str] = []
     for entry in entries:

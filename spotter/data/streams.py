@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from fractions import Fraction
 from pathlib import Path
@@ -48,22 +49,33 @@ class Stream:
     def load(cls, name: str, content: Mapping[str, Any]) -> Stream:
         """Check a stream's description; raises UserError naming the key."""
         key = f"data.streams.{name}"
+        if not isinstance(content, Mapping):
+            raise UserError(f"{key}: expected the keys file, fps, width, groups, columns, offset, found {content!r}")
         unknown = set(content) - {field.name for field in fields(cls)}
         missing = {"file", "fps", "width"} - {k for k, value in content.items() if value is not None}
         if unknown or missing:
-            words = [f"unknown key {k!r}" for k in sorted(unknown)] + [f"missing key {k!r}" for k in sorted(missing)]
+            words = [f"unknown key {k!r}" for k in sorted(map(str, unknown))]
+            words += [f"missing key {k!r}" for k in sorted(missing)]
             raise UserError(f"{key}: {', '.join(words)}; a stream has file, fps, width, groups, columns, offset")
-        width = int(content["width"])
-        groups = tuple(int(group) for group in content.get("groups") or (width,))
-        if sum(groups) != width or min(groups) < 1:
+        width = content["width"]
+        if not _whole(width) or width < 1:
+            raise UserError(f"{key}.width: expected the number of columns in the files, found {width!r}")
+        groups = (width,) if content.get("groups") is None else _wholes(content["groups"])
+        if not groups or min(groups) < 1:
+            raise UserError(f"{key}.groups: expected a list of widths, found {content['groups']!r}")
+        if sum(groups) != width:
             raise UserError(f"{key}.groups: {list(groups)} must add up to the width {width}, not to {sum(groups)}")
-        columns = content.get("columns")
-        if columns is not None:
-            if len(columns) != 2 or not 0 <= columns[0] < columns[1] <= width:
-                raise UserError(f"data.columns: expected [from,to] within 0 … {width}, found {list(columns)}")
-            columns = (int(columns[0]), int(columns[1]))
+        columns = None
+        if content.get("columns") is not None:
+            first_last = _wholes(content["columns"])
+            if len(first_last) != 2 or not 0 <= first_last[0] < first_last[1] <= width:
+                raise UserError(f"data.columns: expected [from,to] within 0 … {width}, found {content['columns']!r}")
+            columns = (first_last[0], first_last[1])
         fps = parse_fps(content["fps"], f"{key}.fps")
-        return cls(name, str(content["file"]), fps, width, groups, columns, float(content.get("offset") or 0.0))
+        offset = content.get("offset") or 0.0
+        if not isinstance(offset, int | float) or not math.isfinite(offset):
+            raise UserError(f"{key}.offset: expected seconds, found {offset!r}")
+        return cls(name, str(content["file"]), fps, width, groups, columns, float(offset))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the description as plain values, as checkpoints hold it."""
@@ -91,11 +103,11 @@ class Stream:
         Raises UserError for a file that is missing, damaged, of another width or of another type.
         """
         try:
-            rows = np.load(path, mmap_mode="r", allow_pickle=False)
+            rows = np.lib.format.open_memmap(path, mode="r")
         except FileNotFoundError as error:
             raise UserError(f"{path}: no such feature file") from error
         except (ValueError, EOFError, OSError) as error:
-            if "pickle" in str(error):
+            if "Python objects" in str(error):
                 raise UserError(
                     f"{path}: holds pickled objects, which are never loaded; save the (rows, width) array itself"
                 ) from error
@@ -113,3 +125,13 @@ class Stream:
             raise UserError(f"{path}: holds no rows")
         plain = np.asarray(rows)  # slices of a plain view are several times cheaper than those of a memmap
         return plain if self.columns is None else plain[:, slice(*self.columns)]
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _wholes(value: Any) -> tuple[int, ...]:
+    """Return a list of whole numbers as a tuple, an empty one for anything else."""
+    listed = isinstance(value, Sequence) and not isinstance(value, str)
+    return tuple(value) if listed and all(_whole(each) for each in value) else ()

@@ -48,8 +48,9 @@ class StreamEmbedding(nn.Module):
             if self.training and self.dropped is not None:
                 gone = torch.rand(rows.shape[:2], device=rows.device) < self.row_drop
                 rows = torch.where(gone[..., None], self.dropped.to(rows.dtype), rows)
-            inside = valid if rows.shape[1] == valid.shape[1] else None
-            tokens = tokens + resample(rows, phase[name], self.step[name], count, inside)
+            step = self.step[name]
+            inside = valid_rows(valid, phase[name], step * self.upsample, rows.shape[1])
+            tokens = tokens + resample(rows, phase[name], step, count, inside)
         return tokens
 
 
@@ -67,7 +68,7 @@ class GroupProjection(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, rows: Tensor) -> Tensor:
-        parts = zip(rows.split(self.groups, dim=-1), self.norms, self.projections, strict=True)
+        parts = zip(torch.split(rows, self.groups, dim=-1), self.norms, self.projections, strict=True)
         projected = [project(self.dropout(norm(part))) for part, norm, project in parts]
         if self.training and self.group_drop > 0 and len(projected) > 1:
             keep = torch.rand(len(projected), rows.shape[0], 1, 1, device=rows.device) >= self.group_drop
@@ -91,6 +92,16 @@ def resample(rows: Tensor, phase: Tensor, step: float, count: int, valid: Tensor
         total = inside.sum(-1, keepdim=True)
         hat = torch.where(total > 0, inside / total.clamp(min=1e-6), hat)
     return hat.to(rows.dtype) @ rows
+
+
+def valid_rows(valid: Tensor, phase: Tensor, step: float, rows: int) -> Tensor:
+    """Return which rows of a stream lie inside the half (B, rows), where ``valid`` (B, T) frames do.
+
+    Frame i lies at row ``phase + i * step``. A row counts as the last frame at or before it; rows before the clip's
+    first frame and after its last count as these.
+    """
+    frame = (torch.arange(rows, device=valid.device) - phase[:, None]) / step + 1e-3
+    return valid.gather(1, frame.floor().long().clamp(0, valid.shape[1] - 1))
 
 
 def time_code(count: int, dim: int, device: torch.device) -> Tensor:

@@ -24,6 +24,7 @@ class DenseHead(nn.Module):
     """
 
     soft_targets = ("confidence",)
+    rates: Tensor
 
     def __init__(
         self,

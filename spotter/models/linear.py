@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
-from spotter.models.embed import Layout, resample
+from spotter.models.embed import Layout, resample, valid_rows
 
 
 class PerFrame(nn.Module):
@@ -15,18 +17,20 @@ class PerFrame(nn.Module):
         super().__init__()
         self.upsample = upsample
         self.step = {name: stream["fps"] / (stream["clock_fps"] * upsample) for name, stream in layout.items()}
+        self.groups = {name: list(stream["groups"]) for name, stream in layout.items()}
         self.norms = nn.ModuleDict(
-            {name: nn.ModuleList(nn.LayerNorm(width) for width in s["groups"]) for name, s in layout.items()}
+            {name: nn.ModuleList(nn.LayerNorm(width) for width in groups) for name, groups in self.groups.items()}
         )
-        self.width = sum(sum(stream["groups"]) for stream in layout.values())
+        self.width = sum(sum(groups) for groups in self.groups.values())
 
     def forward(self, inputs: dict[str, Tensor], phase: dict[str, Tensor], valid: Tensor) -> Tensor:
         """Return (B, T * upsample, width) for inputs (B, rows, features) and ``valid`` (B, T)."""
         streams = []
-        for name, norms in self.norms.items():
-            groups = [norm.normalized_shape[0] for norm in norms]
-            parts = zip(inputs[name].split(groups, dim=-1), norms, strict=True)
+        for name, groups in self.groups.items():
+            norms = cast(nn.ModuleList, self.norms[name])
+            parts = zip(torch.split(inputs[name], groups, dim=-1), norms, strict=True)
             rows = torch.cat([norm(part) for part, norm in parts], dim=-1)
-            inside = valid if rows.shape[1] == valid.shape[1] else None
-            streams.append(resample(rows, phase[name], self.step[name], valid.shape[1] * self.upsample, inside))
+            step = self.step[name]
+            inside = valid_rows(valid, phase[name], step * self.upsample, rows.shape[1])
+            streams.append(resample(rows, phase[name], step, valid.shape[1] * self.upsample, inside))
         return torch.cat(streams, dim=-1)

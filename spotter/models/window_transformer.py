@@ -53,7 +53,7 @@ class WindowTransformer(nn.Module):
         x = windows.flatten(0, 1) + time_code(self.window, rows.shape[2], rows.device)
         if self.cls is not None:
             x = torch.cat((self.cls.expand(len(x), 1, -1), x), dim=1)
-        return self._pool(self.encoder(x)).unflatten(0, index.shape[:2])
+        return self._pool(self.encoder(x)).reshape(*index.shape[:2], self.width)
 
     def _windows(self, valid: Tensor) -> Tensor:
         """Return the rows (B, N, window) of every window, those outside the half replaced by the nearest inside."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spotter.batch import Batch
+from spotter.data.datasets import HalfRecord
 from spotter.evaluation.average_map import average_map
 from spotter.evaluation.form import flatten
 from spotter.inference.scores import Header, Scores, save_header, save_scores
@@ -45,6 +46,7 @@ class AverageMap(pl.Callback):
         self._collector: HalfCollector | None = None
         self._mine: dict[int, Predictions] = {}
         self._losses: list[tuple[float, int]] = []
+        self._records: list[HalfRecord] = []
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Let validation wait for ``start_epoch``."""
@@ -53,52 +55,53 @@ class AverageMap(pl.Callback):
         waits = trainer.current_epoch < self.start_epoch
         trainer.check_val_every_n_epoch = trainer.max_epochs + 1 if waits and trainer.max_epochs else self._every
 
-    def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: SpottingModule) -> None:
+    def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Begin to collect."""
         self._begin(trainer, pl_module, "valid")
 
-    def on_test_epoch_start(self, trainer: pl.Trainer, pl_module: SpottingModule) -> None:
+    def on_test_epoch_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Begin to collect."""
-        self._begin(trainer, pl_module, trainer.datamodule.split)
+        self._begin(trainer, pl_module, None)
 
-    def on_predict_epoch_start(self, trainer: pl.Trainer, pl_module: SpottingModule) -> None:
+    def on_predict_epoch_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Begin to collect."""
-        self._begin(trainer, pl_module, trainer.datamodule.split)
+        self._begin(trainer, pl_module, None)
 
     def on_validation_batch_end(
-        self, trainer: pl.Trainer, pl_module: SpottingModule, outputs: Any, batch: Batch, *_: Any
+        self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
         """Take the outputs of a batch."""
         if not trainer.sanity_checking:
             self._take(pl_module, outputs, batch)
 
     def on_test_batch_end(
-        self, trainer: pl.Trainer, pl_module: SpottingModule, outputs: Any, batch: Batch, *_: Any
+        self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
         """Take the outputs of a batch."""
         self._take(pl_module, outputs, batch)
 
     def on_predict_batch_end(
-        self, trainer: pl.Trainer, pl_module: SpottingModule, outputs: Any, batch: Batch, *_: Any
+        self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
         """Take the outputs of a batch."""
         self._take(pl_module, outputs, batch)
 
-    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: SpottingModule) -> None:
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Score and log under ``val/``; silent in the sanity check."""
         if not trainer.sanity_checking:
             self._end(trainer, pl_module, "val")
 
-    def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: SpottingModule) -> None:
+    def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Score and log under ``test/``."""
         self._end(trainer, pl_module, "test")
 
-    def on_predict_epoch_end(self, trainer: pl.Trainer, pl_module: SpottingModule) -> None:
+    def on_predict_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Score if there are labels."""
         self._end(trainer, pl_module, None)
 
-    def _begin(self, trainer: pl.Trainer, module: SpottingModule, split: str) -> None:
-        data: SpottingDataModule = trainer.datamodule
+    def _begin(self, trainer: pl.Trainer, module: SpottingModule, split: str | None) -> None:
+        data: SpottingDataModule = trainer.datamodule  # type: ignore[attr-defined]
+        split = split or data.split
         self._mine, self._losses, self._records = {}, [], data.records[split]
         self._collector = HalfCollector(
             self._records,

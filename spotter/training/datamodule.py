@@ -169,7 +169,7 @@ class SpottingDataModule(pl.LightningDataModule):
 
     def _epoch(self) -> int:
         # Not the set_epoch hook: in a resumed run the first batches are fetched before it, while current_epoch lags.
-        return self.trainer.fit_loop.epoch_progress.current.processed if self.trainer else 0
+        return self.trainer.fit_loop.epoch_progress.current.processed if self.trainer else 0  # type: ignore[attr-defined]
 
     def _ranks(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)

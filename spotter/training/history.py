@@ -33,16 +33,12 @@ class History(pl.Callback):
         metrics = {
             name: repr(float(value))
             for name, value in trainer.callback_metrics.items()
-            if isinstance(value, Tensor) and (name.startswith("train/") or self._validated(trainer))
+            if isinstance(value, Tensor) and (name.startswith("train/") or validated(trainer))
         }
         rows = [row for row in self._rows if int(row["epoch"]) < trainer.current_epoch]
         self._rows = [*rows, {"epoch": str(trainer.current_epoch), "step": str(trainer.global_step), **metrics}]
         if trainer.is_global_zero:
             self._write()
-
-    def _validated(self, trainer: pl.Trainer) -> bool:
-        every = trainer.check_val_every_n_epoch
-        return bool(every) and (trainer.current_epoch + 1) % every == 0
 
     def _write(self) -> None:
         columns = list(dict.fromkeys(name for row in self._rows for name in row))
@@ -51,3 +47,9 @@ class History(pl.Callback):
         writer.writeheader()
         writer.writerows(self._rows)
         atomic_write(self.path, text.getvalue().encode())
+
+
+def validated(trainer: pl.Trainer) -> bool:
+    """Say whether the current epoch is one that is validated; metrics of an earlier one linger in the trainer."""
+    every = trainer.check_val_every_n_epoch
+    return every is not None and (trainer.current_epoch + 1) % every == 0

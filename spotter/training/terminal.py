@@ -12,6 +12,8 @@ from pytorch_lightning.callbacks import RichProgressBar
 from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
 
+from spotter.training.history import validated
+
 log = logging.getLogger(__name__)
 
 
@@ -40,7 +42,8 @@ class EpochLine(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the line."""
-        said = trainer.callback_metrics
+        metrics = trainer.callback_metrics
+        said = {name: value for name, value in metrics.items() if name.startswith("train/") or validated(trainer)}
         words = [f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"]
         shown = {"loss": "train/loss", "val": "val/loss", "tight": "val/tight_map", "loose": "val/loose_map"}
         shown["at_1"] = "val/map_at_1"

@@ -20,7 +20,12 @@ def labelled_matches(task: Task, source: str | Path, counts: Sequence[int]) -> d
     Games of an official split stay in it; others fill up what is wanted beyond those, in sorted order.
     Raises UserError when there are fewer games than wanted.
     """
-    found = {"/".join(PurePosixPath(place).parts[-3:]): place for place in find_games(source, task.label_file)}
+    places = find_games(source, task.label_file)
+    found = {"/".join(PurePosixPath(place).parts[-3:]): place for place in places}
+    short = [place for place in places if len(PurePosixPath(place).parts) < 3]
+    if short or not places:
+        what = f"{task.label_file} in {short[0]!r}, not <league>/<season>/<game>" if short else f"no {task.label_file}"
+        raise UserError(f"{source}: holds {what}: give the folder that holds the leagues, or a zip of it")
     official = load_splits(task)
     free = sorted(set(found) - {game for games in official.values() for game in games})
     chosen: dict[str, dict[str, bytes]] = {}
@@ -28,7 +33,9 @@ def labelled_matches(task: Task, source: str | Path, counts: Sequence[int]) -> d
         games = [game for game in official[split] if game in found][:count]
         games += [free.pop(0) for _ in range(min(count - len(games), len(free)))]
         if len(games) < count:
-            raise UserError(f"{source}: holds {len(games)} games for split {split}, not {count}: give less by --games")
+            raise UserError(
+                f"{source}: holds {len(games)} games for split {split}, not {count}: ask for fewer by --games"
+            )
         chosen[split] = {game: _read(Path(source), PurePosixPath(found[game], task.label_file)) for game in games}
     return chosen
 

@@ -17,6 +17,7 @@ from spotter.data.demo.rates import NOT_SHOWN
 from spotter.data.demo.scene import CONCEPT, HIDDEN, OMITTED, Parts, script_parts, stage
 from spotter.data.demo.tree import feature_path, read_record
 from spotter.data.splits import load_splits
+from spotter.errors import UserError
 from spotter.evaluation.write import write_predictions
 from spotter.inference.postprocess import Postprocess
 from spotter.inference.scores import Scores
@@ -39,6 +40,8 @@ def write_oracle(root: str | Path, out: str | Path, file: str, split: str = "tes
     entry = record["files"][file]
     oracle = Oracle.build(task, record["seed"], FeatureFile(file, entry["fps"], entry["width"]))
     halves = [Half(game, number) for game in load_splits(task, root)[split] for number in task.halves]
+    if not halves:
+        raise UserError(f"{root}: has no game in split {split}: simulate some by --games")
     scores = {half: oracle.score(np.load(feature_path(root, half, file))) for half in halves}
     write_predictions(out, {half: spot(scores[half], SUPPRESSION, task.fps) for half in halves}, task)
 

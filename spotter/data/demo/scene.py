@@ -127,6 +127,6 @@ def _chance(seconds: float, rng: np.random.Generator) -> Parts:
 
 
 def _seen(elapsed: NDArray[np.float64], support: float) -> NDArray[np.float64]:
-    """Return the share of a raised-cosine observation over ``support`` seconds that a step ``elapsed`` ago has passed."""
+    """Return how far a step ``elapsed`` seconds ago has got through a raised cosine of ``support`` seconds."""
     phase = np.clip(elapsed / support, -0.5, 0.5)
     return 0.5 + phase + np.sin(2 * np.pi * phase) / (2 * np.pi)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ DEMO_VERSION = 1
 RECORD = "demo.json"
 DEFAULT_FILE = "baidu_soccer_embeddings"
 MOST = 10 * ROUNDS  # games of a split
+NARROWEST = 32  # columns, so that every extractor has some
 TAIL = 10.0  # seconds of a half after its last spot, at least
 
 
@@ -49,9 +49,10 @@ def simulate(
     Raises UserError for wrong parameters, and for a folder that holds something else.
     """
     root, task = Path(root), Task.load("soccernet-v2")
-    _check(games, minutes, width, seed)
-    wanted = {"version": DEMO_VERSION, "seed": seed, "games": list(games), "minutes": minutes, "labels": bool(labels)}
     features = FeatureFile(file, float(fps), width)
+    _check(games, minutes, seed, features)
+    source = Path(labels).name if labels else None
+    wanted = {"version": DEMO_VERSION, "seed": seed, "games": list(games), "minutes": minutes, "labels": source}
     _record(root, wanted, features)
     splits = _label(root, task, wanted, labels)
     halves = [Half(game, number) for split in SPLITS for game in splits[split] for number in task.halves]
@@ -59,9 +60,8 @@ def simulate(
     if missing:
         spots = read_labels(root, dict.fromkeys(half.game for half in missing), task)
         for half in track(missing, "features", console=Console(stderr=True), transient=True):
-            atomic_write(
-                feature_path(root, half, file), _features(task, features, seed, half, spots[half], 60 * minutes)
-            )
+            content = _features(task, features, seed, half, spots[half], 60 * minutes)
+            atomic_write(feature_path(root, half, file), content)
     return root
 
 
@@ -81,33 +81,31 @@ def feature_path(root: str | Path, half: Half, file: str) -> Path:
     return Path(root) / half.game / f"{half.number}_{file}.npy"
 
 
-def _check(games: Sequence[int], minutes: float, width: int, seed: int) -> None:
+def _check(games: Sequence[int], minutes: float, seed: int, features: FeatureFile) -> None:
     if len(games) != len(SPLITS) or not 0 <= min(games) <= max(games) <= MOST or sum(games) == 0:
         raise UserError(f"games must be three counts up to {MOST}, for {', '.join(SPLITS)}, found {list(games)}")
     if not 0 < minutes < float("inf"):
         raise UserError(f"minutes must be above 0, found {minutes:g}")
-    if width < 32:
-        raise UserError(f"width must be at least 32, found {width}")
     if seed < 0:
         raise UserError(f"seed must be at least 0, found {seed}")
+    if features.width < NARROWEST:
+        raise UserError(f"width must be at least {NARROWEST}, found {features.width}")
+    if not 0 < features.fps < float("inf"):
+        raise UserError(f"fps must be above 0, found {features.fps:g}")
+    if not features.name or Path(features.name).name != features.name:
+        raise UserError(f"file must be a plain name such as {DEFAULT_FILE}, found {features.name!r}")
 
 
 def _record(root: Path, wanted: dict[str, Any], features: FeatureFile) -> None:
     """Enter the feature file in the tree's record, or find it there; refuse a tree of other parameters."""
-    if root.is_dir() and any(root.iterdir()):
-        files = read_record(root)["files"]
-        found = {key: read_record(root).get(key) for key in wanted}
-    else:
-        files, found = {}, wanted
+    occupied = root.is_dir() and any(not path.name.startswith(".") for path in root.iterdir())
+    found = read_record(root) if occupied else {**wanted, "files": {}}
+    files = found["files"]
     entry = {"fps": features.fps, "width": features.width, "groups": features.groups}
-    differs = [f"{key} {found[key]}, not {wanted[key]}" for key in wanted if found[key] != wanted[key]]
-    differs += (
-        [f"{features.name} {files[features.name]}, not {entry}"] if files.get(features.name, entry) != entry else []
-    )
+    asked, held = {**wanted, features.name: entry}, {**found, features.name: files.get(features.name, entry)}
+    differs = [f"{key} {held.get(key)}, not {value}" for key, value in asked.items() if held.get(key) != value]
     if differs:
-        raise UserError(
-            f"{root}: holds a simulated tree of {'; '.join(differs)}: give another folder or delete this one"
-        )
+        raise UserError(f"{root}: holds a demo of {'; '.join(differs)}: repeat those, or give another folder")
     if features.name not in files:
         content = {**wanted, "files": {**files, features.name: entry}}
         atomic_write(root / RECORD, orjson.dumps(content, option=orjson.OPT_INDENT_2))

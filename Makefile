@@ -1,0 +1,47 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help
+help: ## show what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(VENV)/.ready ## make .venv and install spotter with its development tools
+
+$(VENV)/.ready: pyproject.toml .ci/constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "spotter needs Python 3.11 or newer: make PYTHON=python3.11" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint .ci/constraints.txt --editable ".[dev,optuna]"
+	@touch $@
+
+.PHONY: demo
+demo: setup ## simulate matches, train the transformer on them, evaluate, write predictions
+	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python train.py
+	@echo
+	@echo "That was: $(BIN)/python train.py"
+	@echo "Everything is in the run folder named above: report the scores in metrics.json, submit"
+	@echo "predictions/test/results_spotting.zip, go on with checkpoints/best.ckpt. What to try next:"
+	@echo "  $(BIN)/python train.py model=linear                       a model without context, for comparison"
+	@echo "  $(BIN)/python train.py --multirun seed=1,2,3              mean and deviation over seeds"
+	@echo "  $(BIN)/python predict.py ckpt=RUN/checkpoints/best.ckpt input=FEATURES.npy   your own match"
+	@echo "  $(BIN)/python train.py data=baidu data.root=/path/to/SoccerNet               the real thing"
+
+.PHONY: test
+test: setup ## run all tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+
+.PHONY: lint
+lint: setup ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.PHONY: bench
+bench: setup ## measure speed and memory
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/benchmarks --override-ini addopts= -q -s
+
+.PHONY: clean
+clean: ## remove .venv and caches; runs and data stay
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
