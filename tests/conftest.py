@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import multiprocessing
 import os
+import socket
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import torch
+from hydra.core.global_hydra import GlobalHydra
+from hypothesis import settings
 
 from spotter.data.demo import simulate
+from spotter.training.script import script as run_script
 
 PROJECT = Path(__file__).parent.parent
 Script = Callable[..., subprocess.CompletedProcess[str]]
 
 os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that tests start; busy threads on few cores slow each other
 torch.set_num_threads(1)
+settings.register_profile("spotter", deadline=None)  # how long an example takes says nothing on a loaded machine
+settings.load_profile("spotter")
 
 
 @pytest.fixture(scope="session")
@@ -39,6 +50,7 @@ def tiny(tree: Path) -> list[str]:
         "model.clips.per_epoch=32",
         "trainer=cpu",
         "trainer.max_epochs=2",
+        "trainer.check_val_every_n_epoch=1",
         "logger=none",
     ]
 
@@ -48,10 +60,83 @@ def script(tmp_path: Path) -> Script:
     """Return a function that runs ``train.py`` or ``predict.py`` in ``tmp_path`` as a user would."""
 
     def run(name: str, *arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        command: Sequence[str] = [sys.executable, str(PROJECT / name), *arguments]
-        environment = {k: v for k, v in os.environ.items() if k != "SOCCERNET_ROOT"} | (env or {})
-        return subprocess.run(
-            command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False, env=environment
-        )
+        return process(name, *arguments, cwd=tmp_path, env=env)
 
     return run
+
+
+def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return what a user's shell has set, whatever the tests' own has."""
+    ours = ("SOCCERNET_ROOT", "SPOTTER_DEBUG", "PL_", "WANDB_", "SLURM_", "HYDRA_")
+    return {k: v for k, v in os.environ.items() if not k.startswith(ours)} | dict(changes or {})
+
+
+def process(
+    name: str, *arguments: str, cwd: Path, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a script in a process of its own, as a user would."""
+    command: Sequence[str] = [sys.executable, str(PROJECT / name), *arguments]
+    return subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False, env=environment(env)
+    )
+
+
+@dataclass(frozen=True)
+class Called:
+    """Hold what a script left: its exit status, standard output and standard error."""
+
+    status: int
+    out: str
+    err: str
+
+
+def call(name: str, *arguments: str, cwd: Path, env: Mapping[str, str] | None = None) -> Called:
+    """Run a script within this process, which spares the seconds that a new one needs to import everything."""
+    GlobalHydra.instance().clear()
+    with (
+        contextlib.chdir(cwd),
+        contextlib.redirect_stdout(io.StringIO()) as out,
+        contextlib.redirect_stderr(io.StringIO()) as err,
+        mock.patch.object(sys, "argv", [str(PROJECT / name), *arguments]),
+        mock.patch.dict(os.environ, environment(env), clear=True),
+    ):
+        status = run_script(Path(name).stem, PROJECT / "conf")
+    return Called(status, out.getvalue(), err.getvalue())
+
+
+def on_ranks(world: int, work: Callable[[], int], limit: float = 120.0) -> list[int]:
+    """Run ``work`` on ``world`` ranks, each a fork of this process set up as torchrun would; return exit statuses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+
+    def rank(number: int) -> None:
+        names = {"RANK": number, "LOCAL_RANK": number, "GROUP_RANK": 0, "WORLD_SIZE": world, "LOCAL_WORLD_SIZE": world}
+        names |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "TORCHELASTIC_RUN_ID": "tests"}
+        os.environ |= {name: str(value) for name, value in names.items()}
+        os._exit(work())
+
+    ranks = [multiprocessing.get_context("fork").Process(target=rank, args=(number,)) for number in range(world)]
+    try:
+        for each in ranks:
+            each.start()
+        for each in ranks:
+            each.join(limit)
+        return [-1 if each.exitcode is None else each.exitcode for each in ranks]
+    finally:
+        for each in ranks:
+            each.kill()
+
+
+def files_below(folder: Path) -> dict[str, bytes]:
+    """Return every file below a folder with its content."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.fixture(scope="session")
+def trained(tiny: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of one finished run; tests only look at it."""
+    cwd = tmp_path_factory.mktemp("trained")
+    called = call("train.py", *tiny, cwd=cwd)
+    assert called.status == 0, called.err
+    return next(cwd.glob("outputs/transformer-demo/*"))

@@ -11,7 +11,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from spotter.commands.shell import guarded
+from spotter.shell import guarded
 
 COMMANDS = {
     "evaluate": "score predictions against labels: official tight and loose Average-mAP",

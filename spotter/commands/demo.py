@@ -26,14 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--width", type=int, default=128, help="columns; real files have 8576 (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     parser.add_argument("--file", default="baidu_soccer_embeddings", help="feature file (default: %(default)s)")
-    parser.add_argument(
-        "--oracle", metavar="OUT", help="also write what a filter that knows the simulation predicts for test"
-    )
     parser.add_argument("--fps", default="1", help="rows per second, a number or a fraction (default: %(default)s)")
+    parser.add_argument("--oracle", metavar="OUT", help="also write what a filter that knows the simulation predicts")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write the tree."""
+    """Write the tree, and the oracle's predictions for its test split where they are asked for."""
     root = simulate(
         arguments.root,
         games=arguments.games,

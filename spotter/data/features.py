@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spotter.batch import Clip
-from spotter.data.streams import Stream
+from spotter.data.streams import Rows, Stream
 from spotter.errors import UserError
 from spotter.spots import Half
 
@@ -21,7 +21,7 @@ from spotter.spots import Half
 class FeatureSource:
     """Read clips of features; the first stream is the clock whose rows are the frames.
 
-    Files are mapped when they are first needed, in whichever process needs them, and only a clip's rows are copied.
+    Files are mapped whenever a clip is read, in whichever process needs it, and only the clip's rows are copied.
     They lie in the official tree below ``root``, or where ``files`` says: a path per half and stream.
     """
 
@@ -40,7 +40,7 @@ class FeatureSource:
         self.offset = self.streams[0].offset
         self.root = None if root is None else str(Path(root).absolute())
         self._root, self._files = root or ".", files
-        self._open: dict[tuple[str, Half], NDArray[np.floating]] = {}
+        self._open: dict[tuple[str, Half], Rows] = {}
 
     def missing(self, half: Half) -> list[Path]:
         """Return the files that the half lacks."""
@@ -86,10 +86,7 @@ class FeatureSource:
         streams = {stream.name: stream.to_dict() for stream in self.streams}
         return {"kind": self.kind, "root": self.root, "streams": streams}
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_open": {}}  # a worker maps its own files
-
-    def _rows(self, stream: Stream, half: Half) -> NDArray[np.floating]:
+    def _rows(self, stream: Stream, half: Half) -> Rows:
         key = (stream.name, half)
         if key not in self._open:
             self._open[key] = stream.open(self._path(stream, half))
@@ -99,9 +96,9 @@ class FeatureSource:
         return stream.path(self._root, half) if self._files is None else self._files[half][stream.name]
 
 
-def _cut(files: Sequence[NDArray[np.floating]], first: NDArray[np.int64], rows: int, width: int) -> NDArray:
+def _cut(files: Sequence[Rows], first: NDArray[np.int64], rows: int, width: int) -> NDArray:
     """Copy ``rows`` rows of every file from ``first`` on into (B, rows, width), zero outside the file."""
-    dtype = np.result_type(*files) if files else np.dtype(np.float32)
+    dtype = np.result_type(*(file.dtype for file in files)) if files else np.dtype(np.float32)
     out = np.zeros((len(files), rows, width), dtype)
     for i, file in enumerate(files):
         begin, end = max(0, int(first[i])), min(len(file), int(first[i]) + rows)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,29 @@ def parse_fps(value: float | str, key: str = "fps") -> float:
     if not 0 < fps < float("inf"):
         raise UserError(f"{key}: expected a positive number or a fraction such as 25/12, found {value!r}")
     return fps
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """Point at the rows of one feature file, (rows, read columns).
+
+    The file is mapped into memory for as long as a part is copied: a map keeps its file open, and a data set has more
+    files than a process may have open at once.
+    """
+
+    path: Path
+    dtype: np.dtype
+    shape: tuple[int, ...]
+    offset: int
+    order: Literal["C", "F"]
+    columns: slice
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice) -> NDArray[np.floating]:
+        mapped = np.memmap(self.path, self.dtype, "r", self.offset, self.shape, self.order)
+        return np.asarray(mapped)[rows, self.columns]  # a plain view is several times cheaper than a memmap
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +120,8 @@ class Stream:
         """Return where the stream of a half lies in an official tree."""
         return Path(root) / half.game / f"{half.number}_{self.file}.npy"
 
-    def open(self, path: Path) -> NDArray[np.floating]:
-        """Map a feature file into memory: (rows, read columns), nothing is read yet.
+    def open(self, path: Path) -> Rows:
+        """Check a feature file and return the columns that are read of it; its rows are not read yet.
 
         Raises UserError for a file that is missing, damaged, of another width or of another type.
         """
@@ -123,8 +146,8 @@ class Stream:
             )
         if len(rows) == 0:
             raise UserError(f"{path}: holds no rows")
-        plain = np.asarray(rows)  # slices of a plain view are several times cheaper than those of a memmap
-        return plain if self.columns is None else plain[:, slice(*self.columns)]
+        order: Literal["C", "F"] = "C" if rows.flags.c_contiguous else "F"
+        return Rows(path, rows.dtype, rows.shape, rows.offset, order, slice(*(self.columns or (0, self.width))))
 
 
 def _whole(value: Any) -> bool:

@@ -68,6 +68,7 @@ class GroupProjection(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, rows: Tensor) -> Tensor:
+        """Return the sum of the projected groups (B, R, dim)."""
         parts = zip(torch.split(rows, self.groups, dim=-1), self.norms, self.projections, strict=True)
         projected = [project(self.dropout(norm(part))) for part, norm, project in parts]
         if self.training and self.group_drop > 0 and len(projected) > 1:

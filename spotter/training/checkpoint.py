@@ -26,18 +26,28 @@ def open_checkpoint(path: str | Path, key: str = "ckpt") -> dict[str, Any]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path}: damaged, or no checkpoint of plain values ({str(error).splitlines()[0]})") from error
+        reason = (str(error).splitlines() or ["it ends too early"])[0]
+        raise UserError(f"{path}: damaged, or no checkpoint of plain values ({reason})") from error
     if not isinstance(content, dict) or "spotter_format" not in content:
         raise UserError(f"{path}: not a spotter checkpoint; those are written by train.py")
-    if content["spotter_format"] > FORMAT:
+    if content["spotter_format"] not in range(1, FORMAT + 1):
         raise UserError(f"{path}: of format {content['spotter_format']}, this spotter reads up to {FORMAT}; update it")
+    lacking = [name for name in ("hyper_parameters", "state_dict") if not isinstance(content.get(name), dict)]
+    if lacking:
+        raise UserError(f"{path}: damaged, it lacks {' and '.join(lacking)}")
     return content
 
 
 def load_module(content: dict[str, Any], **changes: Any) -> SpottingModule:
-    """Build the module of an opened checkpoint, with single hyper-parameters changed, and load its weights."""
-    module = SpottingModule(**{**content["hyper_parameters"], **changes})
-    module.load_state_dict(content["state_dict"])
+    """Build the module of an opened checkpoint, with single hyper-parameters changed, and load its weights.
+
+    Raises UserError where they do not fit together.
+    """
+    try:
+        module = SpottingModule(**{**content["hyper_parameters"], **changes})
+        module.load_state_dict(content["state_dict"])
+    except (KeyError, TypeError, AttributeError, RuntimeError) as error:
+        raise UserError(f"ckpt: its weights and settings do not fit ({' '.join(str(error).split())})") from error
     return module
 
 

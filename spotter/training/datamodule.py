@@ -77,6 +77,7 @@ class SpottingDataModule(pl.LightningDataModule):
         if len(valid) < len(splits["valid"]):
             log.info("%d games of split valid are trained on and not validated", len(splits["valid"]) - len(valid))
         self.records["train"] = trainable(self._find("train", splits["train"]), self.source)
+        self._training_batches()  # a mistake in its settings shows now, before anything has begun
         self.records["valid"] = self._find("valid", valid) if valid else []
         test = [game for game in splits["test"] if self.root and (Path(self.root) / game).is_dir()]
         if test:

@@ -8,6 +8,8 @@ import torch
 from pytorch_lightning.callbacks import WeightAveraging
 from torch import Tensor
 
+from spotter.errors import UserError
+
 
 class Ema(WeightAveraging):
     """Validate and keep averaged weights; the average forgets faster while it is young.
@@ -17,7 +19,7 @@ class Ema(WeightAveraging):
 
     def __init__(self, decay: float = 0.999) -> None:
         if not 0 <= decay < 1:
-            raise ValueError(f"callbacks.ema.decay must lie within 0 … 1, found {decay}")
+            raise UserError(f"callbacks.ema.decay must lie within 0 … 1, found {decay}")
 
         @torch.no_grad()
         def average(averaged: Sequence[Tensor], current: Sequence[Tensor], count: Tensor | int) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
 from spotter.batch import Batch, batch_size
@@ -62,14 +63,15 @@ class SpottingModule(pl.LightningModule):
         layout = FeatureSource(source["streams"])
         self.rate, self.offset = layout.fps * upsample, layout.offset  # anchors per second, seconds of anchor 0
         self.network = build(network, layout=layout.layout, upsample=upsample)
-        self.head = build(head, width=self.network.width, classes=len(self.task.classes), **self._reach(targets))
+        sizes = {"width": self.network.width, "classes": len(self.task.classes), **self._reach(targets)}
+        self.head: Any = build(head, **sizes)  # one of spotter.models.heads
         if compile:
             self.network.compile()  # in place, so that the state dict keeps its names
 
     def setup(self, stage: str) -> None:
         """Tell the head how frequent each class is in the training split."""
         if stage == "fit" and hasattr(self.head, "set_rates"):
-            self.head.set_rates(self.trainer.datamodule.class_rates())
+            self.head.set_rates(self._data.class_rates())
 
     def forward(self, batch: Batch) -> Any:
         """Return what the head says of a batch."""
@@ -90,8 +92,8 @@ class SpottingModule(pl.LightningModule):
         size = batch_size(batch)
         self.log("train/loss_step", losses["loss"], on_step=True, on_epoch=False, batch_size=size)
         for name, value in losses.items():
-            shown = name == "loss"
-            self.log(f"train/{name}", value, on_epoch=True, on_step=False, sync_dist=True, batch_size=size, prog_bar=shown)
+            bar = name == "loss"
+            self.log(f"train/{name}", value, bar, on_step=False, on_epoch=True, sync_dist=True, batch_size=size)
         return losses["loss"]
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Step | None:
@@ -111,7 +113,7 @@ class SpottingModule(pl.LightningModule):
         """Do what ``validation_step`` does."""
         return self.validation_step(batch, batch_idx)
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return AdamW, decaying matrices only, with warm-up and cosine per step."""
         decayed = [p for p in self.parameters() if p.requires_grad and p.dim() >= 2]
         plain = [p for p in self.parameters() if p.requires_grad and p.dim() < 2]
@@ -128,12 +130,16 @@ class SpottingModule(pl.LightningModule):
     def _steps(self) -> int:
         # Not trainer.estimated_stepping_batches: it would fetch the first batches before a resumed run knows its epoch.
         trainer = self.trainer
-        per_epoch = -(-trainer.datamodule.batches_per_epoch // trainer.accumulate_grad_batches)
+        per_epoch = -(-self._data.batches_per_epoch // trainer.accumulate_grad_batches)
         return per_epoch * trainer.max_epochs if trainer.max_steps < 0 else trainer.max_steps
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the version of the checkpoint's format."""
         checkpoint["spotter_format"] = 1
+
+    @property
+    def _data(self) -> Any:
+        return self.trainer.datamodule  # type: ignore[attr-defined]
 
     def _reach(self, targets: Mapping[str, Any]) -> dict[str, float]:
         radius = targets.get("displacement_radius")

@@ -40,13 +40,12 @@ def predict(cfg: DictConfig) -> dict[str, Any] | None:
         halves, source = own_features(cfg.input, streams)
         data = SpottingDataModule(known["task"], source, known["clips"], **settings)
         data.use_own(halves)
-        name = Path(cfg.input).stem
+        own = Path(cfg.input).absolute()
+        name = own.name if own.is_dir() else own.stem
     else:
         name = check_split(cfg.split)
         settings["root"] = settings["root"] or known["source"]["root"]
-        data = SpottingDataModule(
-            known["task"], FeatureSource(streams, settings["root"]), known["clips"], **settings
-        )
+        data = SpottingDataModule(known["task"], FeatureSource(streams, settings["root"]), known["clips"], **settings)
         data.use_split(name)
     out = Path(cfg.out) if cfg.out else Path(cfg.ckpt).parent / "predictions" / name
     trainer = build_trainer(cfg)
@@ -63,11 +62,13 @@ def predict_split(
     out: Path,
     save_scores: bool = True,
 ) -> dict[str, Any] | None:
-    """Predict the split that ``data`` has, write all that belongs to it, and return its scores if it has labels.
+    """Predict a split that ``data`` has, write all that belongs to it, and return its scores if it has labels.
 
     Written to ``out``: official JSON and zip, ``metrics.json``, and the raw scores in ``scores/``.
     """
-    callback = next(each for each in trainer.callbacks if isinstance(each, AverageMap))
+    callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    callback = next(each for each in callbacks if isinstance(each, AverageMap))
+    data.use_split(split)
     callback.scores_folder = out / "scores" if save_scores else None
     if trainer.loggers and split == "test":
         trainer.test(module, data, verbose=False)  # logs under test/

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,12 @@ import orjson
 import pytorch_lightning as pl
 from omegaconf import DictConfig
 from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.loggers import Logger, WandbLogger
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from spotter.evaluation.form import monitored
 from spotter.files import atomic_write
+from spotter.shell import FAILURE, INTERRUPTED, SUCCESS
 from spotter.training.checkpoint import init_from, open_checkpoint
 from spotter.training.datamodule import SpottingDataModule
 from spotter.training.module import SpottingModule, parameters_of
@@ -37,14 +41,32 @@ def train(cfg: DictConfig) -> float | None:
     if cfg.ckpt:
         open_checkpoint(cfg.ckpt)
     trainer = build_trainer(cfg)
-    for logger in trainer.loggers:
-        logger.log_hyperparams(plain(cfg))
-    log.info("%s parameters; everything goes to %s", f"{parameters_of(module):,}", run)
-    fit(trainer, module, data, cfg.ckpt)
-    if trainer.fast_dev_run:
-        return None
-    forms = score_best(trainer, module, data, run)
+    with finishing(trainer.loggers):
+        for logger in trainer.loggers:
+            logger.log_hyperparams(plain(cfg))
+        log.info("%s parameters; everything goes to %s", f"{parameters_of(module):,}", run)
+        fit(trainer, module, data, cfg.ckpt)
+        if trainer.fast_dev_run:  # type: ignore[attr-defined]
+            return None
+        forms = score_best(trainer, module, data, run)
     return monitored(forms["valid"], data.task.monitor) if "valid" in forms else None
+
+
+@contextmanager
+def finishing(loggers: Sequence[Logger]) -> Iterator[None]:
+    """Close the W&B run, if there is one, with the exit status of what is done meanwhile; other loggers need none."""
+    status = FAILURE
+    try:
+        yield
+        status = SUCCESS
+    except KeyboardInterrupt:
+        status = INTERRUPTED
+        raise
+    finally:
+        if any(isinstance(logger, WandbLogger) for logger in loggers):
+            import wandb
+
+            wandb.finish(exit_code=status)
 
 
 def build_data(cfg: DictConfig) -> SpottingDataModule:
@@ -71,9 +93,12 @@ def fit(trainer: pl.Trainer, module: SpottingModule, data: SpottingDataModule, c
         trainer.fit(module, data, ckpt_path=ckpt, weights_only=True)
     except (SIGTERMException, SystemExit, RuntimeError) as error:
         # SIGTERM, Ctrl-C, and SIGTERM that reached the loader's workers first, as Lightning and torch present them
-        if isinstance(error, RuntimeError) and not trainer.received_sigterm and "killed by signal: Term" not in str(error):
+        stopped = trainer.received_sigterm or "killed by signal: Term" in str(error)
+        if isinstance(error, RuntimeError) and not stopped:
             raise
-        log.info("interrupted in epoch %d; go on with ckpt=last", trainer.current_epoch + 1)
+        saved = Path(trainer.default_root_dir, "checkpoints", "last.ckpt").is_file()
+        remedy = "go on with ckpt=last" if saved else "nothing to go on with yet"
+        log.info("interrupted in epoch %d; %s", trainer.current_epoch + 1, remedy)
         raise KeyboardInterrupt from error
 
 
@@ -99,7 +124,8 @@ def best_checkpoint(trainer: pl.Trainer, folder: Path) -> Path:
     """Return the checkpoint that was selected; where nothing was validated, ``best.ckpt`` becomes the last one."""
     for callback in trainer.checkpoint_callbacks:
         if isinstance(callback, ModelCheckpoint) and callback.monitor and callback.best_model_path:
-            return Path(callback.best_model_path)
+            path = Path(callback.best_model_path)
+            return path if path.is_file() else folder / path.name  # the run's folder may have been moved since
     best = folder / "best.ckpt"
     if trainer.is_global_zero:
         shutil.copyfile(folder / "last.ckpt", folder / "best.part")

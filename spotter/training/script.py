@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import warnings
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,13 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from spotter.commands.shell import guarded
 from spotter.data.streams import parse_fps
 from spotter.errors import UsageError, UserError
+from spotter.shell import guarded
 from spotter.tasks import Task
 from spotter.training.overrides import quoted, resumed
 
+CONFIG_ERRORS = (HydraException, OmegaConfBaseException)
 NOISE = (  # what Lightning warns of and we mean
     ".*isinstance.treespec, LeafSpec.*",
     "You have overridden `on_after_batch_transfer`.*",
@@ -45,32 +47,36 @@ def script(name: str, conf: Path) -> int:
 
 def register_resolvers() -> None:
     """Teach OmegaConf what configs derive: frames in seconds, anchors per frame, the key that a task is judged by."""
-    for name, resolver in {
+    resolvers: dict[str, Callable[..., Any]] = {
         "frames": lambda seconds, fps: max(1, round(float(seconds) * parse_fps(fps))),
         "upsample": lambda fps, target: max(1, round(float(target) / parse_fps(fps))),
         "monitor": lambda task: f"val/{Task.load(task).monitor}",
         "task": lambda task: Task.load(task).to_dict(),
-    }.items():
+    }
+    for name, resolver in resolvers.items():
         OmegaConf.register_new_resolver(name, resolver, replace=True)
 
 
 def _main(name: str, conf: Path) -> None:
     arguments = [quoted(argument) for argument in sys.argv[1:]]
     sys.argv[1:] = resumed(arguments, conf) if name == "train" else arguments
-    mistakes: list[UserError] = []
+    mistakes: list[Exception] = []
     task = partial(_run, name, mistakes)
     try:
         hydra.main(config_path=str(conf.absolute()), config_name=name, version_base="1.3")(task)()
-    except (HydraException, OmegaConfBaseException) as error:
+        if mistakes:
+            raise mistakes[0]
+    except CONFIG_ERRORS as error:
         if os.environ.get("SPOTTER_DEBUG") == "1":
             raise
+        if isinstance(error.__cause__, UserError):  # raised in a constructor or a resolver
+            raise error.__cause__ from error
         reasons = [error, *([error.__cause__] if error.__cause__ else [])]
-        raise UsageError("; ".join(" ".join(str(reason).split()) for reason in reasons)) from error
-    if mistakes:
-        raise mistakes[0]
+        said = "; ".join(" ".join(str(reason).split()) for reason in reasons)
+        raise UsageError(said.removeprefix("UserError raised while resolving interpolation: ")) from error
 
 
-def _run(name: str, mistakes: list[UserError], cfg: DictConfig) -> Any:
+def _run(name: str, mistakes: list[Exception], cfg: DictConfig) -> Any:
     """Run one job; in a single run keep a user's mistake for later, since Hydra would add lines of its own to it."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     if int(os.environ.get("LOCAL_RANK", 0)):
@@ -80,7 +86,7 @@ def _run(name: str, mistakes: list[UserError], cfg: DictConfig) -> Any:
     try:
         job = getattr(importlib.import_module(f"spotter.training.{module}"), "run_job" if sweeps else name)
         return job(cfg)
-    except UserError as mistake:
+    except (UserError, *CONFIG_ERRORS) as mistake:
         if sweeps:
             raise
         mistakes.append(mistake)

@@ -17,10 +17,10 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 from rich.table import Table
 
-from spotter.commands.shell import INTERRUPTED
 from spotter.errors import UserError
 from spotter.evaluation.form import monitored
 from spotter.files import atomic_write
+from spotter.shell import INTERRUPTED
 from spotter.tasks import Task
 from spotter.training.overrides import hydra_string
 from spotter.training.terminal import show
@@ -60,6 +60,9 @@ class SweepTable(Callback):
         if not jobs:
             return
         jobs.sort(key=lambda job: (len(job["job"]), job["job"]))
+        shared = set.intersection(*(set(job["overrides"]) for job in jobs)) if len(jobs) > 1 else set()
+        for job in jobs:
+            job["differs"] = [override for override in job["overrides"] if override not in shared]
         summary = {"jobs": jobs, "over_seeds": over_seeds(jobs)}
         atomic_write(folder / "sweep.json", orjson.dumps(summary, option=orjson.OPT_INDENT_2))
         show(_table(summary))
@@ -70,7 +73,7 @@ def over_seeds(jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return mean and sample deviation of the jobs that differ in their seed only, where there are several."""
     alike: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for job in jobs:
-        alike[" ".join(word for word in job["overrides"] if not word.startswith("seed="))].append(job)
+        alike[" ".join(word for word in job["differs"] if not word.startswith("seed="))].append(job)
     rows = []
     for overrides, group in alike.items():
         if len(group) > 1:
@@ -78,7 +81,7 @@ def over_seeds(jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 split: {name: [job[split][name] for job in group if split in job] for name in COLUMNS}
                 for split in ("valid", "test")
             }
-            rows.append({"overrides": overrides, "seeds": len(group), **_spread(scores)})
+            rows.append({"differs": overrides, "seeds": len(group), **_spread(scores)})
     return rows
 
 
@@ -103,18 +106,18 @@ def _job(path: Path) -> dict[str, Any]:
 def _table(summary: dict[str, Any]) -> Table:
     table = Table(title="sweep", title_justify="left")
     table.add_column("job")
-    table.add_column("overrides", overflow="fold")
+    table.add_column("differs in", overflow="fold")
     columns = [(split, name) for split in ("valid", "test") for name in COLUMNS]
     for split, name in columns:
         table.add_column(f"{split}\n{name}", justify="right")
     for job in summary["jobs"]:
         cells = [f"{job[split][name]:.4f}" if split in job else "" for split, name in columns]
-        table.add_row(job["job"], " ".join(job["overrides"]), *cells)
+        table.add_row(job["job"], " ".join(job["differs"]), *cells)
     table.add_section()
     for row in summary["over_seeds"]:
         cells = [
             "{mean:.4f}\n±{deviation:.4f}".format(**row[split][name]) if row[split].get(name) else ""
             for split, name in columns
         ]
-        table.add_row(f"{row['seeds']} seeds", row["overrides"], *cells)
+        table.add_row(f"{row['seeds']} seeds", row["differs"], *cells)
     return table

@@ -101,11 +101,10 @@ class Oracle:
         for explained in found:
             near = slice(max(0, explained[1] - REACH), explained[1] + REACH + 1)
             self._add(response, explained, 1)
-            odds = np.exp(self._evidence(response[:, near])[0])
+            rivals = _share(self._evidence(response[:, near])[0], axis=None)
             self._add(response, explained, -1)
-            belief[:, near] = np.maximum(belief[:, near], odds / (1 + odds.sum()))
-        odds = np.exp(evidence)
-        return np.clip(np.maximum(belief, odds / (1 + odds.sum(0))), FLOOR, 1 - FLOOR)
+            belief[:, near] = np.maximum(belief[:, near], rivals)
+        return np.clip(np.maximum(belief, _share(evidence, axis=0)), FLOOR, 1 - FLOOR)
 
     def _evidence(self, response: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Return the log odds of a spot against none, and whether it would be a hidden one."""
@@ -169,6 +168,13 @@ def _signatures(task: Task, fps: float) -> NDArray[np.float64]:
             for delay in delays
         ]
     )
+
+
+def _share(evidence: NDArray[np.float64], axis: int | None) -> NDArray[np.float64]:
+    """Return the probability of each of rival log odds along ``axis``, none of them being a possibility, too."""
+    top = np.maximum(evidence.max(axis=axis, keepdims=True), 0)
+    odds = np.exp(evidence - top)
+    return odds / (np.exp(-top) + odds.sum(axis=axis, keepdims=True))
 
 
 def _correlate(signals: NDArray[np.float64], filters: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,0 +1,117 @@
+"""The floors of the package hold: who may import whom, what starts without torch, and how code is kept readable."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parent.parent
+MODULES = sorted((PROJECT / "spotter").rglob("*.py"))
+SCRIPTS = [PROJECT / "train.py", PROJECT / "predict.py"]
+TESTS = sorted((PROJECT / "tests").rglob("*.py"))
+
+GROUND = {"", "batch", "errors", "files", "shell", "spots", "tasks"}
+BELOW = {
+    "evaluation": set(),
+    "inference": set(),
+    "models": set(),
+    "data": {"evaluation", "inference"},
+    "training": {"evaluation", "inference", "models", "data"},
+    "commands": {"evaluation", "inference", "models", "data", "training"},
+    "__main__": {"commands"},
+}
+NO_TORCH = ("evaluation", "inference", "commands")
+LIGHTNING = {"pytorch_lightning", "lightning", "hydra", "omegaconf"}
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(PROJECT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def room_of(module: str) -> str:
+    """Return the room of a module of spotter: its package, its own name on the ground, or "" for the root."""
+    return [*module.split("."), ""][1]
+
+
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Yield every module that a file names in an import, anywhere in it."""
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import hides which room it comes from"
+            yield str(node.module)
+            yield from (f"{node.module}.{alias.name}" for alias in node.names if node.module == "spotter")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_rooms_import_only_what_they_stand_on(path: Path) -> None:
+    room = room_of(name_of(path))
+    assert room in GROUND or room in BELOW, f"{room} is a new room: say in this test on what it stands"
+    allowed = GROUND | BELOW.get(room, set()) | ({room} - GROUND)
+    for imported in imports(path):
+        if imported.partition(".")[0] == "spotter":
+            assert room_of(imported) in allowed, f"{path.relative_to(PROJECT)} imports {imported}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_only_training_knows_lightning_and_hydra(path: Path) -> None:
+    room = room_of(name_of(path))
+    foreign = {imported.partition(".")[0] for imported in imports(path)}
+    assert room == "training" or not foreign & LIGHTNING
+    assert room in {"training", "data", "models", "batch"} or not foreign & {"torch", "timm"}
+
+
+def test_scoring_and_suppression_start_without_torch() -> None:
+    light = [name_of(path) for path in MODULES if room_of(name_of(path)) in NO_TORCH]
+    heavy = ["spotter.commands.demo"]  # makes data, and may
+    code = "\n".join(
+        [
+            "import importlib, sys",
+            f"for name in {[name for name in light if name not in heavy]}:",
+            "    importlib.import_module(name)",
+            "    assert not {'torch', 'pytorch_lightning', 'hydra'} & set(sys.modules), name",
+        ]
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=PROJECT)
+    assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.parametrize("path", MODULES + SCRIPTS, ids=lambda path: path.name)
+def test_nothing_prints(path: Path) -> None:
+    calls = (node.func for node in ast.walk(parsed(path)) if isinstance(node, ast.Call))
+    assert not [call.lineno for call in calls if isinstance(call, ast.Name) and call.id == "print"]
+
+
+def test_files_are_short() -> None:
+    longest = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES + TESTS}
+    assert {str(path): lines for path, lines in longest.items() if lines > 300} == {}
+    assert all(len(path.read_text(encoding="utf-8").splitlines()) < 40 for path in SCRIPTS)
+
+
+def bare(node: ast.Module | ast.ClassDef, prefix: str) -> Iterator[str]:
+    """Yield the public classes, functions and methods that say nothing of themselves."""
+    for child in node.body:
+        if isinstance(child, ast.ClassDef | ast.FunctionDef) and not child.name.startswith("_"):
+            if ast.get_docstring(child) is None:
+                yield f"{prefix}.{child.name}"
+            if isinstance(child, ast.ClassDef):
+                yield from bare(child, f"{prefix}.{child.name}")
+
+
+def test_every_public_name_says_what_it_is() -> None:
+    modules = [path for path in MODULES if parsed(path).body]
+    assert [name_of(path) for path in modules if ast.get_docstring(parsed(path)) is None] == []
+    assert [name for path in modules for name in bare(parsed(path), name_of(path))] == []

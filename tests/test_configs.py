@@ -1,0 +1,207 @@
+"""Every config composes, every model fits every data set, and the keys that scripts rely on are there."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import hydra
+import pytest
+import pytorch_lightning as pl
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import DictConfig, OmegaConf
+
+from spotter.data.clips import EvaluationBatches
+from spotter.data.datasets import ClipDataset, HalfRecord
+from spotter.inference.postprocess import Postprocess
+from spotter.spots import Half, Spots
+from spotter.tasks import Task
+from spotter.training.run import build_data, build_module
+from spotter.training.script import register_resolvers
+from spotter.training.trainer import build_trainer, plain
+from tests.conftest import PROJECT
+
+CONF = PROJECT / "conf"
+BASES = {"model/dense", "data/features"}  # what others share; no choices themselves
+OPTIONS = sorted(
+    path.relative_to(CONF).with_suffix("").as_posix()
+    for path in CONF.rglob("*.yaml")
+    if path.parent != CONF and path.relative_to(CONF).with_suffix("").as_posix() not in BASES
+)
+
+
+def options(group: str) -> list[str]:
+    """Return the options of a group."""
+    return [option.removeprefix(f"{group}/") for option in OPTIONS if option.startswith(f"{group}/")]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def conf() -> Iterator[None]:
+    """Let tests compose from the project's configs."""
+    register_resolvers()
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        yield
+
+
+def composed(name: str, *words: str) -> DictConfig:
+    """Compose a config as a script would, all interpolations resolved."""
+    cfg = compose(name, ["run_dir=.", *words])
+    OmegaConf.resolve(cfg)
+    return cfg
+
+
+def word(option: str) -> str:
+    """Return the override that chooses an option, which may be ``data/task``-like nested."""
+    group, _, name = option.rpartition("/")
+    return f"{group}@_global_={name}" if group == "preset" else f"{group}={name}"
+
+
+@pytest.mark.parametrize("option", [option for option in OPTIONS if not option.startswith("preset/")])
+def test_every_option_composes(option: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is missing, no interpolation is broken, whichever option is chosen."""
+    monkeypatch.setenv("SOCCERNET_ROOT", "/data/SoccerNet")
+    group = option.partition("/")[0]
+    if group == "hydra":
+        return
+    if group == "sweep":
+        compose("train", [word(option)], return_hydra_config=True)
+        return
+    cfg = composed("train", word(option))
+    assert not OmegaConf.missing_keys(cfg)
+    assert set(cfg) >= {"model", "data", "trainer", "postprocess", "callbacks", "seed", "ckpt", "run_dir"}
+    if group in ("trainer", "postprocess"):
+        assert not OmegaConf.missing_keys(composed("predict", word(option)))
+
+
+def test_presets_are_of_known_data_and_models() -> None:
+    """A preset is found by the names of data and model; a name that is neither would never be used."""
+    known = {f"{data}-{model}" for data, model in itertools.product(options("data"), options("model"))}
+    assert set(options("preset")) <= known
+
+
+@pytest.mark.parametrize("group", ["model", "data", "trainer", "postprocess", "logger", "callbacks", "experiment"])
+def test_promised_options_are_there(group: str) -> None:
+    """The options that users' scripts name."""
+    promised = {
+        "model": {"transformer", "window_transformer", "linear"},
+        "data": {"demo", "baidu", "resnet"},
+        "trainer": {"auto", "cpu", "gpu", "ddp", "ddp_cpu", "slurm"},
+        "postprocess": {"nms", "soft_nms"},
+        "logger": {"csv", "wandb", "tensorboard", "none"},
+        "callbacks": {"default"},
+        "experiment": {"baidu_transformer", "baidu_2021"},
+    }
+    assert promised[group] <= set(options(group))
+
+
+@pytest.mark.parametrize(("model", "data"), itertools.product(options("model"), options("data")))
+def test_every_model_builds_on_all_data(model: str, data: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Data module and module are built from plain values, and a step can be taken, without touching a file."""
+    monkeypatch.setattr(Path, "open", None)
+    small = ["model.network.dim=16", "model.network.heads=2"] if model != "linear" else []
+    cfg = composed("train", f"model={model}", f"data={data}", "data.root=/no/such/folder", *small)
+    assert plain(cfg.model) == OmegaConf.to_container(cfg.model, resolve=True)
+    module = build_data(cfg)
+    network = build_module(cfg, module)
+    assert network.hparams["task"] == module.task.to_dict()
+    _check_plain(dict(network.hparams), "")
+    batch = _random_batch(module)
+    output = network.eval()(network.on_after_batch_transfer(batch, 0))
+    losses = network.head.loss(output, batch)
+    assert torch.isfinite(losses["loss"])
+    logits, displacement = network.head.predict(output)
+    anchors = module.plan.eval_len * network.hparams["upsample"]
+    assert logits.shape == (2, anchors, len(module.task.classes))
+    assert displacement is None or displacement.shape == logits.shape
+    assert len(module.plan.weights(network.hparams["upsample"])) == anchors
+
+
+def _random_batch(data: Any) -> Any:
+    """Return a batch of evaluation clips of a half that lies nowhere."""
+
+    class Anywhere:
+        fps, offset = data.source.fps, data.source.offset
+
+        def read(self, halves: Any, clips: Any, clip_len: int) -> Any:
+            rows = {s.name: int(clip_len * s.fps / self.fps + 2) for s in data.source.streams[1:]}
+            rows[data.source.streams[0].name] = clip_len
+            inputs = {s.name: torch.randn(len(clips), rows[s.name], sum(s.read_groups)) for s in data.source.streams}
+            return inputs, {name: torch.zeros(len(clips)) for name in inputs}
+
+    half = HalfRecord(Half("a/b/c", 1), 2 * data.plan.eval_len, Spots.empty())
+    dataset = ClipDataset([half], Anywhere(), data.plan.eval_len, len(data.task.classes), data.targets)
+    data.records["valid"] = [half]
+    (clips, *_) = EvaluationBatches([data.evaluation_clips("valid")[:2]])
+    return dataset[clips]
+
+
+def _check_plain(value: Any, where: str) -> None:
+    assert type(value) in (dict, list, str, int, float, bool, type(None)), f"{where}: {type(value)}"
+    for key, each in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        _check_plain(each, f"{where}.{key}")
+
+
+@pytest.mark.parametrize("experiment", options("experiment"))
+def test_experiments_state_their_command_and_aim(experiment: str) -> None:
+    """A recipe is headed by its command and by the score it aims at with its source."""
+    head = (CONF / "experiment" / f"{experiment}.yaml").read_text(encoding="utf-8").partition("defaults:")[0]
+    assert f"# python train.py experiment={experiment}" in head
+    assert any(character.isdigit() for character in head)
+
+
+@pytest.mark.parametrize("option", options("postprocess"))
+def test_postprocess_is_valid(option: str) -> None:
+    """What a config says of suppression is taken."""
+    Postprocess.load(plain(composed("train", f"postprocess={option}").postprocess), 17)
+
+
+@pytest.mark.parametrize("option", ["auto", "cpu", "ddp_cpu", "gpu", "ddp", "slurm"])
+def test_trainers(option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every trainer is built where its hardware is."""
+    if option in ("gpu", "ddp", "slurm") and not torch.cuda.is_available():
+        pytest.skip("needs a GPU")
+    for name, value in {"SLURM_NTASKS": "1", "SLURM_JOB_NAME": "x", "SLURM_NTASKS_PER_NODE": "1"}.items():
+        if option == "slurm":
+            monkeypatch.setenv(name, value)
+    cfg = compose("train", [f"trainer={option}", f"run_dir={tmp_path}", "logger=none"])
+    trainer = build_trainer(cfg)
+    assert isinstance(trainer, pl.Trainer)
+    assert trainer.num_devices == (2 if option == "ddp_cpu" else trainer.num_devices)
+    assert trainer.max_epochs == 60
+
+
+def test_callbacks_use_the_tasks_metric(tmp_path: Path) -> None:
+    """Checkpoints and early stopping follow the task."""
+    for task, key in (("soccernet-v2", "val/tight_map"), ("ball-2023", "val/map_at_1")):
+        cfg = composed("train", f"data.task={task}")
+        assert cfg.callbacks.best.monitor == cfg.callbacks.early_stopping.monitor == key
+        assert f"val/{Task.load(task).monitor}" == key
+
+
+def test_keys_of_predict() -> None:
+    """What ``predict.py`` takes, and that a suppression can be chosen by name or by value."""
+    cfg = composed("predict")
+    assert set(cfg) >= {"ckpt", "split", "input", "out", "data", "trainer", "callbacks"}
+    assert (cfg.ckpt, cfg.split, cfg.input, cfg.out) == (None, "test", None, None)
+    assert composed("predict", "postprocess=nms", "postprocess.window=7").postprocess.window == 7
+
+
+def test_arguments_are_those_of_constructors() -> None:
+    """Every ``_target_`` of the default run can be found."""
+
+    def targets(node: Any) -> Iterator[str]:
+        if isinstance(node, dict):
+            yield from [node["_target_"]] if "_target_" in node else []
+            node = list(node.values())
+        for each in node if isinstance(node, list) else ():
+            yield from targets(each)
+
+    found = set(targets(plain(composed("train", "logger=wandb"))))
+    assert "spotter.training.module.SpottingModule" in found
+    for target in found:
+        assert callable(hydra.utils.get_object(target))

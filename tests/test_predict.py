@@ -1,0 +1,217 @@
+"""``predict.py`` as a user calls it: splits, own files, odd names, and what the command line may change."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from spotter.data.demo import simulate
+from spotter.inference.scores import load_header
+from spotter.tasks import Task
+from tests.conftest import Called, call, files_below
+
+FIELDS = {"gameTime", "label", "position", "half", "confidence"}
+
+
+@pytest.fixture(scope="module")
+def best(trained: Path) -> Path:
+    """Return a checkpoint of the tiny run."""
+    return trained / "checkpoints" / "best.ckpt"
+
+
+@pytest.fixture(scope="module")
+def half(tree: Path) -> Path:
+    """Return a feature file that the tiny run's model reads."""
+    return sorted(tree.rglob("1_*.npy"))[0]
+
+
+def predict(cwd: Path, *words: str) -> Called:
+    """Run ``predict.py`` on one device; it must succeed."""
+    called = call("predict.py", *words, "trainer=cpu", cwd=cwd)
+    assert called.status == 0, called.err
+    return called
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return a JSON file's content."""
+    return orjson.loads(path.read_bytes())
+
+
+def check_official(path: Path, game: str, halves: set[str]) -> None:
+    """Assert that a file has the official fields, as text, with known classes and whole milliseconds."""
+    content = read(path)
+    assert set(content) == {"UrlLocal", "predictions"}
+    assert content["UrlLocal"] == game
+    assert content["predictions"]
+    assert {entry["half"] for entry in content["predictions"]} == halves
+    classes = Task.load("soccernet-v2").classes
+    for entry in content["predictions"]:
+        assert set(entry) == FIELDS
+        assert all(isinstance(value, str) for value in entry.values())
+        assert entry["label"] in classes
+        seconds = int(entry["position"]) // 1000
+        assert entry["gameTime"] == f"{entry['half']} - {seconds // 60:02d}:{seconds % 60:02d}"
+        assert 0 <= float(entry["confidence"]) <= 1
+
+
+def test_default_split_and_folder(best: Path, tree: Path, tmp_path: Path) -> None:
+    """Without further words, ``test`` goes into ``predictions/test`` beside the checkpoint, with its scores."""
+    ckpt = tmp_path / "best.ckpt"
+    shutil.copy(best, ckpt)
+    called = predict(tmp_path, f"ckpt={ckpt}")
+    out = tmp_path / "predictions" / "test"
+    (game,) = read(tree / "splits.json")["test"]
+    check_official(out / game / "results_spotting.json", game, {"1", "2"})
+    assert read(out / "metrics.json")["games"] == 1
+    assert "test: 1 game" in called.out
+    assert f"predictions: {out}" in called.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["best.ckpt", "predictions"]
+
+
+def test_split_without_labels(best: Path, tree: Path, tmp_path: Path) -> None:
+    """A split without labels is predicted all the same; there is nothing to score."""
+    root = tmp_path / "tree"
+    shutil.copytree(tree, root)
+    splits = read(root / "splits.json")
+    splits["challenge"] = splits.pop("test")
+    (root / "splits.json").write_bytes(orjson.dumps(splits))
+    (game,) = splits["challenge"]
+    (root / game / "Labels-v2.json").unlink()
+    predict(tmp_path, f"ckpt={best}", f"data.root={root}", "split=challenge", "out=out")
+    check_official(tmp_path / "out" / game / "results_spotting.json", game, {"1", "2"})
+    assert not (tmp_path / "out" / "metrics.json").exists()
+    with zipfile.ZipFile(tmp_path / "out" / "results_spotting.zip") as packed:
+        assert packed.namelist() == [f"{game}/results_spotting.json"]
+
+
+def test_other_games_by_override(best: Path, tree: Path, tmp_path: Path) -> None:
+    """``data.splits`` chooses other games for a split."""
+    splits = read(tree / "splits.json")
+    predict(tmp_path, f"ckpt={best}", "split=test", "data.splits.test=[train,valid]", "out=out", "save_scores=false")
+    assert read(tmp_path / "out" / "metrics.json")["games"] == 3
+    assert not (tmp_path / "out" / "scores").exists()
+    for game in splits["train"] + splits["valid"]:
+        assert (tmp_path / "out" / game / "results_spotting.json").is_file()
+
+
+def test_own_file_by_default_beside_the_checkpoint(best: Path, half: Path, tmp_path: Path) -> None:
+    """An own match needs a checkpoint and a file, nothing else."""
+    shutil.copy(best, tmp_path / "best.ckpt")
+    shutil.copy(half, tmp_path / "2_derby.npy")
+    predict(tmp_path, "ckpt=best.ckpt", "input=2_derby.npy")
+    out = tmp_path / "predictions" / "2_derby"
+    check_official(out / "2_derby" / "results_spotting.json", "2_derby", {"2"})
+    assert not (out / "metrics.json").exists()
+
+
+def test_folder_of_own_files(best: Path, half: Path, tmp_path: Path) -> None:
+    """Every ``.npy`` below a folder is predicted, each under its own name, in halves by prefix."""
+    names = {"1_home.npy": "1", "2_home.npy": "2", "away/match.npy": "1", "away/21_july.npy": "1"}
+    for name in names:
+        (tmp_path / "own 3.5" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(half, tmp_path / "own 3.5" / name)
+    shutil.copy(best, tmp_path / "best.ckpt")
+    predict(tmp_path, "ckpt=best.ckpt", "input=own 3.5")
+    out = tmp_path / "predictions" / "own 3.5"
+    for name, number in names.items():
+        game = name.removesuffix(".npy")
+        check_official(out / game / "results_spotting.json", game, {number})
+    with zipfile.ZipFile(out / "results_spotting.zip") as packed:
+        assert len(packed.namelist()) == len(names)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "epoch=3",
+        "match (1)",
+        "Málaga",
+        "it's",
+        "a,b",
+        "100% {x}",
+        "${seed}",
+        "[1]",
+        'say "hi"',
+        "a\\'b\\",
+        "+1~#!",
+        " ",
+    ],
+)
+def test_odd_names_are_taken_as_typed(best: Path, half: Path, tmp_path: Path, name: str) -> None:
+    """Checkpoint, input and output may be called anything that the file system takes, folders included."""
+    folder = tmp_path / f"some folder = {name}"
+    folder.mkdir()
+    shutil.copy(best, folder / f"{name}.ckpt")
+    shutil.copy(half, folder / f"{name}.npy")
+    words = [f"ckpt={folder}/{name}.ckpt", f"input={folder}/{name}.npy", f"out={folder}/out {name}"]
+    predict(tmp_path, *words)
+    check_official(folder / f"out {name}" / name / "results_spotting.json", name, {"1"})
+
+
+def test_odd_root(best: Path, tree: Path, trained: Path, tmp_path: Path) -> None:
+    """So may the data's root, which need not be where the model was trained."""
+    root = tmp_path / "it's a = root, (copied) ${x}"
+    shutil.copytree(tree, root)
+    predict(tmp_path, f"ckpt={best}", f"data.root={root}", "out=out")
+    assert files_below(tmp_path / "out") == files_below(trained / "predictions" / "test")
+
+
+def test_postprocess_on_the_command_line_wins(best: Path, trained: Path, tmp_path: Path) -> None:
+    """Another suppression gives other predictions from the same scores, and is recorded beside them."""
+    predict(
+        tmp_path, f"ckpt={best}", "postprocess=nms", "postprocess.window=7", "postprocess.threshold=0.01", "out=out"
+    )
+    expected = {"method": "nms", "window": 7.0, "threshold": 0.01}
+    assert read(tmp_path / "out" / "metrics.json")["postprocess"] == expected
+    assert load_header(tmp_path / "out" / "scores").postprocess.to_dict() == expected
+    one, other = files_below(tmp_path / "out" / "scores"), files_below(trained / "predictions" / "test" / "scores")
+    assert {k: v for k, v in one.items() if k.endswith(".npz")} == {
+        k: v for k, v in other.items() if k.endswith(".npz")
+    }
+    assert read(tmp_path / "out" / "metrics.json")["tight"] != read(trained / "metrics.json")["test"]["tight"]
+
+
+@pytest.fixture(scope="module")
+def two_streams(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Return the root of a tree with two feature files a half, and a checkpoint of a model that reads both."""
+    cwd = tmp_path_factory.mktemp("two streams")
+    for name, fps, width in (("baidu_soccer_embeddings", 1.0, 32), ("ResNET_TF2_PCA512", 2.0, 48)):
+        root = simulate(cwd / "tree", games=(1, 1, 1), minutes=3, width=width, file=name, fps=fps)
+    streams = {
+        "baidu": {"file": "baidu_soccer_embeddings", "fps": 1, "width": 32},
+        "resnet": {"file": "ResNET_TF2_PCA512", "fps": 2, "width": 48},
+    }
+    words = ["data=baidu_resnet", "data.width=32", "data.source.streams.baidu.groups=[32]"]
+    words += [f"data.source.streams.resnet.width={streams['resnet']['width']}", f"data.root={root}"]
+    words += ["model.network.dim=32", "model.network.layers=1", "model.network.heads=2", "data.num_workers=0"]
+    words += ["model.clips.per_epoch=8", "data.batch_size=4", "trainer=cpu", "trainer.max_epochs=1", "logger=none"]
+    called = call("train.py", *words, cwd=cwd)
+    assert called.status == 0, called.err
+    (ckpt,) = cwd.glob("outputs/*/*/checkpoints/best.ckpt")
+    return root, ckpt
+
+
+def test_model_of_two_streams(two_streams: tuple[Path, Path], tmp_path: Path) -> None:
+    """A model of two feature files predicts a split, and own files named alike."""
+    root, ckpt = two_streams
+    predict(tmp_path, f"ckpt={ckpt}", "split=valid", "out=split")
+    (game,) = read(root / "splits.json")["valid"]
+    (tmp_path / "own").mkdir()
+    for file in (root / game).glob("2_*.npy"):
+        shutil.copy(file, tmp_path / "own" / file.name.replace("2_", "2_derby_", 1))
+    predict(tmp_path, f"ckpt={ckpt}", "input=own", "out=own out")
+    mine = read(tmp_path / "own out" / "2_derby" / "results_spotting.json")["predictions"]
+    theirs = read(tmp_path / "split" / game / "results_spotting.json")["predictions"]
+    assert [(entry["label"], entry["position"]) for entry in mine] == [
+        (entry["label"], entry["position"]) for entry in theirs if entry["half"] == "2"
+    ]
+    (tmp_path / "own" / "2_derby_ResNET_TF2_PCA512.npy").unlink()
+    called = call("predict.py", f"ckpt={ckpt}", "input=own", cwd=tmp_path)
+    assert (called.status, called.err.count("\n")) == (1, 1)
+    assert "2_derby" in called.err
+    assert "ResNET_TF2_PCA512" in called.err

@@ -1,0 +1,157 @@
+"""Interrupted runs: what is left, how they end, and that going on gives what an undisturbed run gives."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.conftest import PROJECT, call, environment
+
+EVERYTHING_RANDOM = [
+    "model.mixup={alpha:2.0,probability:0.5}",
+    "model.network.dropout=0.1",
+    "model.network.input_dropout=0.3",
+    "model.network.group_drop=0.2",
+    "model.network.row_drop=0.2",
+    "callbacks.ema.decay=0.9",
+    "data.num_workers=2",
+    "trainer.max_epochs=4",
+    "trainer.accumulate_grad_batches=2",
+    "seed=7",
+]
+
+
+def the_run(cwd: Path) -> Path:
+    """Return the only run below ``cwd``."""
+    (run,) = cwd.glob("outputs/*/*")
+    return run
+
+
+@contextmanager
+def running(cwd: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Run ``train.py`` in the background, in a process group of its own as a terminal does."""
+    command = [sys.executable, str(PROJECT / "train.py"), *arguments]
+    process = subprocess.Popen(
+        command, cwd=cwd, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=environment(),
+        start_new_session=True,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def after_epoch(cwd: Path, epoch: int, limit: float = 120.0) -> None:
+    """Wait until the run below ``cwd`` has finished ``epoch`` epochs."""
+    end = time.monotonic() + limit
+    while time.monotonic() < end:
+        tables = list(cwd.glob("outputs/*/*/metrics.csv"))
+        if tables and len(tables[0].read_text(encoding="utf-8").splitlines()) > epoch:
+            return
+        time.sleep(0.01)
+    pytest.fail(f"epoch {epoch} did not end within {limit} s")
+
+
+def same_weights(one: Path, other: Path) -> None:
+    """Assert that two runs have bit-identical checkpoints: weights, averages, optimiser and progress."""
+    for name in ("best", "last"):
+        a, b = (torch.load(run / "checkpoints" / f"{name}.ckpt", weights_only=True) for run in (one, other))
+        assert a["state_dict"].keys() == b["state_dict"].keys()
+        for part in ("state_dict", "current_model_state"):
+            assert all(torch.equal(a[part][key], b[part][key]) for key in a[part])
+        for ours, theirs in zip(a["optimizer_states"], b["optimizer_states"], strict=True):
+            for key, state in ours["state"].items():
+                assert all(torch.equal(state[moment], theirs["state"][key][moment]) for moment in state)
+        assert a["lr_schedulers"] == b["lr_schedulers"]
+        assert (a["epoch"], a["global_step"]) == (b["epoch"], b["global_step"])
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tiny: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a run of 4 epochs that nobody disturbs."""
+    cwd = tmp_path_factory.mktemp("undisturbed")
+    called = call("train.py", *tiny, *EVERYTHING_RANDOM, cwd=cwd)
+    assert called.status == 0, called.err
+    return the_run(cwd)
+
+
+def test_stopped_run_goes_on_as_if_it_never_was(undisturbed: Path, tiny: list[str], tmp_path: Path) -> None:
+    """SIGTERM after epoch 2, then ``ckpt=last``: same folder, same numbers, same bits."""
+    with running(tmp_path, *tiny, *EVERYTHING_RANDOM, "trainer.max_epochs=4") as process:
+        after_epoch(tmp_path, 2)
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
+    assert not (the_run(tmp_path) / "metrics.json").exists()
+    torch.load(the_run(tmp_path) / "checkpoints" / "last.ckpt", weights_only=True)
+
+    called = call("train.py", "model=transformer", "ckpt=last", cwd=tmp_path)
+    assert called.status == 0, called.err
+    run = the_run(tmp_path)
+    for name in ("metrics.csv", "metrics.json"):
+        assert (run / name).read_text(encoding="utf-8") == (undisturbed / name).read_text(encoding="utf-8")
+    same_weights(run, undisturbed)
+
+
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_any_epoch_is_a_place_to_go_on_from(
+    undisturbed: Path, tiny: list[str], tmp_path: Path, epochs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that ends with an error in the midst of any later epoch goes on with the same bits too."""
+    from spotter.training.module import SpottingModule
+
+    step = SpottingModule.training_step
+
+    def fails(self: SpottingModule, batch: object, batch_idx: int) -> torch.Tensor:
+        if self.current_epoch == epochs and batch_idx == 2:
+            raise OSError("the disk went away")
+        return step(self, batch, batch_idx)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SpottingModule, "training_step", fails)
+        called = call("train.py", *tiny, *EVERYTHING_RANDOM, cwd=tmp_path)
+    assert called.status == 1
+    assert "error: the disk went away" in called.err
+    called = call("train.py", f"ckpt={the_run(tmp_path)}/checkpoints/last.ckpt", cwd=tmp_path)
+    assert called.status == 0, called.err
+    run = the_run(tmp_path)
+    assert (run / "metrics.csv").read_bytes() == (undisturbed / "metrics.csv").read_bytes()
+    same_weights(run, undisturbed)
+
+
+def test_ctrl_c_leaves_a_whole_checkpoint(tiny: list[str], tmp_path: Path) -> None:
+    """Ctrl-C reaches the whole process group; the run ends with 130, says how to go on, and its checkpoint loads."""
+    with running(tmp_path, *tiny, "trainer.max_epochs=1000", "data.num_workers=1") as process:
+        after_epoch(tmp_path, 2)
+        os.killpg(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
+    assert "ckpt=last" in said
+    run = the_run(tmp_path)
+    last = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
+    rows = len((run / "metrics.csv").read_text(encoding="utf-8").splitlines()) - 1
+    assert last["epoch"] + 1 in (rows, rows - 1)  # the row is written just before the checkpoint
+    assert not (run / "metrics.json").exists()
+
+
+def test_last_without_an_unfinished_run(trained: Path, tmp_path: Path) -> None:
+    """Nothing to go on with is one line, both where there is no run and where all are finished."""
+    for cwd in (tmp_path, trained.parents[2]):
+        called = call("train.py", "ckpt=last", cwd=cwd)
+        assert called.status == 1
+        assert called.err.startswith("error: ckpt=last: no unfinished run in outputs/transformer-demo")
+        assert called.err.count("\n") == 1
+    assert not (tmp_path / "outputs").exists()
