@@ -100,7 +100,10 @@ def call(name: str, *arguments: str, cwd: Path, env: Mapping[str, str] | None = 
         mock.patch.object(sys, "argv", [str(PROJECT / name), *arguments]),
         mock.patch.dict(os.environ, environment(env), clear=True),
     ):
-        status = run_script(Path(name).stem, PROJECT / "conf")
+        try:
+            status = run_script(Path(name).stem, PROJECT / "conf")
+        except SystemExit as ended:  # --help
+            status = int(ended.code or 0)
     return Called(status, out.getvalue(), err.getvalue())
 
 

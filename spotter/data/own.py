@@ -21,12 +21,14 @@ def own_features(path: str | Path, streams: Mapping[str, Mapping[str, Any]]) -> 
     Raises UserError when there is nothing that can be read, or a stream is missing.
     """
     described = [Stream.load(name, content) for name, content in streams.items()]
+    longest_first = sorted(described, key=lambda stream: -len(stream.file))  # x_big_feat.npy is no file of `feat`
     files: dict[Half, dict[str, Path]] = {}
     for name, file in _files(Path(path)):
-        for stream in described:
+        for stream in longest_first:
             ending = f"_{stream.file}" if len(described) > 1 else ""
             if name.endswith(ending):
                 files.setdefault(_half(name.removesuffix(ending)), {})[stream.name] = file
+                break
     for half, found in files.items():
         lacking = [stream.file for stream in described if stream.name not in found]
         if lacking:

@@ -32,7 +32,7 @@ class DenseHead(nn.Module):
         classes: int,
         reach: float,
         displacement: str = "huber",
-        displacement_weight: float = 1.0,
+        displacement_weight: float = 0.1,
         positive_share: float | None = 0.03,
         focal_gamma: float = 0.0,
         prior: float = 0.01,

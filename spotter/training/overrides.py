@@ -26,7 +26,8 @@ def quoted(argument: str) -> str:
 
 def hydra_string(text: str) -> str:
     """Return ``text`` as a quoted string of Hydra's grammar, which stands for exactly this text."""
-    escaped = re.sub(r"(\\*)('|$)", lambda m: 2 * m[1] + ("\\'" if m[2] else ""), text.replace("${", r"\${"))
+    text = re.sub(r"(\\*)\$\{", lambda m: 2 * m[1] + r"\${", text)  # else OmegaConf would interpolate
+    escaped = re.sub(r"(\\*)('|$)", lambda m: 2 * m[1] + ("\\'" if m[2] else ""), text)
     return f"'{escaped}'"
 
 
@@ -69,5 +70,6 @@ def _key(argument: str) -> str:
 
 def _unquoted(value: str) -> str:
     if len(value) > 1 and value[0] == value[-1] == "'":
-        return re.sub(r"(\\*)('|$)", lambda m: m[1][: len(m[1]) // 2] + m[2], value[1:-1]).replace(r"\${", "${")
+        text = re.sub(r"(\\*)('|$)", lambda m: m[1][: len(m[1]) // 2] + m[2], value[1:-1])
+        return re.sub(r"(\\+)\$\{", lambda m: m[1][: len(m[1]) // 2] + "${", text)
     return value

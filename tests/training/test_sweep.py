@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import statistics
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -73,24 +74,37 @@ def test_optuna_gets_the_score(tiny: list[str], tmp_path: Path) -> None:
     assert found["best_value"] == max(job["valid"]["tight"] for job in table["jobs"])
 
 
-def test_failed_job_ends_the_sweep_with_one_line(tiny: list[str], tmp_path: Path) -> None:
-    """A mistake in a job is told once by the job, and once by the sweep, which ends with status 1."""
-    called = call("train.py", "--multirun", "model.clips.overlap=2,3", *tiny, cwd=tmp_path)
-    assert called.status == 1
-    assert "error: job 0 of the sweep failed" in called.err
+@pytest.mark.parametrize(("left", "status"), [(1, 1), (2, 1), (130, 130)])
+def test_failed_job_ends_the_sweep(
+    tiny: list[str], tmp_path: Path, left: int, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failed job does not keep the others from running, an interrupted one does; the sweep ends as they did."""
+    started = []
+
+    def run(command: list[str], check: bool) -> subprocess.CompletedProcess[str]:
+        started.append(command)
+        return subprocess.CompletedProcess(command, left)
+
+    monkeypatch.setattr("spotter.training.sweep.subprocess.run", run)
+    called = call("train.py", "--multirun", "seed=1,2", *tiny, cwd=tmp_path)
+    assert called.status == status
+    assert ("error: job 0 of the sweep failed" in called.err) == (status == 1)
     assert "Traceback" not in called.err
+    assert len(started) == (1 if status == 130 else 2)
+    assert {"seed=1", "hydra.mode=RUN"} <= set(started[0])
+    assert not {"-m", "--multirun"} & set(started[0])
 
 
 def test_over_seeds_groups_what_differs_in_the_seed_only() -> None:
     """Jobs with other overrides are kept apart; a lone job has no deviation."""
 
-    def job(number: int, overrides: str, score: float) -> dict[str, Any]:
+    def job(number: int, differs: str, score: float) -> dict[str, Any]:
         scores = {"tight": score, "loose": score, "at_1": score}
-        return {"job": str(number), "overrides": overrides.split(), "valid": scores}
+        return {"job": str(number), "differs": differs.split(), "valid": scores}
 
     jobs = [job(0, "seed=1 lr=1", 0.1), job(1, "seed=2 lr=1", 0.3), job(2, "lr=2 seed=1", 0.5)]
     (row,) = over_seeds(jobs)
-    assert (row["overrides"], row["seeds"]) == ("lr=1", 2)
+    assert (row["differs"], row["seeds"]) == ("lr=1", 2)
     assert row["valid"]["tight"]["mean"] == pytest.approx(0.2)
     assert row["valid"]["tight"]["deviation"] == pytest.approx(statistics.stdev([0.1, 0.3]))
     assert row["test"] == {}

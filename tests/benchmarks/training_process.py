@@ -1,0 +1,76 @@
+"""Train a few steps on a tree and print what it took, as JSON; started by ``test_memory.py`` as its own process."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from pathlib import Path
+
+import orjson
+import torch
+from hydra import compose, initialize_config_dir
+
+from spotter.data.datasets import HalfRecord
+from spotter.spots import Half, Spots
+from spotter.training.run import build_data, build_module
+from spotter.training.script import register_resolvers
+
+MB = 1024.0  # /proc counts in kB
+STEPS = 30
+
+
+def anonymous() -> float:
+    """Return the process's anonymous memory in MB."""
+    found = re.search(r"RssAnon:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="utf-8"))
+    return int(found[1]) / MB if found else 0.0
+
+
+def main(root: str) -> None:
+    """Measure the memory of imports, network and one batch, then the time of setup, then the memory of training."""
+    register_resolvers()
+    with initialize_config_dir(str(Path(__file__).parents[2] / "conf"), version_base="1.3"):
+        words = [f"data.root={root}", "data.batch_size=32", "data.num_workers=0"]
+        cfg = compose("train", ["model=transformer", "data=baidu", "run_dir=.", *words])
+    data = build_data(cfg)
+    module = build_module(cfg, data)
+    optimizer = torch.optim.AdamW(module.parameters())
+
+    def step(batch: dict) -> None:
+        module.on_after_batch_transfer(batch, 0)
+        loss = module.head.loss(module(module.on_after_batch_transfer(batch, 0)), batch)["loss"]
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    class Nowhere:
+        fps, offset = 1.0, 0.0
+
+        def read(self, halves: object, clips: list, clip_len: int) -> tuple[dict, dict]:
+            shape = (len(clips), clip_len, 8576)
+            return {"baidu": torch.zeros(shape, dtype=torch.float32)}, {"baidu": torch.zeros(len(clips))}
+
+    data.source, source = Nowhere(), data.source  # type: ignore[assignment]
+    data.records["train"] = [HalfRecord(Half("game", 1), 5000, Spots.empty())]
+    for batch in list(data.train_dataloader())[:0] or [next(iter(data.train_dataloader()))]:
+        step(batch)
+    base, data.source, data.records = anonymous(), source, {}
+
+    begin, cpu = time.perf_counter(), time.process_time()
+    data.setup("fit")
+    ready, ready_cpu = time.perf_counter() - begin, time.process_time() - cpu
+    after_setup, peak = anonymous(), 0.0
+    for _, batch in zip(range(STEPS), data.train_dataloader(), strict=False):
+        step(batch)
+        peak = max(peak, anonymous())
+    with torch.no_grad():
+        for _, batch in zip(range(STEPS), data.val_dataloader(), strict=False):
+            module(module.on_after_batch_transfer(batch, 0))
+            peak = max(peak, anonymous())
+    figures = {"ready_s": ready, "ready_cpu_s": ready_cpu, "base_mb": base, "setup_mb": after_setup - base}
+    figures |= {"training_mb": peak - base, "halves": sum(map(len, data.records.values()))}
+    sys.stdout.write("\n" + orjson.dumps(figures).decode() + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,108 @@
+"""The schedule, the averaged weights, and the module's own promises: names, seeds, plain hyper-parameters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from spotter.errors import UserError
+from spotter.tasks import Task
+from spotter.training.ema import Ema
+from spotter.training.module import SpottingModule, cosine
+
+SETTINGS: dict[str, Any] = {
+    "task": Task.load("soccernet-v2").to_dict(),
+    "source": {"kind": "features", "root": None, "streams": {"a": {"file": "a", "fps": 1, "width": 6}}},
+    "network": {
+        "_target_": "spotter.models.transformer.Transformer",
+        "dim": 8, "layers": 1, "heads": 2, "feedforward": 16,
+    },
+    "head": {"_target_": "spotter.models.heads.DenseHead"},
+    "targets": {"radius": 2.0, "displacement_radius": 6.0},
+    "clips": {"clip_len": 8},
+    "postprocess": {"method": "nms", "window": 5.0},
+    "upsample": 2,
+}  # fmt: skip
+
+
+def test_cosine_by_hand() -> None:
+    """Four steps of warm-up, then from 1 down to ``final``, where it stays."""
+    factors = [cosine(step, 14, 4, 0.1) for step in range(20)]
+    assert factors[:4] == pytest.approx([0.2, 0.4, 0.6, 0.8])
+    assert factors[4] == 1
+    assert factors[9] == pytest.approx(0.55)
+    assert factors[14:] == pytest.approx([0.1] * 6)
+    assert [cosine(step, 100, 0.04, 0.1) for step in range(4)] == pytest.approx([0.2, 0.4, 0.6, 0.8])
+
+
+@given(steps=st.integers(1, 500), warmup=st.floats(0, 0.99) | st.integers(1, 600), final=st.floats(0, 1))
+def test_cosine_rises_then_falls_within_bounds(steps: int, warmup: float, final: float) -> None:
+    """However short a run is, the factor stays above 0 and at most 1, and has one peak."""
+    factors = [cosine(step, steps, warmup, final) for step in range(steps)]
+    assert all(0 <= factor <= 1 for factor in factors)
+    peak = factors.index(max(factors))
+    assert factors[: peak + 1] == sorted(factors[: peak + 1])
+    assert factors[peak:] == sorted(factors[peak:], reverse=True)
+
+
+def test_state_dict_names_stay_when_compiled() -> None:
+    """A compiled module has the same tensors by the same names, and takes those of one that is not."""
+    plain, compiled = SpottingModule(**SETTINGS), SpottingModule(**SETTINGS, compile=True)
+    assert list(plain.state_dict()) == list(compiled.state_dict())
+    compiled.load_state_dict(plain.state_dict())
+    assert plain.hparams == compiled.hparams  # so prediction does not compile what training did
+
+
+def test_decay_is_for_matrices_only() -> None:
+    """Biases, norms and learned vectors are not decayed; every parameter is trained once."""
+    module = SpottingModule(**SETTINGS, weight_decay=0.3)
+    module._steps = lambda: 10  # type: ignore[method-assign]
+    decayed, plain = module.configure_optimizers()["optimizer"].param_groups  # type: ignore[call-overload,index]
+    assert (decayed["weight_decay"], plain["weight_decay"]) == (0.3, 0.0)
+    assert all(parameter.dim() >= 2 for parameter in decayed["params"])
+    assert all(parameter.dim() < 2 for parameter in plain["params"])
+    assert len(decayed["params"]) + len(plain["params"]) == len(list(module.parameters()))
+
+
+def test_sizes_follow_from_task_and_input() -> None:
+    """Anchors, classes and the largest displacement are known from what is stated once."""
+    module = SpottingModule(**SETTINGS)
+    assert (module.rate, module.offset) == (2.0, 0.0)
+    assert module.head.confidence.out_features == 17
+    assert module.head.reach == 12  # six seconds at two anchors a second
+
+
+@pytest.mark.parametrize("decay", [-0.1, 1.0, 2])
+def test_ema_decay_out_of_range(decay: float) -> None:
+    """A decay that never forgets, or worse, is refused."""
+    with pytest.raises(UserError, match=r"callbacks\.ema\.decay"):
+        Ema(decay)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.5, 0.999])
+def test_ema_follows_its_formula(decay: float) -> None:
+    """The n-th average keeps at most (1 + n) / (10 + n); buffers that are no floats are copied."""
+    layer = nn.BatchNorm1d(3)
+    ema = Ema(decay)
+
+    host = pl.LightningModule()
+    host.layer = layer
+    ema.setup(None, host, "fit")  # type: ignore[arg-type]
+    expected = None
+    for step in range(6):
+        with torch.no_grad():
+            layer.weight.copy_(torch.full((3,), float(step**2)))
+            layer.num_batches_tracked += 1
+        assert ema._average_model is not None
+        ema._average_model.update_parameters(host)
+        kept = min(decay, (1 + step) / (10 + step))
+        expected = float(step**2) if expected is None else kept * expected + (1 - kept) * step**2
+        averaged = ema._average_model.module.layer
+        assert averaged.weight.tolist() == pytest.approx([expected] * 3)
+        assert int(averaged.num_batches_tracked) == step + 1
