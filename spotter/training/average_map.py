@@ -34,7 +34,7 @@ class AverageMap(pl.Callback):
     every rank logs the result. After an epoch ``form`` holds the scores (None without labels) and, on rank 0,
     ``predictions`` what was scored.
 
-    start_epoch : the first epoch that is validated, counted from 0
+    start_epoch : no epoch before this one is validated, counted from 0, unless it is the last
     """
 
     def __init__(self, start_epoch: int = 0) -> None:
@@ -49,11 +49,12 @@ class AverageMap(pl.Callback):
         self._records: list[HalfRecord] = []
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Let validation wait for ``start_epoch``."""
+        """Decide whether this epoch is validated: every n-th from ``start_epoch`` on, and the last."""
         if self._every is None:
-            self._every = trainer.check_val_every_n_epoch
-        waits = trainer.current_epoch < self.start_epoch
-        trainer.check_val_every_n_epoch = trainer.max_epochs + 1 if waits and trainer.max_epochs else self._every
+            self._every = trainer.check_val_every_n_epoch or 1
+        epoch, last = trainer.current_epoch, trainer.max_epochs
+        due = (epoch + 1) % self._every == 0 and epoch >= self.start_epoch
+        trainer.check_val_every_n_epoch = 1 if due or epoch + 1 == last else epoch + 2  # Lightning asks epoch + 1
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Begin to collect."""

@@ -28,9 +28,8 @@ def sparse_tree(root: Path, games: tuple[int, int, int], dtype: str) -> Path:
                 folder / f"{half}_baidu_soccer_embeddings.npy", "w+", np.dtype(dtype), (ROWS, WIDTH)
             )
             del file
-        spots = sorted(
-            (int(half), int(ms)) for half, ms in zip(rng.integers(1, 3, SPOTS), rng.integers(0, 2_700_000, SPOTS))
-        )
+        halves, places = rng.integers(1, 3, SPOTS).tolist(), rng.integers(0, 2_700_000, SPOTS).tolist()
+        spots = sorted(zip(halves, places, strict=True))
         annotations = [
             {
                 "gameTime": f"{half} - {ms // 60000:02d}:{ms // 1000 % 60:02d}",

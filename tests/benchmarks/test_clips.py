@@ -39,11 +39,10 @@ def test_random_clips(benchmark: BenchmarkFixture, halves: tuple[Path, list[Half
     rng = np.random.default_rng(0)
 
     def read() -> None:
-        clips = [
-            Clip(int(h), int(s))
-            for h, s in zip(rng.integers(HALVES, size=BATCH), rng.integers(ROWS - CLIP, size=BATCH))
-        ]
-        source.read(found, clips, CLIP)
+        where = zip(
+            rng.integers(HALVES, size=BATCH).tolist(), rng.integers(ROWS - CLIP, size=BATCH).tolist(), strict=True
+        )
+        source.read(found, [Clip(half, start) for half, start in where], CLIP)
 
     benchmark.pedantic(read, rounds=40, warmup_rounds=3)
     rate = BATCH / benchmark.stats["median"]
