@@ -109,6 +109,9 @@ class Malicious:
 
         return os.system, ("touch pwned",)
 
+    def __repr__(self) -> str:
+        return "Malicious()"
+
 
 def changed(content: dict[str, Any], *path: str, value: Any) -> dict[str, Any]:
     """Return a checkpoint with one value changed, or taken out if ``value`` is ``...``."""

@@ -103,5 +103,5 @@ def _cut(files: Sequence[Rows], first: NDArray[np.int64], rows: int, width: int)
     for i, file in enumerate(files):
         begin, end = max(0, int(first[i])), min(len(file), int(first[i]) + rows)
         if begin < end:
-            out[i, begin - first[i] : end - first[i]] = file[begin:end]
+            file.copy(begin, out[i, begin - first[i] : end - first[i]])
     return out

@@ -49,6 +49,17 @@ class Rows:
         mapped = np.memmap(self.path, self.dtype, "r", self.offset, self.shape, self.order)
         return np.asarray(mapped)[rows, self.columns]  # a plain view is several times cheaper than a memmap
 
+    def copy(self, first: int, out: NDArray[np.floating]) -> None:
+        """Copy as many rows as ``out`` has, from ``first`` on; whole rows are read straight into it."""
+        whole = self.order == "C" and self.columns == slice(0, self.shape[1]) and out.dtype == self.dtype
+        if not whole:
+            out[:] = self[first : first + len(out)]
+            return
+        with self.path.open("rb", buffering=0) as file:
+            file.seek(self.offset + first * self.shape[1] * self.dtype.itemsize)
+            if file.readinto(out.data) != out.nbytes:
+                raise UserError(f"{self.path}: is shorter than it was when the run began")
+
 
 @dataclass(frozen=True, slots=True)
 class Stream:
