@@ -30,7 +30,7 @@ demo: setup ## simulate matches, train the transformer on them, evaluate, write 
 
 .PHONY: test
 test: setup ## run all tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 .PHONY: lint
 lint: setup ## check style and types

@@ -63,7 +63,7 @@ class EvaluationBatches(Sampler[list[Clip]]):
 class TrainingBatches(Sampler[list[Clip]]):
     """Draw one rank's training batches of an epoch from (seed, epoch): the same for any number of workers.
 
-    sampling : ``uniform`` draws ``per_epoch`` clips anywhere; ``tiles`` shows each frame at most once, from a random phase
+    sampling : ``uniform`` draws ``per_epoch`` clips anywhere, ``tiles`` shows a frame at most once, from a random phase
     epoch : asked for the current epoch whenever one begins
     Clips that do not fill a batch on every rank are left out.
     """

@@ -22,7 +22,7 @@ from spotter.training.checkpoint import load_module, open_checkpoint
 from spotter.training.datamodule import SpottingDataModule
 from spotter.training.module import SpottingModule
 from spotter.training.terminal import show
-from spotter.training.trainer import build_trainer, plain
+from spotter.training.trainer import build_trainer, interruptible, plain
 
 log = logging.getLogger(__name__)
 
@@ -70,11 +70,13 @@ def predict_split(
     callback = next(each for each in callbacks if isinstance(each, AverageMap))
     data.use_split(split)
     callback.scores_folder = out / "scores" if save_scores else None
-    if trainer.loggers and split == "test":
-        trainer.test(module, data, verbose=False)  # logs under test/
-    else:
-        trainer.predict(module, data, return_predictions=False)
+    with interruptible(trainer):
+        if trainer.loggers and split == "test":
+            trainer.test(module, data, verbose=False)  # logs under test/
+        else:
+            trainer.predict(module, data, return_predictions=False)
     if trainer.is_global_zero:
+        (out / "metrics.json").unlink(missing_ok=True)  # of earlier predictions
         write_predictions(out, callback.predictions, module.task)
         if callback.form is not None:
             atomic_write(out / "metrics.json", orjson.dumps(callback.form, option=orjson.OPT_INDENT_2))

@@ -15,8 +15,8 @@ import pytorch_lightning as pl
 from omegaconf import DictConfig
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger, WandbLogger
-from pytorch_lightning.utilities.exceptions import SIGTERMException
 
+from spotter.errors import UsageError
 from spotter.evaluation.form import monitored
 from spotter.files import atomic_write
 from spotter.shell import FAILURE, INTERRUPTED, SUCCESS
@@ -24,7 +24,7 @@ from spotter.training.checkpoint import init_from, open_checkpoint
 from spotter.training.datamodule import SpottingDataModule
 from spotter.training.module import SpottingModule, parameters_of
 from spotter.training.predict import predict_split
-from spotter.training.trainer import build_trainer, plain
+from spotter.training.trainer import build_trainer, interruptible, plain
 
 log = logging.getLogger(__name__)
 STATED_ONCE = ("fps", "width", "columns", "offset")  # facts in data configs that other keys refer to
@@ -33,6 +33,8 @@ STATED_ONCE = ("fps", "width", "columns", "offset")  # facts in data configs tha
 def train(cfg: DictConfig) -> float | None:
     """Train one run, score its best weights on every labelled split, and return the task's metric on valid."""
     run = Path(cfg.run_dir)
+    if not (cfg.trainer.get("max_epochs") or 0) > 0:
+        raise UsageError(f"trainer.max_epochs: give a number of epochs, found {cfg.trainer.get('max_epochs')}")
     pl.seed_everything(cfg.seed, workers=True, verbose=False)
     data = build_data(cfg)
     data.prepare_data()
@@ -88,18 +90,15 @@ def build_module(cfg: DictConfig, data: SpottingDataModule) -> SpottingModule:
 
 
 def fit(trainer: pl.Trainer, module: SpottingModule, data: SpottingDataModule, ckpt: str | None) -> None:
-    """Fit; Ctrl-C and termination both become KeyboardInterrupt, after which ``ckpt=last`` goes on."""
+    """Fit; after an interruption say how to go on."""
     try:
-        trainer.fit(module, data, ckpt_path=ckpt, weights_only=True)
-    except (SIGTERMException, SystemExit, RuntimeError) as error:
-        # SIGTERM, Ctrl-C, and SIGTERM that reached the loader's workers first, as Lightning and torch present them
-        stopped = trainer.received_sigterm or "killed by signal: Term" in str(error)
-        if isinstance(error, RuntimeError) and not stopped:
-            raise
+        with interruptible(trainer):
+            trainer.fit(module, data, ckpt_path=ckpt, weights_only=True)
+    except KeyboardInterrupt:
         saved = Path(trainer.default_root_dir, "checkpoints", "last.ckpt").is_file()
         remedy = "go on with ckpt=last" if saved else "nothing to go on with yet"
         log.info("interrupted in epoch %d; %s", trainer.current_epoch + 1, remedy)
-        raise KeyboardInterrupt from error
+        raise
 
 
 def score_best(

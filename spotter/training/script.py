@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Callable
@@ -42,6 +43,7 @@ def script(name: str, conf: Path) -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # let errors come here, where they become one line
     for message in NOISE:
         warnings.filterwarnings("ignore", message=message)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # termination is an interruption, at any time
     return guarded(lambda: _main(name, conf))
 
 

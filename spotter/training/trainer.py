@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import hydra
 import pytorch_lightning as pl
 import torch
 from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from spotter.training.terminal import progress_bars
 
@@ -34,3 +36,16 @@ def plain(config: Any) -> dict[str, Any]:
     """Return a config as plain, resolved containers, as constructors and checkpoints take them."""
     content = OmegaConf.to_container(config, resolve=True) if OmegaConf.is_config(config) else config
     return {str(key): value for key, value in content.items()} if isinstance(content, Mapping) else {}
+
+
+@contextmanager
+def interruptible(trainer: pl.Trainer) -> Iterator[None]:
+    """Let Ctrl-C and termination come out of the trainer as KeyboardInterrupt, whichever process they reach first."""
+    try:
+        yield
+    except (SIGTERMException, SystemExit, RuntimeError) as error:
+        # what Lightning makes of SIGTERM and of Ctrl-C, and torch of SIGTERM that reached a loader's worker
+        stopped = trainer.received_sigterm or "killed by signal: Term" in str(error)
+        if isinstance(error, RuntimeError) and not stopped:
+            raise
+        raise KeyboardInterrupt from error
