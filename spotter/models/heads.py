@@ -18,6 +18,7 @@ class DenseHead(nn.Module):
 
     displacement : its loss: ``huber``, ``gaussian`` (uncertainty-aware, as in ASTRA), or ``none`` for confidences only
     reach : the largest displacement, in anchors
+    huber_delta : share of ``reach`` below which an error counts quadratically
     positive_share : what positives weigh together in the confidence loss of each class; None leaves them unweighted
     focal_gamma : exponent of the focal term, 0 for plain cross-entropy
     prior : confidence at the start of training
@@ -32,7 +33,8 @@ class DenseHead(nn.Module):
         classes: int,
         reach: float,
         displacement: str = "huber",
-        displacement_weight: float = 0.1,
+        displacement_weight: float = 0.3,
+        huber_delta: float = 0.1,
         positive_share: float | None = 0.03,
         focal_gamma: float = 0.0,
         prior: float = 0.01,
@@ -41,6 +43,7 @@ class DenseHead(nn.Module):
         if displacement not in DISPLACEMENTS:
             raise ValueError(f"model.head.displacement: {displacement!r}: give one of {', '.join(DISPLACEMENTS)}")
         self.kind, self.reach, self.displacement_weight = displacement, reach, displacement_weight
+        self.huber_delta = huber_delta
         self.positive_share, self.focal_gamma = positive_share, focal_gamma
         self.confidence = nn.Linear(width, classes)
         nn.init.constant_(self.confidence.bias, -math.log((1 - prior) / prior))
@@ -81,7 +84,7 @@ class DenseHead(nn.Module):
             near = near & ~mixed[:, None, None]
         error = (output["displacement"] - target["displacement"]) / self.reach
         if self.kind == "huber":
-            displacement = losses.huber(error, near)
+            displacement = losses.huber(error, near, self.huber_delta)
         else:
             displacement = losses.gaussian(error, output["log_variance"], near)
         total = confidence + self.displacement_weight * displacement

@@ -23,7 +23,7 @@ def balanced_bce(
     return masked_mean(loss, valid.expand_as(loss))
 
 
-def huber(error: Tensor, counts: Tensor, delta: float = 0.5) -> Tensor:
+def huber(error: Tensor, counts: Tensor, delta: float) -> Tensor:
     """Return the mean Huber loss divided by ``delta``, over the anchors that count; both (B, A, K)."""
     loss = F.huber_loss(error, torch.zeros_like(error), reduction="none", delta=delta) / delta
     return masked_mean(loss, counts)

@@ -76,7 +76,7 @@ def test_an_unknown_displacement_names_its_key() -> None:
 @pytest.mark.parametrize("kind", DISPLACEMENTS)
 @pytest.mark.parametrize("upsample", [1, 2])
 def test_the_dense_loss_equals_its_formula(kind: str, upsample: int) -> None:
-    head = dense_head(displacement=kind, displacement_weight=0.5)
+    head = dense_head(displacement=kind, displacement_weight=0.5, huber_delta=0.5)
     head.set_rates(torch.tensor([0.3, 0.01, 0.0]))
     batch = dense_batch(upsample)
     with torch.no_grad():
