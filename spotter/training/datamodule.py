@@ -72,16 +72,12 @@ class SpottingDataModule(pl.LightningDataModule):
         if stage != "fit" or self.records:
             return
         splits = load_splits(self.task, self.root, self.splits)
-        train = set(splits["train"])
-        valid = [game for game in splits["valid"] if game not in train]
-        if len(valid) < len(splits["valid"]):
-            log.info("%d games of split valid are trained on and not validated", len(splits["valid"]) - len(valid))
+        unseen = {split: self._unseen(split, splits) for split in ("valid", "test")}
         self.records["train"] = trainable(self._find("train", splits["train"]), self.source)
         self._training_batches()  # a mistake in its settings shows now, before anything has begun
-        self.records["valid"] = self._find("valid", valid) if valid else []
-        test = [game for game in splits["test"] if self.root and (Path(self.root) / game).is_dir()]
-        if test:
-            self.records["test"] = self._find("test", splits["test"], labels="optional")
+        self.records["valid"] = self._find("valid", unseen["valid"]) if unseen["valid"] else []
+        if any(self.root and (Path(self.root) / game).is_dir() for game in unseen["test"]):
+            self.records["test"] = self._find("test", unseen["test"], labels="optional")
         show(census_table(census(self.records, self.task, self.source.fps)))
 
     def use_split(self, split: str) -> None:
@@ -148,6 +144,13 @@ class SpottingDataModule(pl.LightningDataModule):
             persistent_workers=self.num_workers > 0,
             pin_memory=torch.cuda.is_available(),
         )
+
+    def _unseen(self, split: str, splits: Mapping[str, list[str]]) -> list[str]:
+        """Return the games of a split that are not trained on; scores on the others would mean nothing."""
+        games = [game for game in splits[split] if game not in set(splits["train"])]
+        if len(games) < len(splits[split]):
+            log.info("%d games of split %s are trained on and not scored", len(splits[split]) - len(games), split)
+        return games
 
     def _find(self, split: str, games: list[str], labels: str = "required") -> list[HalfRecord]:
         return find_halves(self.root, split, games, self.task, self.source, labels, self.allow_missing)
