@@ -56,7 +56,7 @@ def fails(cwd: Path, status: int, *said: str, command: list[str]) -> None:
         (["model.init_from=missing.ckpt"], 1, ["model.init_from", "missing.ckpt"]),
         (["data.task=curling"], 1, ["curling", "soccernet-v2", "ball-2023"]),
         (["data.splits.val=[x]"], 2, ["data.splits.val"]),
-        (["+data.splits.val=[x]"], 1, ["'val'", "valid"]),
+        (["+data.splits.val=[x]"], 2, ["'val'", "valid"]),
         (["data.fps=fast"], 2, ["fps: expected", "25/12", "'fast'"]),
         (["data.columns=[5,900]"], 1, ["data.columns", "[5, 900]"]),
         (["data.batch_size=5000"], 1, ["data.batch_size", "per_epoch"]),
@@ -83,7 +83,7 @@ def test_train(tiny: list[str], tmp_path: Path, words: list[str], status: int, s
     [
         ([], 2, ["ckpt=PATH"]),
         (["ckpt=missing.ckpt"], 1, ["ckpt", "missing.ckpt"]),
-        (["ckpt=BEST", "split=val"], 1, ["'val'", "valid"]),
+        (["ckpt=BEST", "split=val"], 2, ["'val'", "valid"]),
         (["ckpt=BEST", "split=challenge"], 1, ["challenge"]),
         (["ckpt=BEST", "data.root=/no/such/folder"], 1, ["data.root"]),
         (["ckpt=BEST", "input=missing.npy"], 1, ["input", "missing.npy"]),

@@ -4,7 +4,7 @@ SCORES is a folder of raw scores, as they are written beside the predictions of 
 many windows, then the best of each with higher thresholds. The words printed last can be pasted behind
 `python predict.py …` or `python train.py …`. Tune on the validation split, never on the test split.
 
-  spotter tune outputs/scores/valid --labels /data/SoccerNet --json tuned.json
+  spotter tune outputs/RUN/predictions/valid/scores --labels /data/SoccerNet --json tuned.json
 """
 
 from __future__ import annotations

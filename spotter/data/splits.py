@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from spotter.errors import UserError
+from spotter.errors import UsageError, UserError
 from spotter.tasks import ASSETS, Task
 
 SPLITS = ("train", "valid", "test", "challenge")
@@ -37,7 +37,7 @@ def load_splits(
 def check_split(name: str) -> str:
     """Return ``name`` if it is a split's, else raise UserError."""
     if name not in SPLITS:
-        raise UserError(f"split {name!r} is unknown: give one of {', '.join(SPLITS)}")
+        raise UsageError(f"split {name!r} is unknown: give one of {', '.join(SPLITS)}")
     return name
 
 

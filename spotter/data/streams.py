@@ -98,7 +98,8 @@ class Stream:
         if not groups or min(groups) < 1:
             raise UserError(f"{key}.groups: expected a list of widths, found {content['groups']!r}")
         if sum(groups) != width:
-            raise UserError(f"{key}.groups: {list(groups)} must add up to the width {width}, not to {sum(groups)}")
+            said = f"{key}.groups: {list(groups)} must add up to the width {width}, not to {sum(groups)}"
+            raise UserError(f"{said}; data.source.streams.{name}.groups=null makes it one group")
         columns = None
         if content.get("columns") is not None:
             first_last = _wholes(content["columns"])

@@ -69,7 +69,8 @@ class WindowTargets:
 
     def __call__(self, spots: Spots, classes: int, start: int, clip_len: int, fps: float, offset: float) -> Arrays:
         first = np.array([start]) if clip_len == self.window else np.arange(clip_len) + start - self.window // 2
-        position = (spots.time - offset) * fps
+        # A window reaches half a frame beyond its first and last row, so that an odd one is centred on its middle row.
+        position = (spots.time - offset) * fps + (0.5 if self.window % 2 else 0.0)
         marked = np.zeros((len(first), 1 + classes), np.float32)
         row, spot = np.nonzero((position >= first[:, None]) & (position < first[:, None] + self.window))
         marked[row, 1 + spots.label[spot]] = 1

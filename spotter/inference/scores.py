@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -79,6 +80,12 @@ def save_header(folder: str | Path, header: Header) -> None:
         "postprocess": header.postprocess.to_dict(),
     }
     atomic_write(Path(folder) / HEADER, orjson.dumps(content, option=orjson.OPT_INDENT_2))
+
+
+def forget_scores(folder: str | Path, other_than: str) -> None:
+    """Delete the raw scores in ``folder`` if they are of another split, so that no two are ever mixed."""
+    if (Path(folder) / HEADER).is_file() and load_header(folder).split != other_than:
+        shutil.rmtree(folder)
 
 
 def load_header(folder: str | Path) -> Header:

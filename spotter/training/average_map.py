@@ -17,7 +17,7 @@ from spotter.batch import Batch
 from spotter.data.datasets import HalfRecord
 from spotter.evaluation.average_map import average_map
 from spotter.evaluation.form import flatten
-from spotter.inference.scores import Header, Scores, save_header, save_scores
+from spotter.inference.scores import Header, Scores, forget_scores, save_header, save_scores
 from spotter.inference.suppress import spot
 from spotter.spots import Half, Predictions
 from spotter.training.collect import HalfCollector
@@ -113,7 +113,9 @@ class AverageMap(pl.Callback):
             module.offset,
         )
         if self.scores_folder and trainer.is_global_zero:
+            forget_scores(self.scores_folder, other_than=split)
             save_header(self.scores_folder, Header(module.task, split, module.postprocess))
+        trainer.strategy.barrier()  # no rank writes scores before old ones are gone
 
     def _take(self, module: SpottingModule, outputs: Step | None, batch: Batch) -> None:
         if outputs is None or self._collector is None:

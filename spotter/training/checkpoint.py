@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,14 @@ def open_checkpoint(path: str | Path, key: str = "ckpt") -> dict[str, Any]:
     if not Path(path).is_file():
         raise UserError(f"{key}: no file {str(path)!r}")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # of foreign pickles, which are refused below
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        reason = (str(error).splitlines() or ["it ends too early"])[0]
-        raise UserError(f"{path}: damaged, or no checkpoint of plain values ({reason})") from error
+        foreign = isinstance(error, pickle.UnpicklingError)  # torch's text would advise to load it unsafely
+        reason = "" if foreign else (str(error).splitlines() or ["it ends too early"])[0]
+        raise UserError(
+            f"{path}: damaged, or no checkpoint of plain values{f' ({reason})' if reason else ''}"
+        ) from error
     if not isinstance(content, dict) or "spotter_format" not in content:
         raise UserError(f"{path}: not a spotter checkpoint; those are written by train.py")
     if content["spotter_format"] not in range(1, FORMAT + 1):

@@ -59,6 +59,9 @@ class SpottingDataModule(pl.LightningDataModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
+        for key, value, least in (("batch_size", batch_size, 1), ("num_workers", num_workers, 0), ("seed", seed, 0)):
+            if not isinstance(value, int) or value < least:
+                raise UserError(f"data.{key}: expected a whole number of at least {least}, found {value!r}")
         self.task = Task.load(task)
         self.source, self.targets, self.root, self.splits = source, targets, root, splits
         self.plan = ClipPlan(**clips)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from spotter.batch import Batch, batch_size
 from spotter.data.augment import mixup
 from spotter.data.features import FeatureSource
+from spotter.errors import UserError
 from spotter.inference.postprocess import Postprocess
 from spotter.tasks import Task
 from spotter.training.build import build
@@ -56,6 +57,9 @@ class SpottingModule(pl.LightningModule):
         compile: bool = False,
     ) -> None:
         super().__init__()
+        for key, value in {"lr": lr, "weight_decay": weight_decay, "warmup": warmup, "final_lr": final_lr}.items():
+            if not isinstance(value, int | float) or not 0 <= value < math.inf:
+                raise UserError(f"model.{key}: expected a number of at least 0, found {value!r}")
         self.save_hyperparameters(ignore=["compile"], logger=False)
         self.task = Task.load(task)
         self.plan = ClipPlan(**clips)

@@ -10,7 +10,7 @@ import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
-PATHS = ("ckpt", "input", "out", "data.root", "model.init_from")
+PATHS = ("ckpt", "input", "out", "data.root", "data.task", "model.init_from")
 
 
 def quoted(argument: str) -> str:

@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger, WandbLogger
 
+from spotter.data.streams import parse_fps
 from spotter.errors import UsageError
 from spotter.evaluation.form import monitored
 from spotter.files import atomic_write
@@ -47,6 +48,8 @@ def train(cfg: DictConfig) -> float | None:
         for logger in trainer.loggers:
             logger.log_hyperparams(plain(cfg))
         log.info("%s parameters; everything goes to %s", f"{parameters_of(module):,}", run)
+        if trainer.is_global_zero:
+            (run / "metrics.json").unlink(missing_ok=True)  # it says that a run is finished, and this one goes on
         fit(trainer, module, data, cfg.ckpt)
         if trainer.fast_dev_run:  # type: ignore[attr-defined]
             return None
@@ -74,7 +77,16 @@ def finishing(loggers: Sequence[Logger]) -> Iterator[None]:
 def build_data(cfg: DictConfig) -> SpottingDataModule:
     """Build the data module of a config."""
     settings = {key: value for key, value in plain(cfg.data).items() if key not in STATED_ONCE}
-    return hydra.utils.instantiate(settings)
+    data: SpottingDataModule = hydra.utils.instantiate(settings)
+    clock = data.source.streams[0].to_dict()
+    for key in STATED_ONCE:
+        said = parse_fps(cfg.data[key]) if key == "fps" else plain(cfg.data)[key]
+        if said != clock[key]:
+            raise UsageError(
+                f"data.{key} is {said}, but stream {data.source.streams[0].name} has {clock[key]}: "
+                f"write {key}: ${{data.{key}}} in the stream's config"
+            )
+    return data
 
 
 def build_module(cfg: DictConfig, data: SpottingDataModule) -> SpottingModule:
@@ -96,7 +108,9 @@ def fit(trainer: pl.Trainer, module: SpottingModule, data: SpottingDataModule, c
             trainer.fit(module, data, ckpt_path=ckpt, weights_only=True)
     except KeyboardInterrupt:
         saved = Path(trainer.default_root_dir, "checkpoints", "last.ckpt").is_file()
-        remedy = "go on with ckpt=last" if saved else "nothing to go on with yet"
+        remedy = (
+            f"go on with ckpt={trainer.default_root_dir}/checkpoints/last.ckpt" if saved else "nothing is saved yet"
+        )
         log.info("interrupted in epoch %d; %s", trainer.current_epoch + 1, remedy)
         raise
 

@@ -34,6 +34,8 @@ NOISE = (  # what Lightning warns of and we mean
     "The number of training batches .* is smaller than the logging interval.*",
     ".*does not have many workers.*",
     ".*Found .* module.s. in eval mode at the start of training.*",
+    ".*It is recommended to use .*sync_dist=True.*",
+    ".*predict returned None if it was on purpose.*",
 )
 
 

@@ -12,6 +12,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
+from spotter.errors import UsageError
 from spotter.training.terminal import progress_bars
 
 
@@ -20,6 +21,8 @@ def build_trainer(cfg: DictConfig) -> pl.Trainer:
 
     ``trainer.precision=auto`` is bf16 mixed precision on a GPU that has it, else single precision.
     """
+    if not cfg.callbacks.get("average_map"):
+        raise UsageError("callbacks.average_map: predictions and scores are made there, it cannot be left out")
     callbacks = [hydra.utils.instantiate(callback) for callback in cfg.callbacks.values() if callback]
     loggers = [hydra.utils.instantiate(logger) for logger in (cfg.get("logger") or {}).values() if logger]
     settings = plain(cfg.trainer)

@@ -104,10 +104,11 @@ def test_a_longer_clip_holds_a_window_centred_on_each_frame(
 
 
 def slow_window(spots: Spots, start: int, window: int, fps: float, offset: float) -> list[int]:
+    shift = 0.5 if window % 2 else 0.0  # an odd window is centred on its middle row
     found = {
         int(label)
         for label, time in zip(spots.label, spots.time, strict=True)
-        if start <= (time - offset) * fps < start + window
+        if start - shift <= (time - offset) * fps < start + window - shift
     }
     return [not found, *(label in found for label in range(CLASSES))]
 

@@ -1,0 +1,39 @@
+"""Lightning's checkpoints and early stopping, exact also when a run goes on elsewhere or with other settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+
+PATHS = ("best_model_path", "kth_best_model_path", "last_model_path")
+
+
+class Checkpoint(ModelCheckpoint):
+    """Keep checkpoints; a run whose folder was moved still knows which of its weights were best."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up the earlier state, its paths pointing at this run's folder."""
+        folder = Path(str(self.dirpath))
+
+        def moved(path: str) -> str:
+            return str(folder / Path(path).name) if path else path
+
+        paths = {name: moved(state_dict[name]) for name in PATHS if name in state_dict}
+        kept = {moved(path): score for path, score in state_dict.get("best_k_models", {}).items()}
+        super().load_state_dict({**state_dict, **paths, "dirpath": str(self.dirpath), "best_k_models": kept})
+
+
+class Patience(EarlyStopping):
+    """Stop a run that no longer gets better; a resumed run has its own patience, and stops where it had stopped."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up the earlier state, but not its patience."""
+        super().load_state_dict({**state_dict, "patience": self.patience})
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Stop at once if patience was exhausted before."""
+        if self.wait_count >= self.patience:
+            trainer.should_stop = True
