@@ -36,8 +36,8 @@ def train(cfg: DictConfig) -> float | None:
     run = Path(cfg.run_dir)
     if not (cfg.trainer.get("max_epochs") or 0) > 0:
         raise UsageError(f"trainer.max_epochs: give a number of epochs, found {cfg.trainer.get('max_epochs')}")
-    pl.seed_everything(cfg.seed, workers=True, verbose=False)
     data = build_data(cfg)
+    pl.seed_everything(cfg.seed, workers=True, verbose=False)
     data.prepare_data()
     data.setup("fit")  # now, so that a mistake shows before any logger has begun a run
     module = build_module(cfg, data)

@@ -9,7 +9,16 @@ import pytest
 
 from spotter.errors import UserError
 from spotter.inference.postprocess import Postprocess
-from spotter.inference.scores import HEADER, Header, Scores, load_header, load_scores, save_header, save_scores
+from spotter.inference.scores import (
+    HEADER,
+    Header,
+    Scores,
+    forget_scores,
+    load_header,
+    load_scores,
+    save_header,
+    save_scores,
+)
 from spotter.spots import Half
 from spotter.tasks import Task
 
@@ -82,3 +91,13 @@ def test_damaged_header_is_told(tmp_path: Path, content: str) -> None:
     (tmp_path / HEADER).write_text(content)
     with pytest.raises(UserError, match="not a header of raw scores"):
         load_header(tmp_path)
+
+
+def test_scores_of_another_split_are_forgotten_and_of_the_same_kept(tmp_path: Path) -> None:
+    header = Header(Task.load("ball-2023"), "valid", Postprocess("nms", 1.0))
+    save_header(tmp_path / "scores", header)
+    forget_scores(tmp_path / "scores", other_than="valid")
+    assert load_header(tmp_path / "scores") == header
+    forget_scores(tmp_path / "scores", other_than="test")
+    assert not (tmp_path / "scores").exists()
+    forget_scores(tmp_path / "scores", other_than="test")

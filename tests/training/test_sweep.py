@@ -21,7 +21,7 @@ TINIEST = ["trainer.max_epochs=1", "model.clips.per_epoch=16"]
 def sweep_folder(cwd: Path) -> Path:
     """Return the only sweep below ``cwd``, beside which there is nothing."""
     assert [path.name for path in cwd.iterdir()] == ["multirun"]
-    (folder,) = cwd.glob("multirun/*/*")
+    (folder,) = cwd.glob("multirun/*")
     return folder
 
 
