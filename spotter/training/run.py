@@ -76,16 +76,15 @@ def finishing(loggers: Sequence[Logger]) -> Iterator[None]:
 
 def build_data(cfg: DictConfig) -> SpottingDataModule:
     """Build the data module of a config."""
-    settings = {key: value for key, value in plain(cfg.data).items() if key not in STATED_ONCE}
+    settings = plain(cfg.data)
+    stated = {key: settings.pop(key) for key in STATED_ONCE}
+    stated["fps"] = parse_fps(stated["fps"], "data.fps")
     data: SpottingDataModule = hydra.utils.instantiate(settings)
-    clock = data.source.streams[0].to_dict()
-    for key in STATED_ONCE:
-        said = parse_fps(cfg.data[key]) if key == "fps" else plain(cfg.data)[key]
-        if said != clock[key]:
-            raise UsageError(
-                f"data.{key} is {said}, but stream {data.source.streams[0].name} has {clock[key]}: "
-                f"write {key}: ${{data.{key}}} in the stream's config"
-            )
+    clock = data.source.streams[0]
+    for key, found in clock.to_dict().items():
+        if key in stated and stated[key] != found:
+            said = f"data.{key} is {stated[key]}, but stream {clock.name} has {found}"
+            raise UsageError(f"{said}: write {key}: ${{data.{key}}} in the stream's config")
     return data
 
 
@@ -137,8 +136,7 @@ def best_checkpoint(trainer: pl.Trainer, folder: Path) -> Path:
     """Return the checkpoint that was selected; where nothing was validated, ``best.ckpt`` becomes the last one."""
     for callback in trainer.checkpoint_callbacks:
         if isinstance(callback, ModelCheckpoint) and callback.monitor and callback.best_model_path:
-            path = Path(callback.best_model_path)
-            return path if path.is_file() else folder / path.name  # the run's folder may have been moved since
+            return Path(callback.best_model_path)
     best = folder / "best.ckpt"
     if trainer.is_global_zero:
         shutil.copyfile(folder / "last.ckpt", folder / "best.part")
