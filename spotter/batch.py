@@ -8,16 +8,21 @@ from torch import Tensor
 
 
 class Clip(NamedTuple):
-    """Point at the frames ``start … start + clip_len`` of a half; they may overhang both of its ends."""
+    """Point at the frames ``start … start + clip_len`` of a half; they may overhang both of its ends.
+
+    crop : where a crop that is smaller than the picture lies, across and down, from 0 to 1
+    """
 
     half: int
     start: int
+    crop: tuple[float, float] = (0.5, 0.5)
 
 
 class Batch(TypedDict):
     """Hold the clips of one step; an evaluation batch may hold none at all (see ``spotter.data.clips``)."""
 
-    inputs: dict[str, Tensor]  # per stream (B, rows, width), float16 or float32 as stored; zero outside the half
+    # per stream (B, rows, width), float16 or float32 as stored, or "video" (B, T, H, W, 3) uint8; zero outside the half
+    inputs: dict[str, Tensor]
     phase: dict[str, Tensor]  # per stream (B,) float32: rows between the stream's first row and the clip's start
     valid: Tensor  # (B, T) bool: the frame lies inside the half
     targets: dict[str, Tensor]  # what the head's loss compares with, empty when there are no labels

@@ -54,6 +54,11 @@ class Predictions:
     def __len__(self) -> int:
         return len(self.label)
 
+    def between(self, start: float, end: float) -> Predictions:
+        """Return what lies within two moments, in seconds."""
+        inside = (self.time >= start) & (self.time <= end)
+        return Predictions(self.label[inside], self.time[inside], self.confidence[inside])
+
     @classmethod
     def empty(cls) -> Predictions:
         """Return a half without predictions."""

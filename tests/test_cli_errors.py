@@ -61,7 +61,7 @@ def fails(cwd: Path, status: int, *said: str, command: list[str]) -> None:
         (["seed=-1"], 1, ["seed", "-1"]),
         (["trainer.max_epochs=-1"], 2, ["trainer.max_epochs"]),
         (["callbacks.average_map=null"], 2, ["callbacks.average_map"]),
-        (["data.source.streams.demo.offset=2"], 2, ["data.offset", "demo"]),
+        (["data.source.streams.demo.offset=2"], 2, ["data.offset", "data.source"]),
         (["+data.splits.val=[x]"], 2, ["'val'", "valid"]),
         (["data.fps=fast"], 2, ["fps: expected", "25/12", "'fast'"]),
         (["data.columns=[5,900]"], 1, ["data.columns", "[5, 900]"]),

@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from spotter.data.clips import EvaluationBatches
 from spotter.data.datasets import ClipDataset, HalfRecord
+from spotter.errors import UserError
 from spotter.inference.postprocess import Postprocess
 from spotter.spots import Half, Spots
 from spotter.tasks import Task
@@ -26,7 +27,16 @@ from spotter.training.trainer import build_trainer, plain
 from tests.conftest import PROJECT
 
 CONF = PROJECT / "conf"
-BASES = {"model/dense", "data/features"}  # what others share; no choices themselves
+BASES = {
+    "model/dense",
+    "model/video",
+    "model/e2e_network",
+    "data/dataset",
+    "data/features",
+    "data/video",
+}  # what others share; no choices themselves
+NEEDED = {"experiment/ball_from_soccernet": ["model.init_from=soccernet.ckpt"]}  # what nobody can guess
+VIDEO = {"e2e_spot", "e2e_spot_dense", "demo_video", "soccernet_video", "ball"}
 OPTIONS = sorted(
     path.relative_to(CONF).with_suffix("").as_posix()
     for path in CONF.rglob("*.yaml")
@@ -71,7 +81,7 @@ def test_every_option_composes(option: str, monkeypatch: pytest.MonkeyPatch) -> 
     if group == "sweep":
         compose("train", [word(option)], return_hydra_config=True)
         return
-    cfg = composed("train", word(option))
+    cfg = composed("train", word(option), *NEEDED.get(option, []))
     assert not OmegaConf.missing_keys(cfg)
     assert set(cfg) >= {"model", "data", "trainer", "postprocess", "callbacks", "seed", "ckpt", "run_dir"}
     if group in ("trainer", "postprocess"):
@@ -88,29 +98,49 @@ def test_presets_are_of_known_data_and_models() -> None:
 def test_promised_options_are_there(group: str) -> None:
     """The options that users' scripts name."""
     promised = {
-        "model": {"transformer", "window_transformer", "linear"},
-        "data": {"demo", "baidu", "resnet"},
+        "model": {"transformer", "window_transformer", "linear", "e2e_spot", "e2e_spot_dense"},
+        "data": {"demo", "demo_video", "baidu", "resnet", "soccernet_video", "ball"},
         "trainer": {"auto", "cpu", "gpu", "ddp", "ddp_cpu", "slurm"},
         "postprocess": {"nms", "soft_nms"},
         "logger": {"csv", "wandb", "tensorboard", "none"},
         "callbacks": {"default"},
-        "experiment": {"baidu_transformer", "baidu_2021"},
+        "experiment": {
+            "baidu_transformer",
+            "baidu_2021",
+            "e2e_soccernet",
+            "e2e_soccernet_008",
+            "e2e_ball",
+            "ball_from_soccernet",
+        },
     }
     assert promised[group] <= set(options(group))
 
 
+SMALL = {
+    "linear": [],
+    "transformer": ["model.network.dim=16", "model.network.heads=2"],
+    "window_transformer": ["model.network.dim=16", "model.network.heads=2"],
+    "e2e_spot": ["model.pretrained=false", "data.size=[32,48]", "model.clips.clip_len=8"],
+    "e2e_spot_dense": ["model.pretrained=false", "data.size=[32,48]", "model.clips.clip_len=8"],
+}
+
+
 @pytest.mark.parametrize(("model", "data"), itertools.product(options("model"), options("data")))
-def test_every_model_builds_on_all_data(model: str, data: str) -> None:
+def test_every_model_builds_on_all_data_of_its_kind(model: str, data: str) -> None:
     """Data module and module are built from plain values, and a step can be taken, with no data on disk."""
-    small = ["model.network.dim=16", "model.network.heads=2"] if model != "linear" else []
-    cfg = composed("train", f"model={model}", f"data={data}", "data.root=/no/such/folder", *small)
+    if (model in VIDEO) != (data in VIDEO):
+        cfg = composed("train", f"model={model}", f"data={data}", "model.clips.clip_len=8")
+        with pytest.raises(UserError, match="network reads"):
+            build_module(cfg, build_data(cfg))
+        return
+    cfg = composed("train", f"model={model}", f"data={data}", "data.root=/no/such/folder", *SMALL[model])
     assert plain(cfg.model) == OmegaConf.to_container(cfg.model, resolve=True)
     module = build_data(cfg)
     network = build_module(cfg, module)
     assert network.hparams["task"] == module.task.to_dict()
     _check_plain(dict(network.hparams), "")
     batch = _random_batch(module)
-    output = network.eval()(network.on_after_batch_transfer(batch, 0))
+    output = network.eval()(network.unpack(batch))
     losses = network.head.loss(output, batch)
     assert torch.isfinite(losses["loss"])
     logits, displacement = network.head.predict(output)
@@ -127,6 +157,10 @@ def _random_batch(data: Any) -> Any:
         fps, offset = data.source.fps, data.source.offset
 
         def read(self, halves: Any, clips: Any, clip_len: int) -> Any:
+            if data.source.kind == "video":
+                (size,) = data.source.layout.values()
+                shape = (len(clips), clip_len, size["height"], size["width"], 3)
+                return {"video": torch.randint(256, shape, dtype=torch.uint8)}, {"video": torch.zeros(len(clips))}
             rows = {s.name: int(clip_len * s.fps / self.fps + 2) for s in data.source.streams[1:]}
             rows[data.source.streams[0].name] = clip_len
             inputs = {s.name: torch.randn(len(clips), rows[s.name], sum(s.read_groups)) for s in data.source.streams}

@@ -215,3 +215,45 @@ def test_model_of_two_streams(two_streams: tuple[Path, Path], tmp_path: Path) ->
     assert (called.status, called.err.count("\n")) == (1, 1)
     assert "2_derby" in called.err
     assert "ResNET_TF2_PCA512" in called.err
+
+
+def test_part_of_own_files_above_a_threshold(best: Path, half: Path, tmp_path: Path) -> None:
+    """Between two moments, with a table of what is found; several files at once."""
+    for name in ("one", "a,b"):
+        shutil.copy(half, tmp_path / f"{name}.npy")
+    words = [f"ckpt={best}", "input=one.npy", "input=a,b.npy", "start=1:00", "end=150", "out=out"]
+    called = predict(tmp_path, *words, "threshold=0.003")
+    for name in ("one", "a,b"):
+        found = read(tmp_path / "out" / name / "results_spotting.json")["predictions"]
+        assert found
+        assert all(60_000 <= int(entry["position"]) <= 150_000 for entry in found)
+        assert all(float(entry["confidence"]) >= 0.003 for entry in found)
+        assert f"{name}, half 1" in called.out
+    assert "spots with a confidence of at least 0.003" in called.out
+    assert "frames/s" in called.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["start=late"], "start: expected seconds, mm:ss or h:mm:ss, found 'late'"),
+        (["start=50", "end=20"], "end=20 lies before start=50"),
+        (["start=1:00:00"], "ends after"),
+        (["threshold=2"], "threshold must lie between 0 and 1"),
+    ],
+)
+def test_wrong_parts(best: Path, half: Path, tmp_path: Path, words: list[str], said: str) -> None:
+    called = call("predict.py", f"ckpt={best}", f"input={half}", *words, "trainer=cpu", cwd=tmp_path)
+    assert called.status in (1, 2)
+    assert called.err.count("\n") == 1
+    assert said in called.err
+
+
+def test_own_files_of_one_name(best: Path, half: Path, tmp_path: Path) -> None:
+    """Halves in one folder are told apart by their folders, so that nothing is overwritten."""
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        shutil.copy(half, tmp_path / folder / "x.npy")
+    called = call("predict.py", f"ckpt={best}", "input=a", "input=b", "trainer=cpu", cwd=tmp_path)
+    assert called.status == 1
+    assert "have the same name" in called.err

@@ -105,5 +105,7 @@ class TrainingBatches(Sampler[list[Clip]]):
             clips = draw_uniform(self._lengths, self._clip_len, count, rng)
         else:
             clips = draw_tiles(self._lengths, self._clip_len, rng)[:count]
+        crops = np.random.default_rng([self._seed, self._epoch(), 1]).random((len(clips), 2)).tolist()
+        clips = [clip._replace(crop=(x, y)) for clip, (x, y) in zip(clips, crops, strict=True)]
         mine = clips[self._rank :: self._world]
         return (mine[i : i + self._size] for i in range(0, len(mine), self._size))

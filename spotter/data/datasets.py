@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -12,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from spotter.batch import Batch, Clip
+from spotter.data.sources import Source
 from spotter.data.targets import Targets
 from spotter.spots import Half, Spots
 
@@ -23,18 +23,6 @@ class HalfRecord:
     half: Half
     frames: int
     spots: Spots | None
-
-
-class Source(Protocol):
-    """Read the input of a network; ``FeatureSource`` is one."""
-
-    fps: float
-    offset: float
-
-    def read(
-        self, halves: Sequence[Half], clips: Sequence[Clip], clip_len: int
-    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Return the ``inputs`` and ``phase`` of a batch."""
 
 
 class ClipDataset(Dataset[Batch]):

@@ -81,6 +81,11 @@ class FeatureSource:
             for stream in self.streams
         }
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Return what the first stream says of itself."""
+        return self.streams[0].to_dict()
+
     def describe(self) -> dict[str, Any]:
         """Return all that reading the same input elsewhere needs, as plain values."""
         streams = {stream.name: stream.to_dict() for stream in self.streams}

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from spotter.data.datasets import HalfRecord
-from spotter.data.features import FeatureSource
+from spotter.data.sources import Source
 from spotter.errors import UserError
 from spotter.evaluation.files import read_labels
 from spotter.spots import Half, Spots
@@ -23,7 +23,7 @@ def find_halves(
     split: str,
     games: Sequence[str],
     task: Task,
-    source: FeatureSource,
+    source: Source,
     labels: str = "required",
     allow_missing: bool = False,
 ) -> list[HalfRecord]:
@@ -62,7 +62,7 @@ def _report(absent: Sequence[Path], split: str, root: str | Path, games: Sequenc
     log.warning("%s; going on without them", said)
 
 
-def trainable(records: Sequence[HalfRecord], source: FeatureSource) -> list[HalfRecord]:
+def trainable(records: Sequence[HalfRecord], source: Source) -> list[HalfRecord]:
     """Drop the spots that lie beyond the end of the input, with one counted warning."""
     kept, dropped = [], 0
     for record in records:
@@ -75,5 +75,5 @@ def trainable(records: Sequence[HalfRecord], source: FeatureSource) -> list[Half
             )
         )
     if dropped:
-        log.warning("%d training spots lie beyond the end of the features and are left out", dropped)
+        log.warning("%d training spots lie beyond the end of the input and are left out", dropped)
     return kept

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,20 @@ def load_splits(
         if value is not None:
             splits[name] = _games(name, value, base)
     return splits
+
+
+def hold_out(splits: Mapping[str, list[str]], fold: str) -> dict[str, list[str]]:
+    """Return splits for cross-validation: ``fold`` is ``i/n``, valid the i-th of n parts, train all other parts.
+
+    Parts are every n-th game of train, valid and test together, in their order; i counts from 0. What is held out is
+    not scored a second time as test.
+    """
+    match = re.fullmatch(r"(\d+)/(\d+)", str(fold))
+    games = list(dict.fromkeys(game for name in ("train", "valid", "test") for game in splits[name]))
+    if match is None or not int(match[1]) < int(match[2]) or not 2 <= int(match[2]) <= len(games):
+        raise UsageError(f"data.fold: expected i/n with 0 <= i < n and n of at most {len(games)} games, found {fold!r}")
+    part = games[int(match[1]) :: int(match[2])]
+    return {**splits, "train": [game for game in games if game not in part], "valid": part, "test": []}
 
 
 def check_split(name: str) -> str:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from spotter.evaluation.average_map import TOLERANCES, VIEWS
+from spotter.spots import Half, Predictions
+from spotter.tasks import Task
 
 Form = Mapping[str, Any]
 
@@ -37,6 +40,22 @@ def summary_table(forms: Mapping[str, Form]) -> Table:
         cells = [Text(_percent(score), style="bold" if score == top else "") for score, top in scores]
         table.add_row(Text(title), *cells)
     return table
+
+
+def spots_table(predictions: Mapping[Half, Predictions], task: Task, threshold: float, most: int = 200) -> Group:
+    """Return the spots of at least ``threshold`` by time, with action and confidence; at most ``most`` of a half."""
+    parts: list[Text | Table] = []
+    for half, spots in predictions.items():
+        rows = np.flatnonzero(spots.confidence >= threshold)
+        table = Table("time", "action", "confidence", title=Text(f"{half.game}, half {half.number}"), box=SIMPLE_HEAD)
+        for row in rows[np.argsort(spots.time[rows], kind="stable")][:most]:
+            minutes, rest = divmod(round(1000 * spots.time[row]), 60_000)
+            moment = f"{minutes:02d}:{rest // 1000:02d}.{rest % 1000 // 100}"
+            table.add_row(moment, Text(task.classes[spots.label[row]]), f"{spots.confidence[row]:.2f}")
+        left = f", {len(rows) - most} later ones in the JSON file" if len(rows) > most else ""
+        best = f"; the best has {spots.confidence.max():.2f}" if len(spots) and not len(rows) else ""
+        parts += [table, Text(f"{len(rows)} spots with a confidence of at least {threshold:g}{left}{best}")]
+    return Group(*parts)
 
 
 def _table(first: str, columns: Iterable[str]) -> Table:

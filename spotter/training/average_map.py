@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from spotter.batch import Batch
 from spotter.data.datasets import HalfRecord
+from spotter.data.sources import Excerpt
 from spotter.evaluation.average_map import average_map
 from spotter.evaluation.form import flatten
 from spotter.inference.scores import Header, Scores, forget_scores, save_header, save_scores
@@ -44,6 +46,7 @@ class AverageMap(pl.Callback):
         self.predictions: dict[Half, Predictions] = {}
         self._every: int | None = None
         self._collector: HalfCollector | None = None
+        self._span = (0.0, math.inf)
         self._mine: dict[int, Predictions] = {}
         self._losses: list[tuple[float, int]] = []
         self._records: list[HalfRecord] = []
@@ -104,13 +107,15 @@ class AverageMap(pl.Callback):
         data: SpottingDataModule = trainer.datamodule  # type: ignore[attr-defined]
         split = split or data.split
         self._mine, self._losses, self._records = {}, [], data.records[split]
+        if isinstance(data.source, Excerpt):
+            self._span = (data.source.start, data.source.end)
         self._collector = HalfCollector(
             self._records,
             data.evaluation_clips(split),
             module.plan.weights(module.hparams["upsample"]),
             module.hparams["upsample"],
             module.rate,
-            module.offset,
+            data.source.offset,
         )
         if self.scores_folder and trainer.is_global_zero:
             forget_scores(self.scores_folder, other_than=split)
@@ -129,7 +134,7 @@ class AverageMap(pl.Callback):
             self._keep(module, index, scores)
 
     def _keep(self, module: SpottingModule, index: int, scores: Scores) -> None:
-        self._mine[index] = spot(scores, module.postprocess, module.task.fps)
+        self._mine[index] = spot(scores, module.postprocess, module.task.fps).between(*self._span)
         if self.scores_folder:
             save_scores(self.scores_folder, self._records[index].half, scores)
 

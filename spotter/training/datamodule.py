@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,10 +17,9 @@ from spotter.batch import Batch, Clip
 from spotter.data.census import census, census_table, class_counts
 from spotter.data.clips import EvaluationBatches, TrainingBatches, batches, cover
 from spotter.data.datasets import ClipDataset, HalfRecord
-from spotter.data.demo import simulate
-from spotter.data.features import FeatureSource
 from spotter.data.games import find_halves, trainable
-from spotter.data.splits import load_splits
+from spotter.data.sources import Source
+from spotter.data.splits import hold_out, load_splits
 from spotter.data.targets import Targets
 from spotter.errors import UserError
 from spotter.spots import Half
@@ -28,6 +28,7 @@ from spotter.training.plan import ClipPlan
 from spotter.training.terminal import show
 
 log = logging.getLogger(__name__)
+SIMULATORS = {"features": "spotter.data.demo.simulate", "video": "spotter.data.demo_video.simulate_video"}
 
 
 class SpottingDataModule(pl.LightningDataModule):
@@ -38,6 +39,7 @@ class SpottingDataModule(pl.LightningDataModule):
     clips : the plan of the model: clip length, stride, margin, sampling
     targets : what the model is trained on; None to predict only
     splits : replaces the games of single splits, see ``load_splits``
+    fold : cross-validation instead, see ``hold_out``
     batch_size, eval_batch_size : clips per rank and step
     allow_missing : go on with what is on disk, with a counted warning
     """
@@ -47,11 +49,12 @@ class SpottingDataModule(pl.LightningDataModule):
     def __init__(
         self,
         task: str | Mapping[str, Any],
-        source: FeatureSource,
+        source: Source,
         clips: Mapping[str, Any],
         root: str | None = None,
         targets: Targets | None = None,
         splits: Mapping[str, Any] | None = None,
+        fold: str | None = None,
         batch_size: int = 64,
         eval_batch_size: int | None = None,
         num_workers: int = 0,
@@ -63,7 +66,7 @@ class SpottingDataModule(pl.LightningDataModule):
             if not isinstance(value, int) or value < least:
                 raise UserError(f"data.{key}: expected a whole number of at least {least}, found {value!r}")
         self.task = Task.load(task)
-        self.source, self.targets, self.root, self.splits = source, targets, root, splits
+        self.source, self.targets, self.root, self.splits, self.fold = source, targets, root, splits, fold
         self.plan = ClipPlan(**clips)
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size or batch_size
         self.num_workers, self.allow_missing, self.seed = num_workers, allow_missing, seed
@@ -74,7 +77,7 @@ class SpottingDataModule(pl.LightningDataModule):
         """Find the halves of all splits that a training run needs, once, and print the census."""
         if stage != "fit" or self.records:
             return
-        splits = load_splits(self.task, self.root, self.splits)
+        splits = self._splits()
         unseen = {split: self._unseen(split, splits) for split in ("valid", "test")}
         self.records["train"] = trainable(self._find("train", splits["train"]), self.source)
         self._training_batches()  # a mistake in its settings shows now, before anything has begun
@@ -87,8 +90,7 @@ class SpottingDataModule(pl.LightningDataModule):
         """Choose what test and prediction epochs run on; its labels may be missing altogether."""
         self.split = split
         if split not in self.records:
-            games = load_splits(self.task, self.root, self.splits)[split]
-            self.records[split] = self._find(split, games, labels="optional")
+            self.records[split] = self._find(split, self._splits()[split], labels="optional")
 
     def use_own(self, halves: list[Half]) -> None:
         """Choose halves without labels, whose files the source knows, for prediction epochs."""
@@ -148,6 +150,10 @@ class SpottingDataModule(pl.LightningDataModule):
             pin_memory=torch.cuda.is_available(),
         )
 
+    def _splits(self) -> dict[str, list[str]]:
+        splits = load_splits(self.task, self.root, self.splits)
+        return hold_out(splits, self.fold) if self.fold else splits
+
     def _unseen(self, split: str, splits: Mapping[str, list[str]]) -> list[str]:
         """Return the games of a split that are not trained on; scores on the others would mean nothing."""
         games = [game for game in splits[split] if game not in set(splits["train"])]
@@ -191,4 +197,6 @@ class DemoDataModule(SpottingDataModule):
 
     def prepare_data(self) -> None:
         """Write the tree; one rank does it for all."""
-        simulate(self.root or "", **self.demo)
+        settings = dict(self.demo)
+        module, _, name = SIMULATORS[settings.pop("kind")].rpartition(".")
+        getattr(importlib.import_module(module), name)(self.root or "", **settings)

@@ -14,11 +14,12 @@ from torch import Tensor, nn
 
 from spotter.batch import Batch, batch_size
 from spotter.data.augment import mixup
-from spotter.data.features import FeatureSource
+from spotter.data.pictures import Pictures
+from spotter.data.sources import load_source
 from spotter.errors import UserError
 from spotter.inference.postprocess import Postprocess
 from spotter.tasks import Task
-from spotter.training.build import build
+from spotter.training.build import build, find
 from spotter.training.plan import ClipPlan
 
 Step = dict[str, Any]
@@ -34,7 +35,8 @@ class SpottingModule(pl.LightningModule):
     lr, weight_decay, warmup, final_lr : AdamW; warm-up in steps, or as a share of all steps if below 1, then a cosine
         down to ``final_lr`` of ``lr``
     mixup : ``alpha`` and ``probability``, or None
-    seed : of dropout and mixup, together with epoch, step and rank
+    augment : how clips of video are changed in training, see ``Pictures``, or None
+    seed : of dropout, mixup and augmentation, together with epoch, step and rank
     compile : compile the network with ``torch.compile``; names in the state dict stay
     """
 
@@ -53,6 +55,7 @@ class SpottingModule(pl.LightningModule):
         warmup: float = 0.05,
         final_lr: float = 0.01,
         mixup: Mapping[str, float] | None = None,
+        augment: Mapping[str, Any] | None = None,
         seed: int = 0,
         compile: bool = False,
     ) -> None:
@@ -64,9 +67,13 @@ class SpottingModule(pl.LightningModule):
         self.task = Task.load(task)
         self.plan = ClipPlan(**clips)
         self.postprocess = Postprocess.load(postprocess, len(self.task.classes))
-        layout = FeatureSource(source["streams"])
-        self.rate, self.offset = layout.fps * upsample, layout.offset  # anchors per second, seconds of anchor 0
-        self.network = build(network, layout=layout.layout, upsample=upsample)
+        described = load_source(source)
+        self.rate = described.fps * upsample  # anchors per second
+        self.pictures = Pictures(source["mean"], source["std"], augment) if described.kind == "video" else None
+        reads = getattr(find(network), "reads", "features")
+        if reads != described.kind:
+            raise UserError(f"model: its network reads {reads}, but the data is {described.kind}; take another data=…")
+        self.network = build(network, layout=described.layout, upsample=upsample)
         sizes = {"width": self.network.width, "classes": len(self.task.classes), **self._reach(targets)}
         self.head: Any = build(head, **sizes)  # one of spotter.models.heads
         if compile:
@@ -78,18 +85,20 @@ class SpottingModule(pl.LightningModule):
             self.head.set_rates(self._data.class_rates())
 
     def forward(self, batch: Batch) -> Any:
-        """Return what the head says of a batch."""
+        """Return what the head says of a batch that went through ``unpack``."""
         return self.head(self.network(batch["inputs"], batch["phase"], batch["valid"]))
 
-    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Cast the inputs, which travel as they are stored, on the device."""
+    def unpack(self, batch: Batch) -> Batch:
+        """Turn the inputs, which travel as they are stored, into floats on the device; augmented while training."""
+        if self.pictures is not None:
+            return {**batch, "inputs": {"video": self.pictures(batch["inputs"]["video"], batch["valid"])}}
         return {**batch, "inputs": {name: rows.float() for name, rows in batch["inputs"].items()}}
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the loss of a batch; dropout and mixup follow from (seed, epoch, step, rank)."""
+        """Return the loss of a batch; what is random in it follows from (seed, epoch, step, rank)."""
         key = [self.hparams["seed"], self.current_epoch, batch_idx, self.global_rank]
         torch.manual_seed(int(np.random.SeedSequence(key).generate_state(1)[0]))
-        mixed = None
+        batch, mixed = self.unpack(batch), None
         if self.hparams["mixup"]:
             batch, mixed = mixup(batch, self.head.soft_targets, **self.hparams["mixup"])
         losses: dict[str, Tensor] = self.head.loss(self(batch), batch, mixed)
@@ -104,6 +113,7 @@ class SpottingModule(pl.LightningModule):
         """Return ``logits`` and ``displacement`` (B, A, K) and, with labels, the ``loss``; None for no clips."""
         if batch_size(batch) == 0:
             return None
+        batch = self.unpack(batch)
         output = self(batch)
         logits, displacement = self.head.predict(output)
         loss = float(self.head.loss(output, batch)["loss"]) if batch["targets"] else None

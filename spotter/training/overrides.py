@@ -10,7 +10,7 @@ import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
-PATHS = ("ckpt", "input", "out", "data.root", "data.task", "model.init_from")
+PATHS = ("ckpt", "input", "out", "data.root", "data.task", "model.init_from", "model.weights")
 
 
 def quoted(argument: str) -> str:
@@ -19,9 +19,17 @@ def quoted(argument: str) -> str:
     What is quoted already stays: users who know Hydra do it themselves, and started processes see it again.
     """
     match = re.fullmatch(rf"({'|'.join(map(re.escape, PATHS))})=(.*)", argument, re.DOTALL)
-    if match is None or not match[2] or re.fullmatch(r"'.*'|\".*\"|null", match[2], re.DOTALL):
+    if match is None or not match[2] or re.fullmatch(r"'.*'|\".*\"|\['.*'\]|null", match[2], re.DOTALL):
         return argument
     return f"{match[1]}={hydra_string(match[2])}"
+
+
+def gathered(arguments: Sequence[str]) -> list[str]:
+    """Turn several ``input=…``, each quoted, into one list of them."""
+    given = [argument.removeprefix("input=") for argument in arguments if argument.startswith("input=")]
+    if len(given) < 2:
+        return list(arguments)
+    return [*(each for each in arguments if not each.startswith("input=")), f"input=[{','.join(given)}]"]
 
 
 def hydra_string(text: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,21 +12,24 @@ import orjson
 import pytorch_lightning as pl
 from omegaconf import DictConfig
 
-from spotter.data.features import FeatureSource
-from spotter.data.own import own_features
+from spotter.data.own import own_input
+from spotter.data.sources import Excerpt, Source, load_source
 from spotter.data.splits import check_split
 from spotter.errors import UsageError
-from spotter.evaluation.table import form_table
+from spotter.evaluation.table import form_table, spots_table
 from spotter.evaluation.write import write_predictions
 from spotter.files import atomic_write
+from spotter.inference.postprocess import Postprocess
 from spotter.training.average_map import AverageMap
 from spotter.training.checkpoint import load_module, open_checkpoint
 from spotter.training.datamodule import SpottingDataModule
 from spotter.training.module import SpottingModule
-from spotter.training.terminal import show
+from spotter.training.terminal import PredictionProgress, show
 from spotter.training.trainer import build_trainer, interruptible, plain
 
 log = logging.getLogger(__name__)
+LOADING = {"features": {"batch_size": 64, "num_workers": 0}, "video": {"batch_size": 2, "num_workers": 1}}
+SHOWN = 0.2  # confidence from which the table on screen lists a spot, unless a threshold is given
 
 
 def predict(cfg: DictConfig) -> dict[str, Any] | None:
@@ -33,25 +38,60 @@ def predict(cfg: DictConfig) -> dict[str, Any] | None:
         raise UsageError("give ckpt=PATH, a checkpoint that train.py wrote")
     content = open_checkpoint(cfg.ckpt)
     known = content["hyper_parameters"]
-    module = load_module(content, **({"postprocess": plain(cfg.postprocess)} if cfg.get("postprocess") else {}))
-    settings = plain(cfg.data)
-    streams = known["source"]["streams"]
+    module = load_module(content, **_changes(cfg, known))
+    described = known["source"]
+    settings = {key: value for key, value in plain(cfg.data).items() if value is not None}
+    settings = {**LOADING[described["kind"]], "root": described["root"], **settings}
     if cfg.input:
-        halves, source = own_features(cfg.input, streams)
-        data = SpottingDataModule(known["task"], source, known["clips"], **settings)
+        paths = [cfg.input] if isinstance(cfg.input, str) else list(cfg.input)
+        halves, source = own_input(paths, described)
+        data = SpottingDataModule(known["task"], _part(source, cfg), module.plan.to_dict(), **settings)
         data.use_own(halves)
-        own = Path(cfg.input).absolute()
+        own = Path(paths[0]).absolute()
         name = own.name if own.is_dir() else own.stem
     else:
         name = check_split(cfg.split)
-        settings["root"] = settings["root"] or known["source"]["root"]
-        data = SpottingDataModule(known["task"], FeatureSource(streams, settings["root"]), known["clips"], **settings)
+        source = load_source(described, settings["root"])
+        data = SpottingDataModule(known["task"], _part(source, cfg), module.plan.to_dict(), **settings)
         data.use_split(name)
     out = Path(cfg.out) if cfg.out else Path(cfg.ckpt).parent / "predictions" / name
-    trainer = build_trainer(cfg)
+    trainer = build_trainer(cfg, [PredictionProgress()])
     form = predict_split(trainer, module, data, data.split, out, cfg.save_scores)
+    if cfg.input and trainer.is_global_zero:
+        callback = average_map_of(trainer)
+        least = SHOWN if cfg.threshold is None else cfg.threshold
+        show(spots_table(callback.predictions, module.task, least))
     log.info("predictions: %s", out)
     return form
+
+
+def _changes(cfg: DictConfig, known: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the hyper-parameters that the command line changes: suppression, and how clips overlap."""
+    postprocess = plain(cfg.postprocess) if cfg.get("postprocess") else known["postprocess"]
+    if cfg.threshold is not None:
+        postprocess = Postprocess.load({**postprocess, "threshold": cfg.threshold}).to_dict()
+    clips = {key: value for key, value in plain(cfg.clips).items() if value is not None}
+    return {"postprocess": postprocess, "clips": {**known["clips"], **clips}}
+
+
+def _part(source: Source, cfg: DictConfig) -> Source:
+    start, end = _seconds("start", cfg.start), _seconds("end", cfg.end)
+    return source if start is None and end is None else Excerpt(source, start or 0.0, end)
+
+
+def _seconds(key: str, value: float | str | None) -> float | None:
+    """Return a moment given in seconds, or as ``mm:ss`` or ``h:mm:ss``."""
+    if value is None:
+        return None
+    if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d*)?", str(value)):
+        raise UsageError(f"{key}: expected seconds, mm:ss or h:mm:ss, found {value!r}")
+    return sum(float(part) * 60**place for place, part in enumerate(reversed(str(value).split(":"))))
+
+
+def average_map_of(trainer: pl.Trainer) -> AverageMap:
+    """Return the trainer's callback that makes predictions."""
+    callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    return next(each for each in callbacks if isinstance(each, AverageMap))
 
 
 def predict_split(
@@ -66,8 +106,7 @@ def predict_split(
 
     Written to ``out``: official JSON and zip, ``metrics.json``, and the raw scores in ``scores/``.
     """
-    callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
-    callback = next(each for each in callbacks if isinstance(each, AverageMap))
+    callback = average_map_of(trainer)
     data.use_split(split)
     callback.scores_folder = out / "scores" if save_scores else None
     with interruptible(trainer):

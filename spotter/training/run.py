@@ -28,7 +28,7 @@ from spotter.training.predict import predict_split
 from spotter.training.trainer import build_trainer, interruptible, plain
 
 log = logging.getLogger(__name__)
-STATED_ONCE = ("fps", "width", "columns", "offset")  # facts in data configs that other keys refer to
+STATED_ONCE = ("fps", "width", "columns", "offset", "size", "crop")  # facts in data configs that other keys refer to
 
 
 def train(cfg: DictConfig) -> float | None:
@@ -77,26 +77,28 @@ def finishing(loggers: Sequence[Logger]) -> Iterator[None]:
 def build_data(cfg: DictConfig) -> SpottingDataModule:
     """Build the data module of a config."""
     settings = plain(cfg.data)
-    stated = {key: settings.pop(key) for key in STATED_ONCE}
+    stated = {key: settings.pop(key) for key in STATED_ONCE if key in settings}
     stated["fps"] = parse_fps(stated["fps"], "data.fps")
     data: SpottingDataModule = hydra.utils.instantiate(settings)
-    clock = data.source.streams[0]
-    for key, found in clock.to_dict().items():
+    for key, found in data.source.facts.items():
         if key in stated and stated[key] != found:
-            said = f"data.{key} is {stated[key]}, but stream {clock.name} has {found}"
-            raise UsageError(f"{said}: write {key}: ${{data.{key}}} in the stream's config")
+            said = f"data.{key} is {stated[key]}, but data.source has {found}"
+            raise UsageError(f"{said}: write {key}: ${{data.{key}}} there, in the config of the data")
     return data
 
 
 def build_module(cfg: DictConfig, data: SpottingDataModule) -> SpottingModule:
     """Build the module of a config for the task and input of ``data``, from other weights where it says so."""
     settings = plain(cfg.model)
-    start = settings.pop("init_from")
+    start, pretrained = settings.pop("init_from"), settings.pop("pretrained", False)
+    weights = settings.pop("weights", None)
     module: SpottingModule = hydra.utils.instantiate(
         settings, task=data.task.to_dict(), source=data.source.describe(), _recursive_=False, _convert_="all"
     )
     if start:
         init_from(module, start)
+    elif (pretrained or weights) and not cfg.ckpt:
+        module.network.load_imagenet(weights)  # type: ignore[operator]
     return module
 
 

@@ -24,12 +24,11 @@ from spotter.data.streams import parse_fps
 from spotter.errors import UsageError, UserError
 from spotter.shell import guarded
 from spotter.tasks import Task
-from spotter.training.overrides import quoted, resumed
+from spotter.training.overrides import gathered, quoted, resumed
 
 CONFIG_ERRORS = (HydraException, OmegaConfBaseException)
 NOISE = (  # what Lightning warns of and we mean
     ".*isinstance.treespec, LeafSpec.*",
-    "You have overridden `on_after_batch_transfer`.*",
     "Checkpoint directory .* exists and is not empty.*",
     "The number of training batches .* is smaller than the logging interval.*",
     ".*does not have many workers.*",
@@ -53,9 +52,11 @@ def register_resolvers() -> None:
     """Teach OmegaConf what configs derive: frames in seconds, anchors per frame, the key that a task is judged by."""
     resolvers: dict[str, Callable[..., Any]] = {
         "frames": lambda seconds, fps: max(1, round(float(seconds) * parse_fps(fps))),
+        "seconds": lambda frames, fps: float(frames) / parse_fps(fps),
         "upsample": lambda fps, target: max(1, round(float(target) / parse_fps(fps))),
         "monitor": lambda task: f"val/{Task.load(task).monitor}",
         "task": lambda task: Task.load(task).to_dict(),
+        "classes": lambda task: len(Task.load(task).classes),
     }
     for name, resolver in resolvers.items():
         OmegaConf.register_new_resolver(name, resolver, replace=True)
@@ -63,7 +64,7 @@ def register_resolvers() -> None:
 
 def _main(name: str, conf: Path) -> None:
     arguments = [quoted(argument) for argument in sys.argv[1:]]
-    sys.argv[1:] = resumed(arguments, conf) if name == "train" else arguments
+    sys.argv[1:] = resumed(arguments, conf) if name == "train" else gathered(arguments)
     mistakes: list[Exception] = []
     task = partial(_run, name, mistakes)
     try:

@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import RichProgressBar
 from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from spotter.training.history import validated
 
@@ -26,6 +27,49 @@ def show(renderable: Any) -> None:
 def progress_bars() -> list[pl.Callback]:
     """Return a progress bar where somebody watches, none in logs."""
     return [RichProgressBar(leave=False)] if sys.stderr.isatty() and sys.stdout.isatty() else []
+
+
+class PredictionProgress(pl.Callback):
+    """Show how many frames of the halves are predicted, how many a second, and how long the rest will take."""
+
+    def __init__(self) -> None:
+        columns = (BarColumn(), TextColumn("{task.fields[said]}"), TimeRemainingColumn())
+        self._bar = Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
+        self._frames, self._began = 0, 0.0
+
+    def on_predict_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Begin to count."""
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        self._frames = sum(record.frames for record in data.records[data.split])
+        self._began = time.monotonic()
+        if trainer.is_global_zero:
+            self._bar.start()
+            self._bar.add_task("", total=self._total(trainer), said="")
+
+    def on_predict_batch_end(
+        self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        """Move the bar."""
+        done = (batch_idx + 1) / self._total(trainer)
+        rate = done * self._frames / (time.monotonic() - self._began)
+        for task in self._bar.task_ids:
+            said = f"{done * self._frames:,.0f} of {self._frames:,} frames, {rate:,.0f} frames/s"
+            self._bar.update(task, completed=batch_idx + 1, said=said)
+
+    def on_predict_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Take the bar away and say what was done."""
+        self._bar.stop()
+        seconds = time.monotonic() - self._began
+        if trainer.is_global_zero:
+            log.info("%s frames in %.1f s: %.0f frames/s", f"{self._frames:,}", seconds, self._frames / seconds)
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Take the bar away."""
+        self._bar.stop()
+
+    @staticmethod
+    def _total(trainer: pl.Trainer) -> int:
+        return max(1, int(trainer.num_predict_batches[0]))
 
 
 class EpochLine(pl.Callback):

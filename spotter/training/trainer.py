@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,9 +16,10 @@ from spotter.errors import UsageError
 from spotter.training.terminal import progress_bars
 
 
-def build_trainer(cfg: DictConfig) -> pl.Trainer:
+def build_trainer(cfg: DictConfig, progress: Sequence[pl.Callback] = ()) -> pl.Trainer:
     """Build the trainer with the callbacks and loggers of the config; null entries are left out.
 
+    progress : callbacks in place of Lightning's progress bar
     ``trainer.precision=auto`` is bf16 mixed precision on a GPU that has it, else single precision.
     """
     if not cfg.callbacks.get("average_map"):
@@ -29,9 +30,10 @@ def build_trainer(cfg: DictConfig) -> pl.Trainer:
     if settings.get("precision") == "auto":
         gpu = settings["accelerator"] != "cpu" and torch.cuda.is_available() and torch.cuda.is_bf16_supported()
         settings["precision"] = "bf16-mixed" if gpu else "32-true"
-    bars = progress_bars()
+    bars = [] if progress else progress_bars()
+    callbacks += [*progress, *bars]
     return hydra.utils.instantiate(
-        settings, callbacks=[*callbacks, *bars], logger=loggers or False, enable_progress_bar=bool(bars)
+        settings, callbacks=callbacks, logger=loggers or False, enable_progress_bar=bool(bars)
     )
 
 

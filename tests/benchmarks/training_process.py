@@ -38,7 +38,7 @@ def main(root: str) -> None:
     optimizer = torch.optim.AdamW(module.parameters())
 
     def step(batch: dict) -> None:
-        loss = module.head.loss(module(module.on_after_batch_transfer(batch, 0)), batch)["loss"]
+        loss = module.head.loss(module(module.unpack(batch)), batch)["loss"]
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -64,7 +64,7 @@ def main(root: str) -> None:
         peak = max(peak, anonymous())
     with torch.no_grad():
         for _, batch in zip(range(STEPS), data.val_dataloader(), strict=False):
-            module(module.on_after_batch_transfer(batch, 0))
+            module(module.unpack(batch))
             peak = max(peak, anonymous())
     figures = {"ready_s": ready, "ready_cpu_s": ready_cpu, "base_mb": base, "setup_mb": after_setup - base}
     figures |= {"training_mb": peak - base, "halves": sum(map(len, data.records.values()))}

@@ -102,7 +102,7 @@ def test_tiles_show_every_frame_once(lengths: list[int], clip_len: int, seed: in
     ]
     assert len(clips) == least
     shown = [np.zeros(length, int) for length in lengths]
-    for half, start in clips:
+    for half, start, _ in clips:
         assert -clip_len < start < lengths[half]
         shown[half][max(0, start) : start + clip_len] += 1
     assert max(map(max, shown)) == 1, "tiles overlap nowhere"
@@ -120,7 +120,7 @@ def test_tiles_begin_at_another_phase_each_epoch() -> None:
 def test_uniform_clips_are_centred_anywhere_and_on_every_frame() -> None:
     clips = [clip for epoch in range(30) for batch in drawn(epoch, per_epoch=1000) for clip in batch]
     centres = np.zeros((len(LENGTHS), max(LENGTHS)), int)
-    for half, start in clips:
+    for half, start, _ in clips:
         assert 0 <= start + 5 < LENGTHS[half], "a clip overhangs by no more than its half"
         centres[half, start + 5] += 1
     inside = np.arange(max(LENGTHS)) < np.array(LENGTHS)[:, None]

@@ -38,7 +38,7 @@ def test_a_batch_holds_its_clips(root: Path) -> None:
     assert batch["half"].tolist() == [0, 1, 1, 0]
     assert batch["start"].tolist() == [2, -3, 5, 16]
     lengths = (20, 9)
-    for i, (half, start) in enumerate(clips):
+    for i, (half, start, _) in enumerate(clips):
         frames = np.arange(start, start + 8)
         inside = (frames >= 0) & (frames < lengths[half])
         assert batch["valid"][i].tolist() == inside.tolist()

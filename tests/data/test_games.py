@@ -100,5 +100,5 @@ def test_spots_beyond_the_end_are_not_trained_on_and_counted(tmp_path: Path, cap
         kept = trainable(records, source_of(tmp_path))
     assert [record.spots.time.tolist() for record in kept if record.spots] == [[29.0, 30.9]]
     assert [len(record.spots) for record in kept if record.spots is not None] == [2, 0]
-    assert caplog.messages == ["2 training spots lie beyond the end of the features and are left out"]
+    assert caplog.messages == ["2 training spots lie beyond the end of the input and are left out"]
     assert [len(record.spots or ()) for record in records] == [3, 1], "what is scored stays whole"

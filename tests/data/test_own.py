@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from spotter.batch import Clip
-from spotter.data.own import own_features
+from spotter.data.own import own_input
 from spotter.errors import UserError
 from spotter.spots import Half
 
@@ -36,7 +36,7 @@ def save(path: Path, rows: int = 4, width: int = 2) -> None:
 )
 def test_a_file_is_a_game_and_its_prefix_the_half(tmp_path: Path, name: str, number: int) -> None:
     save(tmp_path / name, rows=7)
-    (half,), source = own_features(tmp_path / name, ONE)
+    (half,), source = own_input([tmp_path / name], {"kind": "features", "streams": ONE})
     assert half == Half(name.removesuffix(".npy"), number)
     assert source.length(half) == 7
     assert source.read([half], [Clip(0, 5)], 4)[0]["a"][0, :, 0].tolist() == [7, 7, 0, 0]
@@ -46,7 +46,7 @@ def test_a_folder_holds_many_below_it(tmp_path: Path) -> None:
     for rows, name in enumerate(("x/1_feat.npy", "x/2_feat.npy", "y.npy"), start=1):
         save(tmp_path / name, rows)
     (tmp_path / "notes.txt").touch()
-    halves, source = own_features(str(tmp_path), ONE)
+    halves, source = own_input([str(tmp_path)], {"kind": "features", "streams": ONE})
     assert {half: source.length(half) for half in halves} == {
         Half("x/1_feat", 1): 1,
         Half("x/2_feat", 2): 2,
@@ -59,7 +59,7 @@ def test_streams_of_a_match_are_found_by_their_endings(tmp_path: Path) -> None:
         save(tmp_path / name, 4, 2)
     for name in ("x/2_cup_more.npy", "y_more.npy"):
         save(tmp_path / name, 8, 3)
-    halves, source = own_features(tmp_path, TWO)
+    halves, source = own_input([tmp_path], {"kind": "features", "streams": TWO})
     assert halves == [Half("x/2_cup", 2), Half("y", 1)]
     inputs, _ = source.read(halves, [Clip(1, 0)], 4)
     assert (inputs["a"].shape[2], inputs["b"].shape[2]) == (2, 3)
@@ -81,4 +81,4 @@ def test_what_cannot_be_read_is_said(
     for file in files:
         (tmp_path / file).touch()
     with pytest.raises(UserError, match=f"input: .*{said}"):
-        own_features(tmp_path / given, streams)
+        own_input([tmp_path / given], {"kind": "features", "streams": streams})

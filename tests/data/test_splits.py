@@ -9,8 +9,8 @@ import orjson
 import pytest
 from omegaconf import OmegaConf
 
-from spotter.data.splits import SPLITS, check_split, load_splits
-from spotter.errors import UserError
+from spotter.data.splits import SPLITS, check_split, hold_out, load_splits
+from spotter.errors import UsageError, UserError
 from spotter.tasks import Task
 
 SOCCER, BALL = Task.load("soccernet-v2"), Task.load("ball-2023")
@@ -93,3 +93,24 @@ def test_split_names_are_checked() -> None:
     for name in ("val", "training", ""):
         with pytest.raises(UserError, match="is unknown: give one of"):
             check_split(name)
+
+
+def test_folds_hold_every_labelled_game_out_once() -> None:
+    """The seven labelled games of ball-2023 in seven folds; nothing held out is trained on or scored twice."""
+    splits = load_splits(BALL)
+    labelled = {game for name in ("train", "valid", "test") for game in splits[name]}
+    held: list[str] = []
+    for fold in range(7):
+        part = hold_out(splits, f"{fold}/7")
+        held += part["valid"]
+        assert set(part["train"]) | set(part["valid"]) == labelled
+        assert not set(part["train"]) & set(part["valid"])
+        assert (part["test"], part["challenge"]) == ([], splits["challenge"])
+    assert sorted(held) == sorted(labelled)
+    assert [len(hold_out(splits, f"{fold}/3")["valid"]) for fold in range(3)] == [3, 2, 2]
+
+
+@pytest.mark.parametrize("fold", ["7/7", "0/1", "0/8", "2", "a/b", "-1/3"])
+def test_impossible_folds(fold: str) -> None:
+    with pytest.raises(UsageError, match=r"data\.fold: expected i/n with 0 <= i < n and n of at most 7"):
+        hold_out(load_splits(BALL), fold)

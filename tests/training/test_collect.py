@@ -49,7 +49,7 @@ def test_same_bits_for_any_number_of_ranks(
     for rank, collector in enumerate(collectors):
         for batch in batches(clips, size, rank, world):
             if batch:
-                half, start = np.array(batch).T
+                half, start = np.array([clip[:2] for clip in batch]).T
                 logits = np.stack([said[clip][0] for clip in batch])
                 displacement = np.stack([said[clip][1] for clip in batch]) if displaced else None
                 for index, scores in collector.add(half, start, logits, displacement):

@@ -73,7 +73,7 @@ def test_decay_is_for_matrices_only() -> None:
 def test_sizes_follow_from_task_and_input() -> None:
     """Anchors, classes and the largest displacement are known from what is stated once."""
     module = SpottingModule(**SETTINGS)
-    assert (module.rate, module.offset) == (2.0, 0.0)
+    assert module.rate == 2.0
     assert module.head.confidence.out_features == 17
     assert module.head.reach == 12  # six seconds at two anchors a second
 

@@ -1,0 +1,81 @@
+"""Pictures on the device: from bytes as decoded to what a network sees, augmented alike over a whole clip."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torchvision.transforms.v2 import functional as F
+
+from spotter.errors import UserError
+
+PLAIN: dict[str, Any] = {
+    "flip": 0.0,
+    "jitter": 0.0,
+    "hue": [0.0, 0.0],
+    "saturation": [1.0, 1.0],
+    "brightness": [1.0, 1.0],
+    "contrast": [1.0, 1.0],
+    "blur": [0.0, 0.0],
+}
+
+
+class Pictures(nn.Module):
+    """Normalise pictures and, while training, change the clips at random, each as a whole.
+
+    mean, std : per colour, of pixels from 0 to 1
+    augment : ``flip``, the probability of mirroring a clip; ``jitter``, that of each of the others; and the ranges of
+        ``hue`` (in turns), factors of ``saturation``, ``brightness`` and ``contrast``, and sigma of a ``blur`` over
+        5 pixels. What is left out is left alone. Order and ranges after E2E-Spot (Hong et al., 2022).
+    """
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float], augment: Mapping[str, Any] | None = None) -> None:
+        super().__init__()
+        unknown = sorted(set(augment or {}) - set(PLAIN))
+        if unknown:
+            raise UserError(f"model.augment.{unknown[0]}: unknown; its keys are {', '.join(PLAIN)}")
+        self.settings = {**PLAIN, **{key: value for key, value in (augment or {}).items() if value is not None}}
+        scale = 1 / torch.tensor(std)
+        self.register_buffer("scale", scale / 255, persistent=False)
+        self.register_buffer("shift", -torch.tensor(mean) * scale, persistent=False)
+
+    scale: Tensor
+    shift: Tensor
+
+    def forward(self, video: Tensor, valid: Tensor) -> Tensor:
+        """Turn (B, T, H, W, 3) uint8 into (B, T, 3, H, W) float, 0 (the mean) where ``valid`` (B, T) says no frame."""
+        if self.training:
+            video = torch.stack([self._augmented(clip) for clip in video]) if len(video) else video
+        pictures = video * self.scale + self.shift  # the memory stays channels last
+        pictures.masked_fill_(~valid[:, :, None, None, None], 0)
+        return pictures.permute(0, 1, 4, 2, 3)
+
+    def _augmented(self, clip: Tensor) -> Tensor:
+        """Return a clip (T, H, W, 3) changed by one draw."""
+        draws = torch.rand(11).tolist()  # a fixed number, on the CPU: the same for any settings and device
+        chosen = [draw < self.settings["jitter"] for draw in draws[1:6]]
+        hue, saturation, brightness, contrast, sigma = (
+            low + draw * (high - low)
+            for draw, (low, high) in zip(draws[6:], (self.settings[key] for key in _ORDER), strict=True)
+        )
+        if draws[0] < self.settings["flip"]:
+            clip = clip.flip(2)
+        if not any(chosen):
+            return clip.float()
+        pixels = clip.permute(0, 3, 1, 2).float() / 255  # (T, 3, H, W)
+        if chosen[0]:
+            pixels = F.adjust_hue(pixels, hue)
+        if chosen[1]:
+            pixels = F.adjust_saturation(pixels, saturation)
+        if chosen[2]:
+            pixels = F.adjust_brightness(pixels, brightness)
+        if chosen[3]:
+            pixels = F.adjust_contrast(pixels, contrast)
+        if chosen[4] and sigma > 0:
+            pixels = F.gaussian_blur(pixels, [5, 5], [sigma, sigma])
+        return pixels.permute(0, 2, 3, 1) * 255
+
+
+_ORDER = ("hue", "saturation", "brightness", "contrast", "blur")
