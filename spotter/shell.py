@@ -29,5 +29,11 @@ def guarded(command: Callable[[], int | None]) -> int:
         if os.environ.get("SPOTTER_DEBUG") == "1" or not isinstance(error, (UserError, OSError)):
             raise
         logging.getLogger(__name__).debug("failed", exc_info=True)
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(f"error: {_said(error)}\n")
         return USAGE if isinstance(error, UsageError) else FAILURE
+
+
+def _said(error: Exception) -> str:
+    """Return an error's message; of one that comes from a loader's worker, without the traceback around it."""
+    text = str(error)
+    return text.strip().splitlines()[-1].partition(": ")[2] if text.startswith("Caught ") else text

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 import pytorch_lightning as pl
+import torch
 from omegaconf import DictConfig
 
 from spotter.data.own import own_input
@@ -20,6 +21,7 @@ from spotter.evaluation.table import form_table, spots_table
 from spotter.evaluation.write import write_predictions
 from spotter.files import atomic_write
 from spotter.inference.postprocess import Postprocess
+from spotter.models.fold import folded
 from spotter.training.average_map import AverageMap
 from spotter.training.checkpoint import load_module, open_checkpoint
 from spotter.training.datamodule import SpottingDataModule
@@ -39,6 +41,7 @@ def predict(cfg: DictConfig) -> dict[str, Any] | None:
     content = open_checkpoint(cfg.ckpt)
     known = content["hyper_parameters"]
     module = load_module(content, **_changes(cfg, known))
+    module.network = folded(module.network, _precision(cfg))
     described = known["source"]
     settings = {key: value for key, value in plain(cfg.data).items() if value is not None}
     settings = {**LOADING[described["kind"]], "root": described["root"], **settings}
@@ -72,6 +75,13 @@ def _changes(cfg: DictConfig, known: Mapping[str, Any]) -> dict[str, Any]:
         postprocess = Postprocess.load({**postprocess, "threshold": cfg.threshold}).to_dict()
     clips = {key: value for key, value in plain(cfg.clips).items() if value is not None}
     return {"postprocess": postprocess, "clips": {**known["clips"], **clips}}
+
+
+def _precision(cfg: DictConfig) -> torch.dtype:
+    """Return bfloat16 for a CPU that computes in it, where ``trainer.precision`` leaves the choice to us."""
+    cpu = cfg.trainer.accelerator == "cpu" or not torch.cuda.is_available()
+    halves = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return torch.bfloat16 if cpu and halves and cfg.trainer.precision == "auto" else torch.float32
 
 
 def _part(source: Source, cfg: DictConfig) -> Source:

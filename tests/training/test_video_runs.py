@@ -117,10 +117,28 @@ def test_stopped_run_goes_on_with_the_same_bits(
 
 def test_split_is_predicted_as_in_training(run: Path, tmp_path: Path) -> None:
     """The network that predicts is a faster one of the same numbers: the spots are those that training wrote."""
-    predict(tmp_path, f"ckpt={run}/checkpoints/best.ckpt", "out=out")
+    predict(tmp_path, f"ckpt={run}/checkpoints/best.ckpt", "out=out", "trainer.precision=32-true")
     ours, theirs = spots(tmp_path / "out", "l/s/c"), spots(run / "predictions" / "test", "l/s/c")
     assert [each[:2] for each in ours] == [each[:2] for each in theirs]
     assert [each[2] for each in ours] == pytest.approx([each[2] for each in theirs], abs=1e-3)
+
+
+def test_half_precision_where_it_is_fast(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By default a CPU that computes in bfloat16 does; confidences move a little."""
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    predict(tmp_path, f"ckpt={run}/checkpoints/best.ckpt", "out=half", "postprocess=nms_2s", "postprocess.window=0")
+    predict(
+        tmp_path,
+        f"ckpt={run}/checkpoints/best.ckpt",
+        "out=full",
+        "postprocess=nms_2s",
+        "postprocess.window=0",
+        "trainer.precision=32-true",
+    )
+    half, full = spots(tmp_path / "half", "l/s/c"), spots(tmp_path / "full", "l/s/c")
+    assert [each[:2] for each in half] == [each[:2] for each in full]
+    off = [abs(a[2] - b[2]) for a, b in zip(half, full, strict=True)]
+    assert 0 < max(off) < 0.05
 
 
 def test_any_number_of_ranks_and_workers_gives_the_same_bytes(run: Path, tmp_path: Path) -> None:
@@ -204,3 +222,21 @@ def test_no_weights_without_a_network(words: list[str], tmp_path: Path, monkeypa
     assert called.status == 1
     assert "model.pretrained=false" in called.err
     assert "model.weights=FILE" in called.err
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_damaged_store_is_one_line(words: list[str], matches: Path, tmp_path: Path, workers: int) -> None:
+    """What cannot be decoded is never shown as black: the run ends, and one line says which file, from a worker too."""
+    from spotter.commands import main
+
+    assert main(["prepare", "video", str(matches), str(tmp_path / "tree"), "--fps", "12.5", "--height", "36"]) == 0
+    (store,) = (tmp_path / "tree" / "l" / "s" / "a").glob("*.frames")
+    content = bytearray(store.read_bytes())
+    content[100 : len(content) // 2] = bytes(len(content) // 2 - 100)
+    store.write_bytes(content)
+    more = [f"data.root={tmp_path}/tree", f"data.num_workers={workers}"]
+    called = call("train.py", *words, *more, cwd=tmp_path)
+    assert called.status == 1
+    (line,) = [line for line in called.err.splitlines() if line.startswith("error: ")]
+    assert str(store) in line
+    assert "Traceback" not in called.err

@@ -1,0 +1,127 @@
+"""Which file a half is read from: a prepared store, a folder of JPEG pictures or a video, by what lies on disk."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+from spotter.data.video.jpegs import read_rate
+from spotter.data.video.times import exact_fps
+from spotter.errors import UserError
+from spotter.spots import Half
+
+VIDEOS = (
+    *(".mkv", ".mp4", ".webm", ".avi", ".mov", ".ts", ".m4v", ".mpg", ".mpeg", ".m2ts", ".mts", ".flv", ".wmv"),
+    *(".3gp", ".ogv", ".vob", ".mxf"),
+)
+STORE = ".frames"
+SUFFIXES = (*VIDEOS, STORE)
+_STORE = re.compile(r"(?P<half>\d)_(?P<height>\d+)p_(?P<fps>\d+(-\d+)?)fps\.frames")
+_VIDEO = re.compile(r"((?P<half>\d)(_|$))?((?P<height>\d+)p)?")
+
+
+def expected(folder: Path, number: int, height: int) -> Path:
+    """Return the video of a half that a user would expect in a game's folder."""
+    return folder / f"{number}_{224 if height <= 224 else 720}p.mkv"
+
+
+def find_input(folder: Path, number: int, height: int, fps: Fraction) -> Path | None:
+    """Return what the pictures of a half are read from at a wanted height and rate, None if there is nothing.
+
+    A store comes before a folder of JPEG pictures, that before a video; what has too few pictures a second is only
+    returned where nothing else is there, so that reading it can say so.
+    """
+    prepared = find_stores(folder, number, height)
+    enough = [rate for rate in prepared if rate >= fps]
+    pictures = find_pictures(folder, number)
+    if enough:
+        return prepared[min(enough, key=lambda rate: ((rate / fps).denominator > 1, rate))]
+    if pictures and (not (pictures / "fps.txt").is_file() or read_rate(pictures) >= fps):
+        return pictures
+    return find_video(folder, number, height) or pictures or next(iter(prepared.values()), None)
+
+
+def find_stores(folder: Path, number: int, height: int) -> dict[Fraction, Path]:
+    """Return the prepared stores of a half, by their pictures a second."""
+    named = ((_STORE.fullmatch(file.name), file) for file in sorted(folder.glob(f"{number}_*{STORE}")))
+    return {
+        exact_fps(match["fps"].replace("-", "/"), str(file)): file
+        for match, file in named
+        if match and (int(match["half"]), int(match["height"])) == (number, height)
+    }
+
+
+def find_pictures(folder: Path, number: int) -> Path | None:
+    """Return the folder of JPEG pictures of a half."""
+    path = folder / str(number)
+    return path if (path / "000000.jpg").is_file() else None
+
+
+def official_half(name: str) -> int | None:
+    """Return the half of a video with an official name, None for any other file."""
+    stem, _, suffix = name.rpartition(".")
+    match = _VIDEO.fullmatch(stem) if f".{suffix.lower()}" in VIDEOS else None
+    return int(match["half"] or 1) if match and stem else None
+
+
+def find_video(folder: Path, number: int, height: int) -> Path | None:
+    """Return the video of a half whose height is nearest to the wanted one, rather above it than below.
+
+    Official names are ``1_224p.mkv``, ``1_720p.mkv`` and ``1.mkv``; a game of one video may do without the ``1_``.
+    """
+
+    def rank(file: Path) -> tuple[bool, bool, int, str]:
+        match = _VIDEO.fullmatch(file.stem)
+        has = int(match["height"] or 0) if match else 0
+        return match is None or match["half"] is None, has < height, abs(has - height), file.name
+
+    files = folder.iterdir() if folder.is_dir() else ()
+    return min(
+        (file for file in files if official_half(file.name) == number and file.is_file()), key=rank, default=None
+    )
+
+
+def own_videos(path: str | Path) -> list[tuple[Half, Path]]:
+    """Return the halves in a user's video, store or folder of pictures, or below a folder of them, with their files.
+
+    The game is the file's stem, with its folders below ``path``; ``1_`` or ``2_`` before the name gives the half.
+    Raises UserError where there is nothing that can be read.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise UserError(f"input: no file or folder {str(path)!r}")
+    if path.is_dir() and not _is_input(path):
+        found = [(file.relative_to(path), file) for file in _walk(path)]
+        if not found:
+            raise UserError(f"input: no video in the folder {str(path)!r}; expected {' '.join(SUFFIXES)}")
+    elif _is_input(path):
+        found = [(Path(path.name), path)]
+    else:
+        raise UserError(f"input: {path.name!r} is no video: expected {' '.join(SUFFIXES)}")
+    halves: dict[Half, Path] = {}
+    for name, file in found:
+        stem = name.as_posix() if file.is_dir() else name.with_suffix("").as_posix()
+        half = Half(stem, 2 if re.match(r"2(_|$)", name.stem) else 1)
+        if half in halves:
+            raise UserError(f"input: {halves[half]} and {file} differ only in their suffix; rename one")
+        halves[half] = file
+    return list(halves.items())
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Yield what can be read below a folder, in order, without looking into folders of pictures."""
+    for path in sorted(folder.iterdir()):
+        if _is_input(path):
+            yield path
+        elif path.is_dir():
+            yield from _walk(path)
+
+
+def _is_input(path: Path) -> bool:
+    if path.name.startswith("."):
+        return False
+    if path.is_dir():
+        return (path / "000000.jpg").is_file()
+    return path.suffix.lower() in SUFFIXES

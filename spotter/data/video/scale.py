@@ -1,0 +1,37 @@
+"""Turn decoded pictures into RGB of a wanted size, standing upright."""
+
+from __future__ import annotations
+
+import numpy as np
+from av.video.frame import VideoFrame
+from av.video.reformatter import Interpolation, VideoReformatter
+from numpy.typing import NDArray
+
+Pictures = NDArray[np.uint8]
+
+
+def upright_size(frame: VideoFrame) -> tuple[int, int]:
+    """Return the height and width of a decoded picture when it stands upright."""
+    return (frame.height, frame.width) if frame.rotation // 90 % 2 == 0 else (frame.width, frame.height)
+
+
+class Scaler:
+    """Write decoded pictures where they are wanted; cheapest when all are of one size."""
+
+    def __init__(self) -> None:
+        self._reformatter = VideoReformatter()
+
+    def __call__(self, frame: VideoFrame, out: Pictures) -> None:
+        """Write a picture into ``out``, (H, W, 3), scaled to its size."""
+        turned = frame.rotation // 90 % 4
+        height, width = out.shape[:2] if turned % 2 == 0 else (out.shape[1], out.shape[0])
+        # One thread: a scaler's own threads would outnumber the cores, and die in a fork.
+        scaled = self._reformatter.reformat(
+            frame, width, height, "rgb24", interpolation=Interpolation.BILINEAR, threads=1
+        )
+        plane = scaled.planes[0]
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[:height, : 3 * width]
+        if turned:
+            out[:] = np.rot90(rows.reshape(height, width, 3), turned)
+        else:
+            out.reshape(height, 3 * width)[:] = rows

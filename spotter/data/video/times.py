@@ -1,0 +1,85 @@
+"""Which picture of a half is shown at which time: exact arithmetic on rates and presentation times."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spotter.errors import UserError
+
+Numbers = NDArray[np.int64]
+
+
+def exact_fps(value: float | str | Fraction, key: str = "fps") -> Fraction:
+    """Return frames per second as the fraction that is meant: 2.083333 is 25/12, 29.97003 is 30000/1001.
+
+    Raises UserError naming ``key`` for anything but a positive number or a fraction.
+    """
+    try:
+        fps = Fraction(value)
+    except (TypeError, ValueError, OverflowError, ZeroDivisionError):
+        fps = Fraction(0)
+    if fps <= 0 or isinstance(value, bool):
+        raise UserError(f"{key}: expected a positive number or a fraction such as 25/12, found {value!r}")
+    simple = fps.limit_denominator(1001)
+    return simple if abs(simple - fps) < fps / 1_000_000 else fps.limit_denominator(1_000_000)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Times:
+    """Hold when the pictures of a half are shown, the first at 0.
+
+    count : number of pictures
+    unit : seconds of a tick
+    ticks : (count,) ascending ticks of every picture; None where picture n is shown at tick n
+    """
+
+    count: int
+    unit: Fraction
+    ticks: Numbers | None = None
+
+    @classmethod
+    def regular(cls, count: int, fps: Fraction) -> Times:
+        """Return the times of pictures at a fixed rate."""
+        return cls(count, 1 / fps)
+
+    @classmethod
+    def stamped(cls, stamps: Numbers, unit: Fraction) -> Times:
+        """Return the times of pictures with presentation stamps, ascending, in units of seconds."""
+        return cls(len(stamps), unit, stamps - stamps[0])
+
+    def seconds(self, number: int) -> float:
+        """Return when a picture is shown."""
+        return float((number if self.ticks is None else int(self.ticks[number])) * self.unit)
+
+    @property
+    def fps(self) -> Fraction:
+        """Return the rate; of pictures at uneven distances that of the commonest one."""
+        return 1 / (self._step() * self.unit)
+
+    def frames(self, fps: Fraction) -> int:
+        """Return how many frames i >= 0 at ``fps`` lie at most half a picture behind the last picture."""
+        last = self.count - 1 if self.ticks is None else int(self.ticks[-1])
+        end = (2 * last + (self._step() if self.count > 1 else 0)) * self.unit / 2
+        return int(end * fps) + 1
+
+    def nearest(self, frames: Sequence[int] | Numbers, fps: Fraction) -> Numbers:
+        """Return the picture nearest to time i / ``fps`` of every frame i; of two equally near the earlier one."""
+        ratio = 1 / (fps * self.unit)
+        scaled, unit = np.asarray(frames, np.int64) * ratio.numerator, ratio.denominator  # tick i is scaled / unit
+        if self.ticks is None:
+            return np.clip(-((unit - 2 * scaled) // (2 * unit)), 0, self.count - 1)
+        after = np.searchsorted(self.ticks, -(-scaled // unit)).clip(0, self.count - 1)
+        before = (after - 1).clip(0)
+        nearer = 2 * scaled <= (self.ticks[before] + self.ticks[after]) * unit
+        return np.where(nearer, before, after)
+
+    def _step(self) -> int:
+        """Return the ticks between a picture and the next."""
+        if self.ticks is None or self.count < 2:
+            return 1
+        return max(1, int(np.median(np.diff(self.ticks))))

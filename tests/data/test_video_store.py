@@ -1,0 +1,160 @@
+"""Prepared stores and folders of JPEG pictures: any step, any part, and nothing half-written passes for whole."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import simplejpeg
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spotter.data.video.jpegs import JpegFolder
+from spotter.data.video.prepare import encode
+from spotter.data.video.store import Header, Store, StoreWriter, store_name, writing
+from spotter.errors import UserError
+from tests.data.videos import burn, numbers_of
+
+HEADER = Header("25", 64, 96, 90, "a.mkv", 123)
+
+
+def write_store(path: Path, count: int = 40, header: Header = HEADER) -> Path:
+    with writing(path) as file:
+        writer = StoreWriter(file)
+        for number in range(count):
+            writer.add(encode(burn(number, 64, 96), 90))
+        writer.finish(header, replaced=3)
+    return path
+
+
+def write_folder(path: Path, count: int = 40, rate: str | None = "25") -> Path:
+    path.mkdir(parents=True)
+    for number in range(count):
+        (path / f"{number:06d}.jpg").write_bytes(simplejpeg.encode_jpeg(burn(number), 95, colorsubsampling="420"))
+    if rate is not None:
+        (path / "fps.txt").write_text(rate)
+    return path
+
+
+def read(reader: Store | JpegFolder, numbers: list[int]) -> list[int]:
+    out = np.zeros((len(numbers), 64, 96, 3), np.uint8)
+    reader.read(np.array(numbers, np.int64), out)
+    return numbers_of(out)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return Store(write_store(tmp_path_factory.mktemp("store") / "1_64p_25fps.frames"))
+
+
+@given(st.lists(st.integers(0, 39), max_size=12).map(sorted))
+def test_any_pictures_come_back(store: Store, numbers: list[int]) -> None:
+    assert read(store, numbers) == numbers
+
+
+def test_header_comes_back(store: Store) -> None:
+    assert (store.header.count, store.header.replaced, store.header.source) == (40, 3, "a.mkv")
+    assert (store.times.fps, store.times.count, store.height, store.width) == (25, 40, 64, 96)
+    assert store_name(1, 224, Fraction(25, 12)) == "1_224p_25-12fps.frames"
+
+
+@pytest.mark.parametrize("kind", ["store", "folder"])
+def test_a_part_is_cut_out(store: Store, tmp_path: Path, kind: str) -> None:
+    reader = store if kind == "store" else JpegFolder(write_folder(tmp_path / "1", 10))
+    whole, part = np.zeros((5, 64, 96, 3), np.uint8), np.zeros((5, 40, 32, 3), np.uint8)
+    reader.read(np.arange(5), whole)
+    reader.read(np.arange(5), part, (slice(10, 50), slice(64, 96)))
+    np.testing.assert_array_equal(part, whole[:, 10:50, 64:96])
+
+
+def test_a_store_that_was_cut_off_is_recognised_wherever_it_was(tmp_path: Path) -> None:
+    path = write_store(tmp_path / "a.frames", count=3)
+    whole = path.read_bytes()
+    for length in [0, 1, 8, *range(9, len(whole), 97), len(whole) - 1]:
+        path.write_bytes(whole[:length])
+        with pytest.raises(UserError, match=r"a\.frames: is damaged or was not written to its end; make it again"):
+            Store(path)
+    path.write_bytes(whole[:50] + whole[51:])
+    with pytest.raises(UserError, match="is damaged"):
+        Store(path)
+
+
+def test_writing_leaves_nothing_behind_when_it_fails(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "a.frames"
+
+    def interrupted() -> None:
+        with writing(path) as file:
+            StoreWriter(file).add(b"half of it")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert list(path.parent.iterdir()) == []
+
+
+def test_damaged_pictures_and_tables_are_named(tmp_path: Path) -> None:
+    path = write_store(tmp_path / "a.frames")
+    content = bytearray(path.read_bytes())
+    table = int.from_bytes(content[-24:-16], "little")
+    begin = int.from_bytes(content[table + 8 * 7 : table + 8 * 8], "little")
+    path.write_bytes(content[:begin] + bytes(300) + content[begin + 300 :])
+    store = Store(path)
+    assert read(store, [5, 6, 9]) == [5, 6, 9]
+    with pytest.raises(UserError, match=r"a\.frames: picture 7 is damaged"):
+        read(store, [5, 6, 7, 8])
+    content[table + 8 * 3] ^= 0xFF
+    content[table + 8 * 3 + 6] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="its table of pictures is damaged"):
+        read(Store(path), [2, 3])
+
+
+def test_a_store_that_changes_is_noticed(tmp_path: Path) -> None:
+    store = Store(write_store(tmp_path / "a.frames"))
+    write_store(tmp_path / "a.frames", count=20)
+    with pytest.raises(UserError, match="has changed since it was opened"):
+        read(store, [1])
+
+
+def test_other_versions_and_missing_stores_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such store"):
+        Store(tmp_path / "gone.frames")
+    with pytest.raises(UserError, match="is of version 9, this spotter reads 1"):
+        Store(write_store(tmp_path / "a.frames", 2, Header("25", 64, 96, 90, "a", 1, version=9)))
+
+
+def test_a_folder_of_pictures(tmp_path: Path) -> None:
+    folder = JpegFolder(write_folder(tmp_path / "1", rate="2.0833333333333335\n"))
+    assert (folder.times.fps, folder.times.count, folder.height, folder.width) == (Fraction(25, 12), 40, 64, 96)
+    assert read(folder, [0, 7, 39]) == [0, 7, 39]
+
+
+@pytest.mark.parametrize(
+    ("rate", "lost", "message"),
+    [
+        (None, None, r"fps\.txt: no such file; write the pictures a second into it"),
+        ("fast", None, r"fps\.txt: expected a positive number"),
+        ("25", "000003.jpg", r"lacks 000003\.jpg"),
+        ("25", "000000.jpg", r"lacks 000000\.jpg"),
+    ],
+)
+def test_incomplete_folders_are_refused(tmp_path: Path, rate: str | None, lost: str | None, message: str) -> None:
+    folder = write_folder(tmp_path / "1", 5, rate)
+    if lost:
+        (folder / lost).unlink()
+    with pytest.raises(UserError, match=message):
+        JpegFolder(folder)
+
+
+def test_damaged_and_odd_pictures_of_a_folder_are_named(tmp_path: Path) -> None:
+    folder = JpegFolder(write_folder(tmp_path / "1", 5))
+    (folder.path / "000002.jpg").write_bytes(folder.jpeg(2)[:300])
+    (folder.path / "000003.jpg").write_bytes(simplejpeg.encode_jpeg(burn(3, 32, 96)))
+    for number in (2, 3):
+        with pytest.raises(UserError, match=rf"00000{number}\.jpg: .*extract the half again"):
+            read(folder, [number])
+    (folder.path / "000000.jpg").write_text("no picture")
+    with pytest.raises(UserError, match=r"000000\.jpg: not a JPEG picture"):
+        JpegFolder(folder.path)

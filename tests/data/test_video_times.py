@@ -1,0 +1,85 @@
+"""Rules of times: which picture a frame shows, and how many frames a half has."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spotter.data.video.times import Times, exact_fps
+from spotter.errors import UserError
+
+RATES = st.sampled_from(["1", "2", "25/12", "25/2", "25", "30000/1001", "30", "50", "60000/1001"]).map(Fraction)
+UNITS = st.sampled_from([Fraction(1, d) for d in (1000, 12800, 30000, 90000, 1_000_000)])
+
+
+@pytest.mark.parametrize(
+    ("given_", "meant"),
+    [
+        (25, "25"),
+        (2.0833333333333335, "25/12"),
+        ("25/12", "25/12"),
+        ("2.0833333", "25/12"),
+        (29.97002997, "30000/1001"),
+        (29.97, "2997/100"),
+        (12.5, "25/2"),
+        (Fraction(50), "50"),
+    ],
+)
+def test_rates_are_the_fractions_that_are_meant(given_: float | str | Fraction, meant: str) -> None:
+    assert exact_fps(given_) == Fraction(meant)
+
+
+@pytest.mark.parametrize("wrong", [0, -1, "fast", "", "1/0", float("nan"), float("inf"), None, True, [2]])
+def test_other_rates_are_refused(wrong: object) -> None:
+    with pytest.raises(UserError, match=r"data\.fps: expected a positive number"):
+        exact_fps(wrong, "data.fps")  # type: ignore[arg-type]
+
+
+def nearest_by_hand(times: list[Fraction], frame: int, fps: Fraction) -> int:
+    return min(range(len(times)), key=lambda n: (abs(times[n] - frame / fps), n))
+
+
+@given(st.lists(st.integers(1, 5000), max_size=60), st.integers(-(10**6), 10**10), UNITS, RATES, st.data())
+def test_nearest_picture_of_stamped_times(
+    gaps: list[int], first: int, unit: Fraction, fps: Fraction, data: st.DataObject
+) -> None:
+    stamps = np.cumsum([first, *gaps])
+    times = Times.stamped(stamps, unit)
+    frames = data.draw(st.lists(st.integers(0, 2 * times.frames(fps)), min_size=1, max_size=20).map(sorted))
+    exact = [int(stamp - first) * unit for stamp in stamps]
+    assert times.nearest(frames, fps).tolist() == [nearest_by_hand(exact, frame, fps) for frame in frames]
+
+
+@given(st.integers(1, 200), RATES, RATES)
+def test_regular_times_are_stamped_times(count: int, rate: Fraction, fps: Fraction) -> None:
+    regular, stamped = Times.regular(count, rate), Times.stamped(np.arange(count), 1 / rate)
+    frames = range(2 * regular.frames(fps))
+    assert regular.nearest(frames, fps).tolist() == stamped.nearest(frames, fps).tolist()
+    assert (regular.frames(fps), regular.fps) == (stamped.frames(fps), stamped.fps)
+
+
+@given(st.integers(2, 5000))
+def test_lengths_at_the_rates_of_e2e_spot(count: int) -> None:
+    times = Times.regular(count, Fraction(25))
+    assert times.frames(Fraction(25)) == count
+    assert times.frames(Fraction(25, 12)) == -(-count // 12)
+    assert times.nearest(range(times.frames(Fraction(25, 12))), Fraction(25, 12)).tolist() == [*range(0, count, 12)]
+
+
+@given(st.lists(st.integers(1, 100), min_size=1, max_size=60), UNITS, RATES)
+def test_frames_end_with_the_last_picture(gaps: list[int], unit: Fraction, fps: Fraction) -> None:
+    times = Times.stamped(np.cumsum([0, *gaps]), unit)
+    frames, half = times.frames(fps), max(1, int(np.median(gaps))) * unit / 2
+    last = sum(gaps) * unit
+    assert (frames - 1) / fps <= last + half < frames / fps
+    numbers = times.nearest(range(frames), fps)
+    assert (np.diff(numbers) >= 0).all()
+
+
+def test_a_single_picture_is_one_frame() -> None:
+    assert Times.stamped(np.array([77]), Fraction(1, 1000)).frames(Fraction(25)) == 1
+    assert Times.regular(1, Fraction(2)).frames(Fraction(25)) == 1

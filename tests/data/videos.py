@@ -1,0 +1,110 @@
+"""Videos for tests: every picture carries its number as dark and light blocks, so that it can be told after scaling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+BITS = 12  # 3 rows of 4 blocks
+
+
+def burn(number: int, height: int = 64, width: int = 96) -> NDArray[np.uint8]:
+    """Return a picture that shows ``number`` over a background that differs from picture to picture."""
+    bits = np.array([number >> bit & 1 for bit in range(BITS)], np.uint8).reshape(3, 4) * 175 + 40
+    rows, columns = np.arange(height) * 3 // height, np.arange(width) * 4 // width
+    picture = np.repeat(bits[rows][:, columns, None], 3, axis=2)
+    picture[: height // 8, :, 0] ^= np.uint8(number * 37 % 64)  # a changing edge, so that pictures differ in detail
+    return picture
+
+
+def number_of(picture: NDArray[np.uint8]) -> int:
+    """Read the number that a picture shows, from the middle of its blocks."""
+    height, width = picture.shape[:2]
+    rows, columns = (np.arange(3) * 2 + 1) * height // 6, (np.arange(4) * 2 + 1) * width // 8
+    middle = picture[rows][:, columns].mean(axis=2)
+    return sum(1 << i for i, value in enumerate(middle.ravel()) if value > 127)
+
+
+def numbers_of(pictures: NDArray[np.uint8]) -> list[int]:
+    """Read the numbers of pictures, (n, H, W, 3)."""
+    return [number_of(picture) for picture in pictures]
+
+
+def write_video(
+    path: Path,
+    count: int,
+    fps: float | Fraction = 25,
+    size: tuple[int, int] = (64, 96),
+    gop: int = 12,
+    b_frames: int = 2,
+    codec: str = "libx264",
+    start: float = 0.0,
+    stamps: Sequence[float] | None = None,
+    audio: bool = False,
+    rotation: int = 0,
+    options: dict[str, str] | None = None,
+    container_options: dict[str, str] | None = None,
+) -> Path:
+    """Write ``count`` numbered pictures; ``stamps`` are the seconds of each where the rate varies."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rate = Fraction(fps).limit_denominator(1001)
+    with av.open(str(path), "w", container_options=container_options or {}) as container:
+        stream = container.add_stream(codec, rate=rate)
+        stream.height, stream.width = size
+        stream.pix_fmt = "yuv420p" if codec != "mjpeg" else "yuvj420p"
+        if size[1] % 2 or size[0] % 2:
+            stream.pix_fmt = "yuv444p"
+        unit = 1 / rate if stamps is None and not start else Fraction(1, 90000)
+        stream.time_base = stream.codec_context.time_base = unit
+        stream.gop_size = gop
+        stream.codec_context.max_b_frames = b_frames
+        x264 = {"preset": "ultrafast", "bf": str(b_frames), "sc_threshold": "0", "crf": "20"}
+        stream.options = {**(x264 if codec == "libx264" else {}), **(options or {})}
+        if rotation:
+            stream.set_display_rotation(rotation)
+        sound = container.add_stream("aac", rate=8000) if audio else None
+        for number in range(count):
+            frame = av.VideoFrame.from_ndarray(burn(number, *size), "rgb24")
+            seconds = Fraction(number) / rate if stamps is None else Fraction(stamps[number])
+            frame.pts, frame.time_base = round((seconds + Fraction(start)) / unit), unit
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+        if sound is not None:
+            write_sound(container, sound, count / float(rate))
+    return path
+
+
+def write_sound(container: av.container.OutputContainer, stream: av.audio.stream.AudioStream, seconds: float) -> None:
+    """Write silence."""
+    for i in range(int(seconds * 8000) // 1024 + 1):
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+        frame.sample_rate, frame.pts, frame.time_base = 8000, i * 1024, Fraction(1, 8000)
+        container.mux(stream.encode(frame))
+    container.mux(stream.encode())
+
+
+def write_audio(path: Path) -> Path:
+    """Write a file that holds sound alone."""
+    with av.open(str(path), "w") as container:
+        write_sound(container, container.add_stream("aac", rate=8000), 1.0)
+    return path
+
+
+def damage(path: Path, begin: float, end: float) -> Path:
+    """Overwrite a part of a file, given as fractions of it, with zeros."""
+    content = bytearray(path.read_bytes())
+    first, last = int(begin * len(content)), int(end * len(content))
+    content[first:last] = bytes(last - first)
+    path.write_bytes(content)
+    return path
+
+
+def cut_off(path: Path, part: float) -> Path:
+    """Leave only the first part of a file."""
+    path.write_bytes(path.read_bytes()[: int(part * path.stat().st_size)])
+    return path
