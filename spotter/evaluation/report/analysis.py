@@ -1,0 +1,112 @@
+"""All numbers that a report shows of scored predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from spotter.evaluation.average_map import TOLERANCES, average_map, average_precision, precision_recall
+from spotter.evaluation.errors import ERRORS, RIGHT, ErrorAnalysis, Floats, Ints, Sorted
+from spotter.evaluation.form import place
+from spotter.evaluation.pool import ALL, SHOWN, THRESHOLDS, UNSHOWN
+from spotter.spots import Half, Predictions, Spots
+from spotter.tasks import Task
+
+JUDGED = (1, 2, 5, 10, 30)  # tolerances, in seconds, at which errors are sorted
+DELTAS = tuple(range(1, 61))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """Hold what is wrong at one tolerance.
+
+    threshold : number of the metric's threshold with the best F1 over all classes
+    precision, recall : (C + 1, 200) at the metric's thresholds; the last row is of all classes together
+    costs : for each of ``ERRORS`` what the AP of each class gains without it, (2, C): in the score that the task is
+        judged by, and in the mAP at this tolerance
+    """
+
+    tolerance: int
+    errors: Sorted
+    threshold: int
+    precision: Floats
+    recall: Floats
+    costs: dict[str, Floats]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Analysis:
+    """Hold the scores, curves and errors of predictions.
+
+    spots : (3, C), how many events each class has: all, shown, unshown
+    delta : (60, 3, C), AP at tolerances of 1 … 60 s
+    """
+
+    form: Mapping[str, Any]
+    errors: ErrorAnalysis
+    judged: tuple[Judged, ...]
+    spots: Ints
+    delta: Floats
+
+    @property
+    def default(self) -> Judged:
+        """Return what is wrong at the largest judged tolerance that the task's own score contains."""
+        tolerances = monitored_tolerances(self.errors.task)
+        return next(judged for judged in reversed(self.judged) if judged.tolerance <= tolerances[-1])
+
+    def fates(self, judged: Judged) -> Ints:
+        """Return the fate of every event at the threshold of ``judged``."""
+        return self.errors.fates(judged.errors, float(THRESHOLDS[judged.threshold]))
+
+    def causes(self, judged: Judged) -> Ints:
+        """Count detections that reach the threshold by (class, cause)."""
+        table = np.zeros((len(self.errors.task.classes), 5), np.int64)
+        shown = self.errors.detections.value >= THRESHOLDS[judged.threshold]
+        np.add.at(table, (self.errors.detections.label[shown], judged.errors.cause[shown]), 1)
+        return table
+
+
+def analyse(
+    labels: Mapping[Half, Spots],
+    predictions: Mapping[Half, Predictions],
+    task: Task,
+    form: Mapping[str, Any] | None = None,
+) -> Analysis:
+    """Score predictions and sort their errors; a ``form`` of scores that is known already is not computed again."""
+    if form is None or not set(TOLERANCES) <= set(form):
+        form = {**average_map(labels, predictions, task), **(form or {})}
+    errors = ErrorAnalysis(labels, predictions, task)
+    judged = tuple(_judge(errors, tolerance) for tolerance in JUDGED)
+    return Analysis(
+        form, errors, judged, errors.pool.events[[ALL, SHOWN, UNSHOWN]], average_precision(errors.pool, DELTAS)
+    )
+
+
+def monitored_tolerances(task: Task) -> tuple[int, ...]:
+    """Return the tolerances of the score that the task is judged by."""
+    return TOLERANCES[place(task.monitor)[0]]
+
+
+def _judge(errors: ErrorAnalysis, tolerance: int) -> Judged:
+    found = errors.sort(tolerance)
+    threshold = errors.best_threshold(found)
+    precision, recall = (curves[ALL] for curves in precision_recall(errors.pool, tolerance))
+    right = errors.pool.reaching(found.cause == RIGHT)[ALL].sum(axis=0)
+    together = right / np.maximum(errors.pool.detections[ALL].sum(axis=0), 1), right / max(len(errors.events), 1)
+    own = monitored_tolerances(errors.task)
+    seconds = [*own, tolerance]
+    base = _both(errors.precision(seconds))
+    costs = {
+        error: _both(errors.without(error, found, float(THRESHOLDS[threshold]), seconds)) - base for error in ERRORS
+    }
+    precision, recall = (np.vstack([curves, both]) for curves, both in zip((precision, recall), together, strict=True))
+    return Judged(tolerance, found, threshold, precision, recall, costs)
+
+
+def _both(precision: Floats) -> Floats:
+    """Return the average over all tolerances but the last, as the metric averages, and the last: (2, C)."""
+    *own, at = precision
+    return np.stack([np.trapezoid(own, axis=0) / (len(own) - 1) if len(own) > 1 else own[0], at])

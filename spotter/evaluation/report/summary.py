@@ -1,0 +1,101 @@
+"""What a report says in words and single numbers, as one JSON document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spotter.evaluation.errors import AROUND, ERRORS
+from spotter.evaluation.form import place
+from spotter.evaluation.report.analysis import JUDGED, Analysis
+from spotter.evaluation.report.published import official_split, published
+from spotter.spots import Half
+from spotter.tasks import Task
+
+METHODS = {"nms": "hard NMS", "soft_nms": "soft NMS"}
+UNSCORED_THRESHOLD = 40  # of 199, about 0.2
+
+
+def summary_of(
+    task: Task, halves: Sequence[Half], analysis: Analysis | None, form: Mapping[str, Any] | None, split: str | None
+) -> dict[str, Any]:
+    """Return all that needs no spots: names, scores, how others score, curves, and what each cause costs."""
+    games = {half.game for half in halves}
+    official = official_split(task, games)
+    form = form or {}
+    return {
+        "classes": list(task.classes),
+        "monitor": list(place(task.monitor)),
+        "subtitle": _subtitle(task, halves, official or split),
+        "scored": f"{_count(len(games), 'game')}, in percent; equal to the official evaluator's to the last bit.",
+        "form": analysis and {name: analysis.form[name] for name in analysis.form if name != "postprocess"},
+        "postprocess": postprocess_text(form.get("postprocess") or {}, task),
+        "published": published(task, official),
+        "unpublished": _unpublished(task, official),
+        "halves": [{"game": half.game, "number": half.number} for half in halves],
+        "tolerances": JUDGED,
+        "tolerance": analysis.default.tolerance if analysis else JUDGED[0],
+        "around": AROUND,
+        "threshold": UNSCORED_THRESHOLD,
+        "spots": analysis and analysis.spots.tolist(),
+        "delta": analysis and _rounded(analysis.delta),
+        "judged": analysis and _judged(analysis),
+    }
+
+
+def postprocess_text(postprocess: Mapping[str, Any], task: Task) -> str:
+    """Return a suppression's settings as a phrase, empty if there are none."""
+    known = dict(postprocess)
+    if not known:
+        return ""
+    method = str(known.pop("method", ""))
+    words = [METHODS.get(method, method)]
+    window = known.pop("window", None)
+    if isinstance(window, Sequence) and len(window) == len(task.classes):
+        words.append(
+            "windows " + ", ".join(f"{name} {_seconds(w)}" for name, w in zip(task.classes, window, strict=True))
+        )
+    elif window is not None:
+        words.append(f"window {_seconds(window)}")
+    words += [f"{key.replace('_', ' ')} {value}" for key, value in known.items()]
+    return ", ".join(word for word in words if word)
+
+
+def _seconds(window: object) -> str:
+    return f"{window:g} s" if isinstance(window, int | float) else str(window)
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
+def _subtitle(task: Task, halves: Sequence[Half], split: str | None) -> str:
+    games = len({half.game for half in halves})
+    parts = [task.name, f"{split} split" if split else "", _count(games, "game")]
+    return " · ".join(part for part in parts if part)
+
+
+def _unpublished(task: Task, split: str | None) -> str:
+    if split is None:
+        return "These games are not an official split, so there is nothing to compare with."
+    return f"No checked published scores are known for the {split} split of {task.name}."
+
+
+def _judged(analysis: Analysis) -> dict[int, dict[str, Any]]:
+    """Return by tolerance its threshold, its mAP, and what each error costs: in total and by class, in two scores."""
+    return {
+        judged.tolerance: {
+            "threshold": judged.threshold,
+            "costs": {
+                error: [[_rounded(row.mean()), _rounded(row)] for row in judged.costs[error]] for error in ERRORS
+            },
+        }
+        for judged in analysis.judged
+    }
+
+
+def _rounded(values: NDArray[np.float64] | np.float64) -> Any:
+    return np.round(values, 5).tolist()

@@ -1,0 +1,44 @@
+"""Make the screenshots of the report again: python tests/screenshots.py FOLDER [REPORT.html]
+
+Without a report, one on simulated matches is photographed. It needs Chromium and its driver.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "evaluation"))
+
+from reports import V2, chromium, matches
+
+from spotter.evaluation.report import write_report
+
+SCREENS = {"laptop": (1280, 860), "phone": (390, 844)}
+SECTIONS = ("scores", "classes", "curves", "errors", "timeline")
+
+
+def main(folder: Path, report: Path | None = None) -> None:
+    """Photograph every section of a report on two screens, light and dark."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as temporary, chromium() as page:
+        if report is None:
+            report = Path(temporary, "report.html")
+            labels, predictions = matches(V2, 4, spots=100)
+            form = {"postprocess": {"method": "soft_nms", "window": 4.0, "threshold": 0.001}}
+            write_report(report, predictions, V2, labels, form=form, title="transformer-demo")
+        for screen, (width, height) in SCREENS.items():
+            for theme in ("light", "dark"):
+                page.open(report, width=width, height=height, dark=theme == "dark", scale=2)
+                shown = page("return [...document.querySelectorAll('main section:not([hidden])')].map(s => s.id)")
+                for section in (name for name in SECTIONS if name in shown):
+                    page("document.getElementById(arguments[0]).scrollIntoView({behavior: 'instant'})", section)
+                    page.wait("return new Promise(done => setTimeout(() => done(true), 1200))")
+                    page.driver.save_screenshot(str(folder / f"report-{section}-{screen}-{theme}.png"))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) not in (2, 3):
+        sys.exit(__doc__)
+    main(*map(Path, sys.argv[1:]))
