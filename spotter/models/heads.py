@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from spotter.batch import Batch, Output
+from spotter.errors import UserError
 from spotter.models import losses
 
 DISPLACEMENTS = ("huber", "gaussian", "none")
@@ -42,6 +43,9 @@ class DenseHead(nn.Module):
         super().__init__()
         if displacement not in DISPLACEMENTS:
             raise ValueError(f"model.head.displacement: {displacement!r}: give one of {', '.join(DISPLACEMENTS)}")
+        if width == 0:
+            said = "mstcn and asformer end in class scores; take gru, deeper_gru or none with this head"
+            raise UserError(f"model.network.temporal: {said}")
         self.kind, self.reach, self.displacement_weight = displacement, reach, displacement_weight
         self.huber_delta = huber_delta
         self.positive_share, self.focal_gamma = positive_share, focal_gamma
@@ -127,3 +131,47 @@ class WindowHead(nn.Module):
     def predict(self, output: Output) -> tuple[Tensor, None]:
         """Return the logits (B, N, K) without the background; windows have no displacement."""
         return output["logits"][..., 1:], None
+
+
+class FrameHead(nn.Module):
+    """Say of every frame which class it is, background or one of K: a softmax, as in E2E-Spot (Hong et al., 2022).
+
+    width : of the tokens; 0 if the network ends in class scores (stages, B, T, 1 + K), all of which are trained
+    foreground_weight : of every class against the background in the loss
+    dropout : of the tokens; the original has none where it has no temporal head
+
+    Mixed clips make targets distributions over classes, and torch has two weighted means: for distributions it divides
+    by the number of frames, for class numbers by the sum of their weights, which makes up to ``foreground_weight`` of
+    difference. Here it is the first for all, so that losses of training and validation can be compared.
+    """
+
+    soft_targets = ("classes",)
+    weight: Tensor
+
+    def __init__(self, width: int, classes: int, foreground_weight: float = 5.0, dropout: float = 0.5) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.classes = nn.Linear(width, 1 + classes) if width else nn.Identity()
+        weight = torch.full((1 + classes,), float(foreground_weight))
+        weight[0] = 1.0
+        self.register_buffer("weight", weight, persistent=False)
+
+    def forward(self, tokens: Tensor) -> Output:
+        """Return logits (B, T, 1 + K), with a leading dimension for stages where the network has such."""
+        if isinstance(self.classes, nn.Linear):
+            tokens = self.classes(self.dropout(tokens))
+        return Output(logits=tokens.float())
+
+    def loss(self, output: Output, batch: Batch, mixed: Tensor | None = None) -> dict[str, Tensor]:
+        """Return the ``loss``, summed over stages."""
+        stages = output["logits"] if output["logits"].dim() == 4 else output["logits"][None]
+        target = batch["targets"]["classes"]
+        each = [losses.soft_cross_entropy(logits, target, self.weight, batch["valid"]) for logits in stages]
+        return {"loss": torch.stack(each).sum()}
+
+    def predict(self, output: Output) -> tuple[Tensor, None]:
+        """Return logits (B, T, K) of the last stage, whose sigmoid is the class's share of the softmax."""
+        logits = output["logits"] if output["logits"].dim() == 3 else output["logits"][-1]
+        own = torch.eye(logits.shape[-1], dtype=torch.bool, device=logits.device)[1:]  # (K, 1 + K)
+        others = logits[..., None, :].masked_fill(own, -math.inf).logsumexp(-1)  # (B, T, K), of all other classes
+        return logits[..., 1:] - others, None

@@ -23,6 +23,16 @@ def balanced_bce(
     return masked_mean(loss, valid.expand_as(loss))
 
 
+def soft_cross_entropy(logits: Tensor, target: Tensor, weight: Tensor, valid: Tensor) -> Tensor:
+    """Return the mean over frames of the cross-entropy with a distribution, each class with its weight.
+
+    logits, target : (…, A, C), each target sums to 1; weight : (C,); valid : (…, A) bool
+
+    As in torch for such targets, the mean is over frames; the sum of their weights does not divide it.
+    """
+    return masked_mean(-(weight * target * logits.log_softmax(-1)).sum(-1), valid.expand(logits.shape[:-1]))
+
+
 def huber(error: Tensor, counts: Tensor, delta: float) -> Tensor:
     """Return the mean Huber loss divided by ``delta``, over the anchors that count; both (B, A, K)."""
     loss = F.huber_loss(error, torch.zeros_like(error), reduction="none", delta=delta) / delta

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spotter.data.targets import DenseTargets, WindowTargets
+from spotter.data.targets import DenseTargets, FrameTargets, WindowTargets
+from spotter.errors import UserError
 from spotter.spots import Spots
 
 CLASSES = 3
@@ -115,3 +117,28 @@ def slow_window(spots: Spots, start: int, window: int, fps: float, offset: float
 
 def test_windows_expect_a_class_as_often_as_windows_hold_a_spot() -> None:
     np.testing.assert_allclose(WindowTargets(7).rates(np.array([0, 10]), 2700, 1.0), [0, 70 / 2700])
+
+
+@given(spots(), st.integers(-20, 80), st.integers(1, 20), RATES, OFFSETS, st.integers(0, 3))
+def test_frames_carry_the_last_spot_that_is_near(
+    spots: Spots, start: int, clip_len: int, fps: float, offset: float, dilate: int
+) -> None:
+    made = FrameTargets(dilate)(spots, CLASSES, start, clip_len, fps, offset)["classes"]
+    assert (made.shape, made.dtype) == ((clip_len, 1 + CLASSES), np.float32)
+    later = sorted(range(len(spots)), key=lambda i: spots.time[i])
+    for frame in range(clip_len):
+        own = 0
+        for i in later:
+            nearest = np.floor((spots.time[i] - offset) * fps + 0.5)
+            if abs(start + frame - nearest) <= dilate:
+                own = 1 + int(spots.label[i])
+        assert made[frame].tolist() == [float(label == own) for label in range(1 + CLASSES)]
+
+
+def test_a_spot_takes_its_nearest_frame_also_from_outside_the_clip() -> None:
+    spots = Spots(np.array([0, 1, 2]), np.array([0.9, 3.4, 9.6]), np.ones(3, bool))
+    frames = FrameTargets(1)(spots, CLASSES, 2, 8, 1.0, 0.0)["classes"].argmax(1)
+    assert frames.tolist() == [2, 2, 2, 0, 0, 0, 0, 3], "frames 2 to 9; the first spot's frames are 0 to 2"
+    np.testing.assert_allclose(FrameTargets(1).rates(np.array([0, 10]), 300, 1.0), [0, 0.1])
+    with pytest.raises(UserError, match="dilate"):
+        FrameTargets(-1)

@@ -10,8 +10,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.nn import functional as F
 
-from spotter.models.losses import balanced_bce, gaussian, huber, masked_mean
+from spotter.models.losses import balanced_bce, gaussian, huber, masked_mean, soft_cross_entropy
 
 
 def tensors(seed: int, *shape: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -84,3 +85,12 @@ def test_nothing_counted_is_zero_and_pulls_nowhere() -> None:
     none = torch.empty(0, 4, 2)
     assert float(masked_mean(none, none.bool())) == 0
     assert float(masked_mean(torch.tensor([1.0, 5.0, 9.0]), torch.tensor([True, False, True]))) == 5
+
+
+def test_soft_cross_entropy_is_what_torch_takes_of_distributions() -> None:
+    torch.manual_seed(0)
+    logits, target = torch.randn(2, 5, 4), torch.rand(2, 5, 4).softmax(-1)
+    weight, valid = torch.tensor([1.0, 5, 5, 5]), torch.tensor([[True] * 5, [True] * 2 + [False] * 3])
+    ours = soft_cross_entropy(logits, target, weight, valid)
+    torch.testing.assert_close(ours, F.cross_entropy(logits[valid], target[valid], weight=weight))
+    assert soft_cross_entropy(logits, target, weight, ~valid & valid) == 0
