@@ -114,20 +114,22 @@ class _MoveGated(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, moving: Tensor, taps: Tensor, count: int) -> Tensor:
-        old = halves(moving, count)
+        dtype = taps.dtype
+        # CPUs add what lies apart in memory far faster in single precision than in half.
+        old, taps = (each.float() if x.device.type == "cpu" else each for each in (halves(moving, count), taps))
         before, now, after = taps.view(-1, count, 2, 3, *taps.shape[2:]).unbind(3)  # (B, T, 2, H, W)
         gate = torch.empty_like(now).copy_(now)
         gate[:, 1:] += before[:, :-1]
         gate[:, :-1] += after[:, 1:]
-        gate = gate.tanh_().to(x.dtype)
+        gate = gate.tanh_().to(old.dtype)
         moved = old * gate[:, :, :, None]
         mixed = old - moved
         mixed[:, :-1, 0] += moved[:, 1:, 0]
         mixed[:, 1:, 1] += moved[:, :-1, 1]
         out = x.clone()
         out[:, : moving.shape[1]] = mixed.view_as(moving)
-        ctx.save_for_backward(moving, gate)
-        ctx.dtype = taps.dtype
+        ctx.save_for_backward(moving, gate.to(x.dtype))
+        ctx.dtype = dtype
         return out
 
     @staticmethod

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from spotter.errors import UsageError
+from spotter.models.allocator import keep_freed_memory
 from spotter.training.terminal import progress_bars
 
 
@@ -27,9 +28,11 @@ def build_trainer(cfg: DictConfig, progress: Sequence[pl.Callback] = ()) -> pl.T
     callbacks = [hydra.utils.instantiate(callback) for callback in cfg.callbacks.values() if callback]
     loggers = [hydra.utils.instantiate(logger) for logger in (cfg.get("logger") or {}).values() if logger]
     settings = plain(cfg.trainer)
+    gpu = settings["accelerator"] != "cpu" and torch.cuda.is_available()
     if settings.get("precision") == "auto":
-        gpu = settings["accelerator"] != "cpu" and torch.cuda.is_available() and torch.cuda.is_bf16_supported()
-        settings["precision"] = "bf16-mixed" if gpu else "32-true"
+        settings["precision"] = "bf16-mixed" if gpu and torch.cuda.is_bf16_supported() else "32-true"
+    if not gpu:
+        keep_freed_memory()
     bars = [] if progress else progress_bars()
     callbacks += [*progress, *bars]
     return hydra.utils.instantiate(
