@@ -1,7 +1,8 @@
 """Score predictions against labels: the official Average-mAP, tight and loose, and the mAP at 1 to 5 seconds.
 
 LABELS and PREDICTIONS are folders or zips that hold <league>/<season>/<game>/ with the task's label file and
-results_spotting.json. Every game that is scored must have predictions.
+results_spotting.json. Every game that is scored must have predictions. Several PREDICTIONS are compared: games are
+drawn again and again, the same for all, which gives every score and every difference to the first an interval.
 
   spotter evaluate /data/SoccerNet outputs/predictions/test --split test
   spotter evaluate labels.zip a/results_spotting.zip b/results_spotting.zip --json scores.json
@@ -10,6 +11,8 @@ results_spotting.json. Every game that is scored must have predictions.
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ import orjson
 from spotter.data.splits import SPLITS, load_splits
 from spotter.errors import UserError
 from spotter.evaluation.average_map import average_map
+from spotter.evaluation.bootstrap import RESAMPLES, compare
 from spotter.evaluation.files import find_games, read_labels, read_predictions
 from spotter.evaluation.write import PREDICTION_ZIP
 from spotter.files import atomic_write
@@ -37,6 +41,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="write the scores as JSON; of several PREDICTIONS, a mapping from each to its scores",
     )
+    parser.add_argument(
+        "--resamples",
+        metavar="N",
+        type=_count,
+        default=RESAMPLES,
+        help="how often games are drawn to compare several PREDICTIONS (default: %(default)s; 0: no intervals)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -44,10 +55,13 @@ def run(arguments: argparse.Namespace) -> int:
     task = Task.load(arguments.task)
     games = _games(arguments.labels, arguments.split, task)
     labels = read_labels(arguments.labels, games, task)
-    forms = {}
-    for root in arguments.predictions:
-        scores = average_map(labels, read_predictions(root, games, task), task)
-        forms[root] = {**scores, "postprocess": _postprocess(Path(root))}
+    forms: dict[str, dict[str, Any]] = {}
+    predictions = {root: read_predictions(root, games, task) for root in arguments.predictions}
+    for root, rows in predictions.items():
+        forms[root] = {**average_map(labels, rows, task), "postprocess": _postprocess(Path(root))}
+    if len(forms) > 1 and len(games) > 1 and arguments.resamples:
+        for root, drawn in compare(labels, predictions, task, arguments.resamples, _progress).items():
+            forms[root]["bootstrap"] = drawn
     if arguments.json is not None:
         content = forms if len(arguments.predictions) > 1 else forms[arguments.predictions[0]]
         atomic_write(arguments.json, orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
@@ -79,13 +93,28 @@ def _postprocess(root: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 0, found {text!r}")
+    return int(text)
+
+
+def _progress(tolerances: Sequence[float]) -> Iterable[float]:
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    return track(tolerances, "resampling", console=console, transient=True, disable=not console.is_terminal)
+
+
 def _show(forms: dict[str, dict[str, Any]]) -> None:
     from rich.console import Console
 
     from spotter.evaluation.table import form_table, summary_table  # here, for rich would slow down every message
 
+    console = Console(width=None if sys.stdout.isatty() else 120)
     if len(forms) > 1:
-        Console().print(summary_table(forms))
+        console.print(summary_table(forms))
         return
     for title, form in forms.items():
-        Console().print(form_table(form, title))
+        console.print(form_table(form, title))

@@ -17,6 +17,7 @@ TOLERANCES = {
     "loose": tuple(range(5, 61, 5)),
     **{f"at_{seconds}": (seconds,) for seconds in range(1, 6)},
 }
+SECONDS = sorted({tolerance for tolerances in TOLERANCES.values() for tolerance in tolerances})
 VIEWS = ("", "_shown", "_unshown")
 RECALLS = np.arange(11) / 10
 
@@ -26,10 +27,9 @@ def average_map(labels: Mapping[Half, Spots], predictions: Mapping[Half, Predict
 
     The halves scored are those of ``labels``; one that ``predictions`` lacks counts as without predictions.
     """
-    seconds = sorted({tolerance for tolerances in TOLERANCES.values() for tolerance in tolerances})
-    precision = average_precision(pool(labels, predictions, task), seconds)
+    precision = average_precision(pool(labels, predictions, task), SECONDS)
     form: dict[str, Any] = {
-        name: _scores(precision[[seconds.index(tolerance) for tolerance in tolerances]], task.classes)
+        name: _scores(precision[[SECONDS.index(tolerance) for tolerance in tolerances]], task.classes)
         for name, tolerances in TOLERANCES.items()
     }
     return {**form, "games": len({half.game for half in labels})}
@@ -41,6 +41,26 @@ def average_precision(pooled: Pool, tolerances: Sequence[float]) -> NDArray[np.f
     Its mean over classes is the mAP; a class without labels has AP 0.
     """
     return np.stack([_interpolate(*precision_recall(pooled, tolerance)) for tolerance in tolerances])
+
+
+def interpolated(
+    true: NDArray[np.float64], detections: NDArray[np.float64], events: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the AP (…,) of how many true positives and detections, both (…, 200), reach the metric's thresholds.
+
+    events : (…,) how many there are to find
+    """
+    return _interpolate(_ratio(true, detections), _ratio(true, events[..., None]))
+
+
+def averaged(precision: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what the AP of equally spaced tolerances, along the first axis, comes to.
+
+    The ends weigh half; a single tolerance stands for itself.
+    """
+    if len(precision) == 1:
+        return precision[0]
+    return np.cumsum((precision[:-1] + precision[1:]) / 2, axis=0)[-1] / (len(precision) - 1)
 
 
 def precision_recall(pooled: Pool, tolerance: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -78,7 +98,9 @@ def _turns(low: NDArray[np.int64], high: NDArray[np.int64]) -> list[NDArray[np.i
     return np.split(np.argsort(step, kind="stable"), np.cumsum(np.bincount(step))[:-1])
 
 
-def _ratio(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
+def _ratio(
+    part: NDArray[np.int64] | NDArray[np.float64], whole: NDArray[np.int64] | NDArray[np.float64]
+) -> NDArray[np.float64]:
     return np.divide(part, whole, out=np.zeros(part.shape), where=whole > 0)
 
 
@@ -90,16 +112,9 @@ def _interpolate(precision: NDArray[np.float64], recall: NDArray[np.float64]) ->
 
 
 def _scores(precision: NDArray[np.float64], classes: Sequence[str]) -> dict[str, Any]:
-    means, averages = _trapezoid(precision.mean(axis=-1)), _trapezoid(precision)
+    means, averages = averaged(precision.mean(axis=-1)), averaged(precision)
     if len(precision) > 1:
         means[UNSHOWN] = means[UNSHOWN] * 17 / 13  # official, whatever the task: 13 classes of v2 have unshown spots
     scores = {f"map{view}": float(mean) for view, mean in zip(VIEWS, means, strict=True)}
     named = [dict(zip(classes, row, strict=True)) for row in averages.tolist()]
     return scores | {f"per_class{view}": row for view, row in zip(VIEWS, named, strict=True)}
-
-
-def _trapezoid(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Average over the first axis, equally spaced tolerances; the ends weigh half, a single one stands for itself."""
-    if len(values) == 1:
-        return values[0]
-    return np.cumsum((values[:-1] + values[1:]) / 2, axis=0)[-1] / (len(values) - 1)

@@ -85,8 +85,32 @@ def test_several_predictions_give_a_summary_and_a_mapping(
     assert main(["evaluate", str(labels), str(predictions), str(worse), "--json", str(out)]) == 0
     forms = written(out)
     assert {name: form["at_1"]["map"] for name, form in forms.items()} == {str(predictions): 3 / 17, str(worse): 0}
+    first, second = (form["bootstrap"] for form in forms.values())
+    assert first["intervals"]["at_1"]["map"] == [3 / 17, 3 / 17]  # both games are the same
+    assert "differences" not in first
+    assert second["against"] == str(predictions)
+    change = second["differences"]["at_1"]["map"]
+    assert change == {"value": -3 / 17, "interval": [-3 / 17, -3 / 17], "better": 0.0}
     shown = "".join(capsys.readouterr().out.split())
     assert "[worse]run" in shown
+    assert "-17.65*" in shown
+    assert "2games;95%intervalsof1000resamplesofgames;sofewgamesmakeroughintervals" in shown
+    assert all("".join(name.split()) in shown for name in TASK.classes)
+
+
+@pytest.mark.parametrize("words", [["--resamples", "0"], ["--split", "test"]], ids=["none wanted", "a single game"])
+def test_comparison_without_intervals(
+    labels: Path, predictions: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    (labels / "splits.json").write_text(json.dumps({"test": [GAMES[0]], "valid": []}))
+    out = tmp_path / "scores.json"
+    both = [str(predictions), str(predictions / "results_spotting.zip")]
+    assert main(["evaluate", str(labels), *both, "--json", str(out), *words]) == 0
+    assert all("bootstrap" not in form for form in written(out).values())
+    shown = capsys.readouterr().out
+    assert "no intervals" in shown
+    assert "change to 1" not in shown
+    assert "\x1b[" not in shown  # colour only on a terminal
 
 
 @pytest.mark.parametrize("root", ["", "results_spotting.zip"])
@@ -155,7 +179,9 @@ def test_mistake_gets_one_line(
     assert said in captured.err
 
 
-@pytest.mark.parametrize("arguments", [[], ["labels"], ["labels", "predictions", "--split", "tests"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["labels"], ["labels", "p", "--split", "tests"], ["labels", "p", "--resamples", "-1"]]
+)
 def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         main(["evaluate", *arguments])

@@ -1,0 +1,125 @@
+"""Bootstrap over games: how far chance may move a score, and whether two predictions really differ.
+
+The metric counts, per class and threshold, over all games; matching never crosses a game. Drawing a game twice is
+therefore counting it twice, and every resample is a weighted sum of what the games count, scored by the same code.
+Resamples as a whole lie off the score: repeated games make noisier curves, whose interpolation rises, and a resample
+may lack a rare class. So only their spread is used, put around the score itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spotter.evaluation.average_map import SECONDS, TOLERANCES, averaged, interpolated, match
+from spotter.evaluation.pool import ALL, Pool, pool
+from spotter.spots import Half, Predictions, Spots
+from spotter.tasks import Task
+
+RESAMPLES = 1000
+LEVEL = 0.95
+CHUNK = 64  # resamples scored at once, for the sake of memory and cache
+Array = NDArray[np.float64]
+Each = Callable[[Sequence[float]], Iterable[float]]
+
+
+def draw(games: int, resamples: int = RESAMPLES, seed: int = 0) -> Array:
+    """Return how often each game is drawn in each resample, all games equally likely: (R, G)."""
+    return np.random.default_rng(seed).multinomial(games, np.full(games, 1 / games), resamples).astype(np.float64)
+
+
+def resampled(
+    labels: Mapping[Half, Spots],
+    predictions: Mapping[Half, Predictions],
+    task: Task,
+    weights: Array,
+    each: Each = iter,
+) -> dict[str, Array]:
+    """Return the scores of ``predictions`` in every resample: for each tolerance set the mAP and the AP, (R, 1 + C).
+
+    weights : (R, G) how often each game counts, games in the order in which ``labels`` first names them
+    each : goes through the tolerances, to show progress
+    """
+    pools = _pools(labels, predictions, task)
+    detections = _sum(weights, [game.detections[ALL] for game in pools])
+    events = _sum(weights, [game.events[ALL] for game in pools])
+    precision = {}
+    for seconds in each(SECONDS):
+        true = _sum(weights, [game.reaching(match(game, seconds))[ALL] for game in pools])
+        runs = (slice(start, start + CHUNK) for start in range(0, len(weights), CHUNK))
+        precision[seconds] = np.concatenate([interpolated(true[run], detections[run], events[run]) for run in runs])
+    return {name: _scores(np.stack([precision[s] for s in seconds])) for name, seconds in TOLERANCES.items()}
+
+
+def compare(
+    labels: Mapping[Half, Spots],
+    predictions: Mapping[str, Mapping[Half, Predictions]],
+    task: Task,
+    resamples: int = RESAMPLES,
+    each: Each = iter,
+) -> dict[str, dict[str, Any]]:
+    """Return, for each of several predictions, confidence intervals and differences to the first, by paired resamples.
+
+    A form is ``{"resamples", "level", "intervals": SCORES, "against": first, "differences": SCORES}`` with SCORES
+    ``{"tight": {"map": x, "per_class": {"Goal": x, …}}, "loose": …, "at_1": …}``. An interval is ``[low, high]``; a
+    difference is ``{"value", "interval", "better"}``, ``better`` being the share of resamples in which this one
+    scores higher than the first, ties counted half. The first has no differences.
+    """
+    games = len({half.game for half in labels})
+    weights = np.concatenate([np.ones((1, games)), draw(games, resamples)])  # the first row: as it is
+    forms: dict[str, dict[str, Any]] = {}
+    first: dict[str, Array] = {}
+    for title, rows in predictions.items():
+        scores = resampled(labels, rows, task, weights, each)
+        forms[title] = {"resamples": resamples, "level": LEVEL, "intervals": _form(scores, task, _interval)}
+        if first:
+            gains = {name: scores[name] - first[name] for name in scores}
+            forms[title] |= {"against": next(iter(predictions)), "differences": _form(gains, task, _difference)}
+        first = first or scores
+    return forms
+
+
+def _pools(labels: Mapping[Half, Spots], predictions: Mapping[Half, Predictions], task: Task) -> list[Pool]:
+    """Return what the metric sees of each game."""
+    games: dict[str, dict[Half, Spots]] = {}
+    for half, spots in labels.items():
+        games.setdefault(half.game, {})[half] = spots
+    return [pool(halves, predictions, task) for halves in games.values()]
+
+
+def _sum(weights: Array, counts: Sequence[NDArray[np.int64]]) -> Array:
+    """Sum what each game counts, G of (…), by weight, (R, G): (R, …), exact while counts are below 2^53."""
+    table = np.stack([each.ravel() for each in counts]).astype(np.float64)
+    return (weights @ table).reshape(-1, *counts[0].shape)
+
+
+def _scores(precision: Array) -> Array:
+    """Return mAP and AP of a tolerance set, (T, R, C) to (R, 1 + C)."""
+    return np.column_stack([averaged(precision.mean(axis=-1)), averaged(precision)])
+
+
+def _form(scores: Mapping[str, Array], task: Task, say: Callable[[Array], Any]) -> dict[str, Any]:
+    form = {}
+    for name, columns in scores.items():
+        mean, *classes = map(say, columns.T)
+        form[name] = {"map": mean, "per_class": dict(zip(task.classes, classes, strict=True))}
+    return form
+
+
+def _interval(values: Array) -> list[float]:
+    """Return where ``LEVEL`` of the resamples lie, moved so that their median is the score, the first value."""
+    tail = (1 - LEVEL) / 2
+    return np.quantile(_centred(values), [tail, 1 - tail]).tolist()
+
+
+def _difference(values: Array) -> dict[str, Any]:
+    moved = _centred(values)
+    better = float(np.mean(moved > 0) + np.mean(moved == 0) / 2)
+    return {"value": float(values[0]), "interval": _interval(values), "better": better}
+
+
+def _centred(values: Array) -> Array:
+    return values[0] + values[1:] - np.median(values[1:])
