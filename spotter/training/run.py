@@ -22,6 +22,7 @@ from spotter.evaluation.form import monitored
 from spotter.files import atomic_write
 from spotter.shell import FAILURE, INTERRUPTED, SUCCESS
 from spotter.training.checkpoint import init_from, open_checkpoint
+from spotter.training.dashboard import show_run
 from spotter.training.datamodule import SpottingDataModule
 from spotter.training.module import SpottingModule, parameters_of
 from spotter.training.predict import predict_split
@@ -54,6 +55,7 @@ def train(cfg: DictConfig) -> float | None:
         if trainer.fast_dev_run:  # type: ignore[attr-defined]
             return None
         forms = score_best(trainer, module, data, run)
+        show_run(trainer, run)
     return monitored(forms["valid"], data.task.monitor) if "valid" in forms else None
 
 
@@ -71,7 +73,10 @@ def finishing(loggers: Sequence[Logger]) -> Iterator[None]:
         if any(isinstance(logger, WandbLogger) for logger in loggers):
             import wandb
 
-            wandb.finish(exit_code=status)
+            try:
+                wandb.finish(exit_code=status)
+            except Exception as error:  # the run itself is done
+                log.warning("W&B: the run could not be closed (%s)", error)
 
 
 def build_data(cfg: DictConfig) -> SpottingDataModule:
@@ -123,11 +128,12 @@ def score_best(
     best = best_checkpoint(trainer, run / "checkpoints")
     module.load_state_dict(open_checkpoint(best)["state_dict"])
     forms = {}
-    for split in ("valid", "test"):
-        if data.records.get(split):
-            form = predict_split(trainer, module, data, split, run / "predictions" / split)
-            if form is not None:
-                forms[split] = form
+    splits = [split for split in ("valid", "test") if data.records.get(split)]
+    for split in splits:
+        report = run / "report.html" if split == splits[-1] else None
+        form = predict_split(trainer, module, data, split, run / "predictions" / split, report_to=report)
+        if form is not None:
+            forms[split] = form
     if trainer.is_global_zero:
         atomic_write(run / "metrics.json", orjson.dumps(forms, option=orjson.OPT_INDENT_2))
         log.info("best weights: %s\npredictions:  %s", best, run / "predictions")

@@ -52,6 +52,7 @@ def register_resolvers() -> None:
     """Teach OmegaConf what configs derive: frames in seconds, anchors per frame, the key that a task is judged by."""
     resolvers: dict[str, Callable[..., Any]] = {
         "frames": lambda seconds, fps: max(1, round(float(seconds) * parse_fps(fps))),
+        "times": lambda factor, number: round(float(factor) * float(number)),
         "seconds": lambda frames, fps: float(frames) / parse_fps(fps),
         "upsample": lambda fps, target: max(1, round(float(target) / parse_fps(fps))),
         "monitor": lambda task: f"val/{Task.load(task).monitor}",
@@ -68,7 +69,11 @@ def _main(name: str, conf: Path) -> None:
     mistakes: list[Exception] = []
     task = partial(_run, name, mistakes)
     try:
-        hydra.main(config_path=str(conf.absolute()), config_name=name, version_base="1.3")(task)()
+        try:
+            hydra.main(config_path=str(conf.absolute()), config_name=name, version_base="1.3")(task)()
+        except Exception:
+            if not mistakes:  # else this is a sweeper that got no score at all
+                raise
         if mistakes:
             raise mistakes[0]
     except CONFIG_ERRORS as error:
@@ -82,17 +87,20 @@ def _main(name: str, conf: Path) -> None:
 
 
 def _run(name: str, mistakes: list[Exception], cfg: DictConfig) -> Any:
-    """Run one job; in a single run keep a user's mistake for later, since Hydra would add lines of its own to it."""
+    """Run one job and keep a user's mistake for later, since Hydra would add lines of its own to it.
+
+    The job of a sweep that fails has no score; the others go on, and the sweep's table tells of it.
+    """
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     if int(os.environ.get("LOCAL_RANK", 0)):
         logging.getLogger("spotter").setLevel(logging.ERROR)
     sweeps = HydraConfig.get().mode == RunMode.MULTIRUN
     module = "sweep" if sweeps and name == "train" else {"train": "run", "predict": "predict"}[name]
     try:
-        job = getattr(importlib.import_module(f"spotter.training.{module}"), "run_job" if sweeps else name)
+        job = getattr(importlib.import_module(f"spotter.training.{module}"), "run_job" if module == "sweep" else name)
         return job(cfg)
     except (UserError, *CONFIG_ERRORS) as mistake:
         if sweeps:
-            raise
+            logging.getLogger("spotter").error("%s", mistake)
         mistakes.append(mistake)
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import statistics
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 import orjson
 import yaml
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 from rich.table import Table
@@ -20,7 +22,7 @@ from rich.table import Table
 from spotter.errors import UserError
 from spotter.evaluation.form import monitored
 from spotter.files import atomic_write
-from spotter.shell import INTERRUPTED
+from spotter.shell import FAILURE, INTERRUPTED
 from spotter.tasks import Task
 from spotter.training.overrides import hydra_string
 from spotter.training.terminal import show
@@ -39,7 +41,7 @@ def run_job(cfg: DictConfig) -> float:
     folder = Path(hydra_config.runtime.output_dir)
     command = [sys.executable, sys.argv[0], *hydra_config.overrides.task, "hydra.mode=RUN"]
     command += ["hydra.run.dir=" + hydra_string(str(folder)), f"hydra.job.num={hydra_config.job.num}"]
-    status = subprocess.run(command, check=False).returncode
+    status = subprocess.run(command, check=False, env=_environment(hydra_config)).returncode
     if status == INTERRUPTED:
         raise KeyboardInterrupt
     if status:
@@ -50,13 +52,26 @@ def run_job(cfg: DictConfig) -> float:
     return monitored(forms["valid"], Task.load(cfg.data.task).monitor)
 
 
+def _environment(hydra_config: Any) -> dict[str, str]:
+    """Return the environment of a job: in W&B its name is what tells it from the others, its group the sweep."""
+    words = [word for word in sys.argv[1:] if "=" in word and not word.startswith("-")]
+    typed = OverridesParser.create().parse_overrides(words)
+    shared = {override.key_or_group for override in typed if not override.is_sweep_override()}
+    name = ",".join(word for word in hydra_config.overrides.task if word.partition("=")[0].lstrip("+~") not in shared)
+    ours = {"WANDB_RUN_GROUP": Path(hydra_config.sweep.dir).name}
+    return {**ours, **os.environ, "WANDB_NAME": name or str(hydra_config.job.num)}
+
+
 class SweepTable(Callback):
     """Compare the jobs of a sweep when all are done: on the terminal and in ``sweep.json``."""
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
-        """Read what the jobs wrote, and print the table, mean and deviation over seeds below it."""
+        """Read what the jobs wrote, and print the table, mean and deviation over seeds below it.
+
+        Ends the process with status 1 where a job has failed; any other exception Hydra would only warn of.
+        """
         folder = Path(config.hydra.sweep.dir)
-        jobs = [_job(path) for path in folder.glob("*/metrics.json")]
+        jobs = [_job(path.parent.parent) for path in folder.glob("*/.hydra/overrides.yaml")]
         if not jobs:
             return
         jobs.sort(key=lambda job: (len(job["job"]), job["job"]))
@@ -67,12 +82,18 @@ class SweepTable(Callback):
         atomic_write(folder / "sweep.json", orjson.dumps(summary, option=orjson.OPT_INDENT_2))
         show(_table(summary))
         log.info("sweep: %s", folder)
+        failed = [job["job"] for job in jobs if job["failed"]]
+        if failed:
+            sys.stderr.write(f"error: job {', '.join(failed)} of the sweep failed, see {folder}\n")
+            raise SystemExit(FAILURE)
 
 
 def over_seeds(jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return mean and sample deviation of the jobs that differ in their seed only, where there are several."""
     alike: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for job in jobs:
+        if job["failed"]:
+            continue
         alike[" ".join(word for word in job["differs"] if not word.startswith("seed="))].append(job)
     rows = []
     for overrides, group in alike.items():
@@ -96,11 +117,12 @@ def _spread(scores: dict[str, dict[str, list[float]]]) -> dict[str, Any]:
     }
 
 
-def _job(path: Path) -> dict[str, Any]:
-    overrides = yaml.safe_load((path.parent / ".hydra" / "overrides.yaml").read_text(encoding="utf-8"))
-    forms = orjson.loads(path.read_bytes())
+def _job(folder: Path) -> dict[str, Any]:
+    overrides = yaml.safe_load((folder / ".hydra" / "overrides.yaml").read_text(encoding="utf-8"))
+    done = folder / "metrics.json"
+    forms = orjson.loads(done.read_bytes()) if done.is_file() else {}
     scores = {split: {name: form[at][key] for name, (at, key) in COLUMNS.items()} for split, form in forms.items()}
-    return {"job": path.parent.name, "overrides": overrides, **scores}
+    return {"job": folder.name, "overrides": overrides, "failed": not scores, **scores}
 
 
 def _table(summary: dict[str, Any]) -> Table:
@@ -112,7 +134,7 @@ def _table(summary: dict[str, Any]) -> Table:
         table.add_column(f"{split}\n{name}", justify="right")
     for job in summary["jobs"]:
         cells = [f"{job[split][name]:.4f}" if split in job else "" for split, name in columns]
-        table.add_row(job["job"], " ".join(job["differs"]), *cells)
+        table.add_row(job["job"], " ".join(job["differs"]), *(["failed"] if job["failed"] else cells))
     table.add_section()
     for row in summary["over_seeds"]:
         cells = [
