@@ -71,6 +71,7 @@ def test_default_split_and_folder(best: Path, tree: Path, tmp_path: Path) -> Non
     assert "test: 1 game" in called.out
     assert f"predictions: {out}" in called.err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["best.ckpt", "predictions"]
+    assert "Corner" in (out / "report.html").read_text(encoding="utf-8")
 
 
 def test_split_without_labels(best: Path, tree: Path, tmp_path: Path) -> None:

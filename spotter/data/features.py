@@ -14,6 +14,7 @@ from torch import Tensor
 
 from spotter.batch import Clip
 from spotter.data.streams import Rows, Stream
+from spotter.data.video.find import find_video
 from spotter.errors import UserError
 from spotter.spots import Half
 
@@ -46,6 +47,10 @@ class FeatureSource:
         """Return the files that the half lacks."""
         paths = [self._path(stream, half) for stream in self.streams]
         return [path for path in paths if not path.is_file()]
+
+    def video(self, half: Half) -> Path | None:
+        """Return the video beside the half's features, if there is one."""
+        return None if self._files is not None else find_video(Path(self._root) / half.game, half.number, height=224)
 
     def length(self, half: Half) -> int:
         """Return the half's number of frames; where streams end at different times, the first end counts."""

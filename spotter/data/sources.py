@@ -38,6 +38,9 @@ class Source(Protocol):
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Return the ``inputs`` and ``phase`` of a batch."""
 
+    def video(self, half: Half) -> Path | None:
+        """Return the video that shows the half to people, if there is one."""
+
     @property
     def layout(self) -> dict[str, dict[str, Any]]:
         """Return what a network sizes itself by."""
@@ -76,9 +79,8 @@ class Excerpt:
         self.kind, self.fps = source.kind, source.fps
         self.first = max(0, math.ceil((start - source.offset) * source.fps - 1e-6))
         self.offset = source.offset + self.first / source.fps
-        self.missing, self.layout, self.facts, self.describe = (
-            source.missing, source.layout, source.facts, source.describe,
-        )  # fmt: skip
+        self.layout, self.facts = source.layout, source.facts
+        self.missing, self.video, self.describe = source.missing, source.video, source.describe
 
     def length(self, half: Half) -> int:
         """Return the number of frames of the excerpt; raises UserError where the half ends before it."""

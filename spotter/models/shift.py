@@ -116,7 +116,8 @@ class _MoveGated(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, moving: Tensor, taps: Tensor, count: int) -> Tensor:
         dtype = taps.dtype
         # CPUs add what lies apart in memory far faster in single precision than in half.
-        old, taps = (each.float() if x.device.type == "cpu" else each for each in (halves(moving, count), taps))
+        wide = torch.promote_types(x.dtype, torch.float32) if x.device.type == "cpu" else x.dtype
+        old, taps = halves(moving, count).to(wide), taps.to(wide)
         before, now, after = taps.view(-1, count, 2, 3, *taps.shape[2:]).unbind(3)  # (B, T, 2, H, W)
         gate = torch.empty_like(now).copy_(now)
         gate[:, 1:] += before[:, :-1]

@@ -26,11 +26,12 @@ from spotter.training.average_map import AverageMap
 from spotter.training.checkpoint import load_module, open_checkpoint
 from spotter.training.datamodule import SpottingDataModule
 from spotter.training.module import SpottingModule
+from spotter.training.report import report
 from spotter.training.terminal import PredictionProgress, show
 from spotter.training.trainer import build_trainer, interruptible, plain
 
 log = logging.getLogger(__name__)
-LOADING = {"features": {"batch_size": 64, "num_workers": 0}, "video": {"batch_size": 2, "num_workers": 1}}
+LOADING = {"features": {"batch_size": 64, "num_workers": 0}, "video": {"batch_size": 1, "num_workers": 1}}
 SHOWN = 0.2  # confidence from which the table on screen lists a spot, unless a threshold is given
 
 
@@ -59,7 +60,7 @@ def predict(cfg: DictConfig) -> dict[str, Any] | None:
         data.use_split(name)
     out = Path(cfg.out) if cfg.out else Path(cfg.ckpt).parent / "predictions" / name
     trainer = build_trainer(cfg, [PredictionProgress()])
-    form = predict_split(trainer, module, data, data.split, out, cfg.save_scores)
+    form = predict_split(trainer, module, data, data.split, out, cfg.save_scores, out / "report.html")
     if cfg.input and trainer.is_global_zero:
         callback = average_map_of(trainer)
         least = SHOWN if cfg.threshold is None else cfg.threshold
@@ -111,10 +112,13 @@ def predict_split(
     split: str,
     out: Path,
     save_scores: bool = True,
+    report_to: Path | None = None,
 ) -> dict[str, Any] | None:
     """Predict a split that ``data`` has, write all that belongs to it, and return its scores if it has labels.
 
     Written to ``out``: official JSON and zip, ``metrics.json``, and the raw scores in ``scores/``.
+
+    report_to : where a report on them is written, if anywhere
     """
     callback = average_map_of(trainer)
     data.use_split(split)
@@ -130,4 +134,6 @@ def predict_split(
         if callback.form is not None:
             atomic_write(out / "metrics.json", orjson.dumps(callback.form, option=orjson.OPT_INDENT_2))
             show(form_table(callback.form, title=split))
+        if report_to is not None:
+            report(report_to, data, split, callback.predictions, callback.form, module.postprocess.to_dict())
     return callback.form

@@ -45,6 +45,9 @@ class Counting:
     def missing(self, half: Half) -> list[Path]:
         return []
 
+    def video(self, half: Half) -> Path | None:
+        return None
+
     def describe(self) -> dict[str, object]:
         return {}
 

@@ -16,7 +16,7 @@ from torch.utils.data import get_worker_info
 
 from spotter.batch import Clip
 from spotter.data.video.decode import Video, clock
-from spotter.data.video.find import STORE, expected, find_input
+from spotter.data.video.find import STORE, VIDEOS, expected, find_input, find_video
 from spotter.data.video.jpegs import Box, JpegFolder
 from spotter.data.video.scale import Pictures
 from spotter.data.video.store import Store
@@ -71,6 +71,13 @@ class VideoSource:
         if self._path(half) is not None:
             return []
         return [self._files[half] if self._files else self._expected(half)]
+
+    def video(self, half: Half) -> Path | None:
+        """Return the half's video file, if there is one beside or instead of a prepared store."""
+        if self._files is not None:
+            path = self._files.get(half)
+            return path if path is not None and path.suffix.lower() in VIDEOS else None
+        return find_video(self._folder / half.game, half.number, self.size[0])
 
     def length(self, half: Half) -> int:
         """Return the half's number of frames."""
