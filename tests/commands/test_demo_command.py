@@ -48,3 +48,32 @@ def test_mistakes_get_one_line(
 def test_oracle_needs_a_test_game(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert demo(tmp_path / "data", "--games", "1", "0", "0", "--oracle", str(tmp_path / "out")) == 1
     assert "has no game in split test" in capsys.readouterr().err
+
+
+def test_kind_video_writes_videos(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("--games", "1", "0", "1", "--minutes", "0.1", "--height", "32", "--fps", "25/12", "--kind", "video")
+    assert main(["demo", str(tmp_path / "data"), *words]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'data'} is ready\n"
+    names = sorted(file.name for file in tmp_path.glob("data/*/*/*/*"))
+    assert names == 2 * ["32p.mp4"] + 2 * ["Labels-ball.json"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "message"),
+    [
+        ("video", ("--width", "64"), "error: --width belongs to --kind features: leave it out with --kind video"),
+        ("video", ("--oracle", "out"), "--oracle belongs to --kind features"),
+        ("video", ("--file", "mine"), "--file belongs to --kind features"),
+        ("features", ("--height", "112"), "--height belongs to --kind video"),
+        ("video", ("--height", "15"), "height must be even"),
+        ("video", ("--fps", "fast"), "--fps"),
+    ],
+)
+def test_options_of_the_other_kind_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str, more: tuple[str, ...], message: str
+) -> None:
+    assert main(["demo", str(tmp_path / "data"), "--kind", kind, *more]) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "data").exists()

@@ -69,10 +69,12 @@ def read_record(root: str | Path) -> dict[str, Any]:
     """Return the parameters that a simulated tree was made with; raises UserError where there is none."""
     try:
         content = orjson.loads((Path(root) / RECORD).read_bytes())
+        if content.get("kind") == "video":
+            raise UserError(f"{root}: holds a demo of video, not of features: give another folder")
         return {**content, "files": dict(content["files"])}
     except FileNotFoundError as error:
         raise UserError(f"{root}: holds no {RECORD}, so it is no simulated tree: give another folder") from error
-    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+    except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError) as error:
         raise UserError(f"{Path(root) / RECORD}: damaged: delete the folder {root} and make it anew") from error
 
 
