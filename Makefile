@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 
 .PHONY: help
 help: ## show what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(VENV)/.ready ## make .venv and install spotter with its development tools
@@ -41,6 +41,11 @@ lint: setup ## check style and types
 .PHONY: bench
 bench: setup ## measure speed and memory
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/benchmarks --override-ini addopts= -q -s
+
+.PHONY: screenshots
+screenshots: setup ## make the README's pictures of the report again (needs Chromium)
+	@folder=$$(mktemp -d) && $(BIN)/python tests/screenshots.py $$folder && \
+	cp $$folder/report-timeline-laptop-light.png $$folder/report-errors-laptop-dark.png .github/screenshots/
 
 .PHONY: clean
 clean: ## remove .venv and caches; runs and data stay

@@ -28,7 +28,7 @@ def report(
         data.task,
         None if form is None else {half: labels[half] for half in predictions},
         form=form or {"postprocess": postprocess},
-        title=path.absolute().parent.name,
+        title="/".join(path.absolute().parent.parts[-2:]),
         split=split,
         videos={half: [video_link(video.absolute(), path)] for half, video in found.items() if video is not None},
     )
