@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -22,8 +21,7 @@ from spotter.data.splits import SPLITS, load_splits
 from spotter.errors import UserError
 from spotter.evaluation.average_map import average_map
 from spotter.evaluation.bootstrap import RESAMPLES, compare
-from spotter.evaluation.files import find_games, read_labels, read_predictions
-from spotter.evaluation.write import PREDICTION_ZIP
+from spotter.evaluation.files import find_games, postprocess_of, read_labels, read_predictions
 from spotter.files import atomic_write
 from spotter.tasks import Task
 
@@ -58,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     forms: dict[str, dict[str, Any]] = {}
     predictions = {root: read_predictions(root, games, task) for root in arguments.predictions}
     for root, rows in predictions.items():
-        forms[root] = {**average_map(labels, rows, task), "postprocess": _postprocess(Path(root))}
+        forms[root] = {**average_map(labels, rows, task), "postprocess": postprocess_of(root)}
     if len(forms) > 1 and len(games) > 1 and arguments.resamples:
         for root, drawn in compare(labels, predictions, task, arguments.resamples, _progress).items():
             forms[root]["bootstrap"] = drawn
@@ -79,18 +77,6 @@ def _games(labels: str, split: str | None, task: Task) -> list[str]:
     if not games:
         raise UserError(f"split {split} of task {task.name} lists no game: leave --split out to score every game")
     return games
-
-
-def _postprocess(root: Path) -> dict[str, Any]:
-    """Return how the predictions were suppressed, where a ``metrics.json`` that belongs to them says so."""
-    if root.name == PREDICTION_ZIP:
-        root = root.parent
-    try:
-        metrics = orjson.loads((root / "metrics.json").read_bytes())
-    except (OSError, orjson.JSONDecodeError):
-        return {}
-    found = metrics.get("postprocess") if isinstance(metrics, dict) else None
-    return found if isinstance(found, dict) else {}
 
 
 def _count(text: str) -> int:

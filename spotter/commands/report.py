@@ -14,14 +14,11 @@ import argparse
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote, unquote, urlsplit
-
-import orjson
 
 from spotter.data.splits import SPLITS, load_splits
 from spotter.errors import UsageError, UserError
-from spotter.evaluation.files import PREDICTION_FILE, find_games, read_labels, read_predictions
+from spotter.evaluation.files import PREDICTION_FILE, find_games, postprocess_of, read_labels, read_predictions
 from spotter.evaluation.report import video_link, write_report
 from spotter.evaluation.report.analysis import analyse
 from spotter.evaluation.report.plots import write_plots
@@ -97,18 +94,6 @@ def find_videos(root: str, halves: Iterable[Half], report: Path) -> dict[Half, l
     if not found:
         raise UserError(f"{root}: holds no video of these games, such as {next(iter(halves)).game}/1_720p.mkv")
     return found
-
-
-def postprocess_of(root: Path) -> dict[str, Any]:
-    """Return how the predictions were suppressed, where a ``metrics.json`` that belongs to them says so."""
-    if root.name == PREDICTION_ZIP:
-        root = root.parent
-    try:
-        metrics = orjson.loads((root / "metrics.json").read_bytes())
-    except (OSError, orjson.JSONDecodeError):
-        return {}
-    found = metrics.get("postprocess") if isinstance(metrics, dict) else None
-    return found if isinstance(found, dict) else {}
 
 
 def _games(arguments: argparse.Namespace, task: Task) -> list[str]:

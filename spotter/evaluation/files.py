@@ -6,15 +6,17 @@ import logging
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from spotter.evaluation.entries import Entries, find_games, read_entries
 from spotter.spots import Half, Predictions, Spots
 from spotter.tasks import Task
 
-__all__ = ["HALVES", "PREDICTION_FILE", "find_games", "read_labels", "read_predictions"]
+__all__ = ["HALVES", "PREDICTION_FILE", "find_games", "postprocess_of", "read_labels", "read_predictions"]
 
 PREDICTION_FILE = "results_spotting.json"
 HALVES = (1, 2)  # the metric's, whatever the task has: entries of any other half are dropped
@@ -88,3 +90,14 @@ def _warn(unknown: Counter[str], what: str, task: Task, shown: int = 8) -> None:
         named = ", ".join(f"{name!r} ({count})" for name, count in unknown.most_common(shown))
         more = f" and {len(unknown) - shown} more" if len(unknown) > shown else ""
         _log.warning("%s: skipped %d outside the task %s: %s%s", what, unknown.total(), task.name, named, more)
+
+
+def postprocess_of(root: str | Path) -> dict[str, Any]:
+    """Return how predictions were suppressed, where a ``metrics.json`` that belongs to them says so."""
+    folder = Path(root).parent if Path(root).suffix == ".zip" else Path(root)
+    try:
+        metrics = orjson.loads((folder / "metrics.json").read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        return {}
+    found = metrics.get("postprocess") if isinstance(metrics, dict) else None
+    return found if isinstance(found, dict) else {}
