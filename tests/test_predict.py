@@ -238,7 +238,7 @@ def test_part_of_own_files_above_a_threshold(best: Path, half: Path, tmp_path: P
     ("words", "said"),
     [
         (["start=late"], "start: expected seconds, mm:ss or h:mm:ss, found 'late'"),
-        (["start=50", "end=20"], "end=20 lies before start=50"),
+        (["start=50", "end=20"], "end=20 must lie behind start=50"),
         (["start=1:00:00"], "ends after"),
         (["threshold=2"], "threshold must lie between 0 and 1"),
     ],
@@ -258,3 +258,21 @@ def test_own_files_of_one_name(best: Path, half: Path, tmp_path: Path) -> None:
     called = call("predict.py", f"ckpt={best}", "input=a", "input=b", "trainer=cpu", cwd=tmp_path)
     assert called.status == 1
     assert "have the same name" in called.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["start=5"], "start and end are for input="),
+        (["+data.size=[9,9]"], "data.size: fixed by the checkpoint"),
+        (["out=notes.txt"], "out: 'notes.txt' is a file"),
+        (["clips.eval_len=abc"], "eval_len"),
+    ],
+)
+def test_what_a_split_cannot_be_told(best: Path, tmp_path: Path, words: list[str], said: str) -> None:
+    """One line names the key, and nothing is predicted."""
+    (tmp_path / "notes.txt").touch()
+    called = call("predict.py", f"ckpt={best}", *words, "trainer=cpu", cwd=tmp_path)
+    assert called.status in (1, 2)
+    assert called.err.count("\n") == 1
+    assert said in called.err

@@ -33,7 +33,7 @@ def own_input(paths: Sequence[str | Path], description: Mapping[str, Any]) -> tu
 
 
 def _only(file: Path, other: Path | None) -> Path:
-    if other is not None:
+    if other is not None and not file.samefile(other):
         raise UserError(f"input: {file} and {other} have the same name; give them different ones")
     return file
 

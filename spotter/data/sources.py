@@ -73,7 +73,7 @@ class Excerpt:
 
     def __init__(self, source: Source, start: float = 0.0, end: float | None = None) -> None:
         if end is not None and end <= start:
-            raise UserError(f"end={end:g} lies before start={start:g}; both are seconds from the start of the half")
+            raise UserError(f"end={end:g} must lie behind start={start:g}; both are seconds from the start of the half")
         self._source = source
         self.start, self.end = start, math.inf if end is None else end
         self.kind, self.fps = source.kind, source.fps

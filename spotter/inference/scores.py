@@ -82,9 +82,9 @@ def save_header(folder: str | Path, header: Header) -> None:
     atomic_write(Path(folder) / HEADER, orjson.dumps(content, option=orjson.OPT_INDENT_2))
 
 
-def forget_scores(folder: str | Path, other_than: str) -> None:
-    """Delete the raw scores in ``folder`` if they are of another split, so that no two are ever mixed."""
-    if (Path(folder) / HEADER).is_file() and load_header(folder).split != other_than:
+def forget_scores(folder: str | Path) -> None:
+    """Delete the raw scores in ``folder``, so that no two predictions are ever mixed, whenever one is interrupted."""
+    if (Path(folder) / HEADER).is_file():
         shutil.rmtree(folder)
 
 

@@ -39,7 +39,7 @@ def create(name: str, shift: str, frames: Frames, **arguments: Any) -> nn.Module
         raise UserError(f"model.network.shift: {shift!r} is unknown: give one of {', '.join(SHIFTS)}")
     if not timm.is_model(name):
         near = difflib.get_close_matches(name, timm.list_models(), n=4, cutoff=0.5) or ["regnety_002", "resnet18"]
-        raise UserError(f"model.network.backbone: timm has no {name!r}; it has {', '.join(near)}")
+        raise UserError(f"model.network.backbone: timm has no {name!r}; it has for example {', '.join(near)}")
     network: nn.Module = timm.create_model(name, num_classes=0, **arguments)
     for module in network.modules():
         if isinstance(last := getattr(module, "act3", None), nn.ReLU):

@@ -118,7 +118,7 @@ class AverageMap(pl.Callback):
             data.source.offset,
         )
         if self.scores_folder and trainer.is_global_zero:
-            forget_scores(self.scores_folder, other_than=split)
+            forget_scores(self.scores_folder)
             save_header(self.scores_folder, Header(module.task, split, module.postprocess))
         trainer.strategy.barrier()  # no rank writes scores before old ones are gone
 

@@ -32,7 +32,13 @@ class ClipPlan:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "eval_len", self.eval_len or self.clip_len)
-        if self.clip_len < 1 or self.eval_len <= 2 * self.margin or not 0 <= self.overlap < 1:
+        numbers = (self.clip_len, self.eval_len, self.margin, self.overlap, self.per_epoch)
+        if (
+            not all(isinstance(number, int | float) for number in numbers)
+            or self.clip_len < 1
+            or self.eval_len <= 2 * self.margin
+            or not 0 <= self.overlap < 1
+        ):
             raise UserError(
                 "model.clips: expected clip_len >= 1, eval_len > 2 * margin and overlap within 0 … 1, "
                 f"found {asdict(self)}"

@@ -32,6 +32,7 @@ from spotter.training.trainer import build_trainer, interruptible, plain
 
 log = logging.getLogger(__name__)
 LOADING = {"features": {"batch_size": 64, "num_workers": 0}, "video": {"batch_size": 1, "num_workers": 1}}
+SETTINGS = {"root", "splits", "batch_size", "num_workers", "allow_missing"}
 SHOWN = 0.2  # confidence from which the table on screen lists a spot, unless a threshold is given
 
 
@@ -45,6 +46,15 @@ def predict(cfg: DictConfig) -> dict[str, Any] | None:
     module.network = folded(module.network, _precision(cfg))
     described = known["source"]
     settings = {key: value for key, value in plain(cfg.data).items() if value is not None}
+    unknown = sorted(set(settings) - SETTINGS)
+    if unknown:
+        raise UsageError(
+            f"data.{unknown[0]}: fixed by the checkpoint; what can be given is {', '.join(sorted(SETTINGS))}"
+        )
+    if not cfg.input and (cfg.start is not None or cfg.end is not None):
+        raise UsageError("start and end are for input=…: a split is predicted and scored as a whole")
+    if cfg.out and Path(cfg.out).exists() and not Path(cfg.out).is_dir():
+        raise UsageError(f"out: {cfg.out!r} is a file; give a folder")
     settings = {**LOADING[described["kind"]], "root": described["root"], **settings}
     if cfg.input:
         paths = [cfg.input] if isinstance(cfg.input, str) else list(cfg.input)
@@ -56,7 +66,7 @@ def predict(cfg: DictConfig) -> dict[str, Any] | None:
     else:
         name = check_split(cfg.split)
         source = load_source(described, settings["root"])
-        data = SpottingDataModule(known["task"], _part(source, cfg), module.plan.to_dict(), **settings)
+        data = SpottingDataModule(known["task"], source, module.plan.to_dict(), **settings)
         data.use_split(name)
     out = Path(cfg.out) if cfg.out else Path(cfg.ckpt).parent / "predictions" / name
     trainer = build_trainer(cfg, [PredictionProgress()])

@@ -41,14 +41,14 @@ def import_e2e_spot(
     Raises UserError for what cannot be imported, and for classes that are not those of the task.
     """
     found = read(checkpoint)
-    dataset = str(found.config.get("dataset", "none"))
+    if "clip_len" not in found.config:
+        raise UserError(f"{found.path}: no config.json beside it, which says the clip length")
+    dataset = str(found.config.get("dataset", "not named"))
     known = DATASETS.get(dataset, (None, None, REACH))
     task, fps = task or known[0], fps or known[1]
     if not task or not fps:
         lacking = " and ".join(option for option, value in (("--task", task), ("--fps", fps)) if not value)
         raise UserError(f"{found.path}: of data set {dataset!r}, of which spotter knows too little: give {lacking}")
-    if "clip_len" not in found.config:
-        raise UserError(f"{found.path}: no config.json beside it, which says the clip length")
     settings = _settings(found, Task.load(task), VideoSource(fps, SIZE, _crop(found.config)), known[2])
     module = SpottingModule(**settings)
     module.load_state_dict(in_order(found.state, module.task.classes))

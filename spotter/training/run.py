@@ -37,6 +37,8 @@ def train(cfg: DictConfig) -> float | None:
     run = Path(cfg.run_dir)
     if not (cfg.trainer.get("max_epochs") or 0) > 0:
         raise UsageError(f"trainer.max_epochs: give a number of epochs, found {cfg.trainer.get('max_epochs')}")
+    if cfg.model.init_from:
+        open_checkpoint(cfg.model.init_from, "model.init_from")  # a mistake shows now, before data is looked for
     data = build_data(cfg)
     pl.seed_everything(cfg.seed, workers=True, verbose=False)
     data.prepare_data()

@@ -57,10 +57,15 @@ def register_resolvers() -> None:
         "upsample": lambda fps, target: max(1, round(float(target) / parse_fps(fps))),
         "monitor": lambda task: f"val/{Task.load(task).monitor}",
         "task": lambda task: Task.load(task).to_dict(),
+        "needed": _needed,
         "classes": lambda task: len(Task.load(task).classes),
     }
     for name, resolver in resolvers.items():
         OmegaConf.register_new_resolver(name, resolver, replace=True)
+
+
+def _needed(key: str) -> None:
+    raise UsageError(f"{key}: give {key}=…; this recipe cannot guess it")
 
 
 def _main(name: str, conf: Path) -> None:
@@ -99,7 +104,7 @@ def _run(name: str, mistakes: list[Exception], cfg: DictConfig) -> Any:
     try:
         job = getattr(importlib.import_module(f"spotter.training.{module}"), "run_job" if module == "sweep" else name)
         return job(cfg)
-    except (UserError, *CONFIG_ERRORS) as mistake:
+    except (UserError, OSError, *CONFIG_ERRORS) as mistake:
         if sweeps:
             logging.getLogger("spotter").error("%s", mistake)
         mistakes.append(mistake)

@@ -138,7 +138,7 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
 def test_what_is_prepared_must_fit(root: Path, tmp_path: Path, number: int) -> None:
     half = Half(GAME, number)
     path = root / GAME / ("2_64p_25fps.frames" if number == 2 else "3")
-    with pytest.raises(UserError, match=r"are 96x64; set data\.size=\[64,96\]"):
+    with pytest.raises(UserError, match=r"are 96x64, not 100x64; train on these by data\.size=\[64,96\]"):
         VideoSource(25, [64, 100], files={half: path}).length(half)
     with pytest.raises(UserError, match=r"has 25 pictures a second, 50 are needed; .*prepare video --fps 50"):
         VideoSource(50, SIZE, files={half: path}).length(half)

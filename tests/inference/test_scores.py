@@ -93,11 +93,10 @@ def test_damaged_header_is_told(tmp_path: Path, content: str) -> None:
         load_header(tmp_path)
 
 
-def test_scores_of_another_split_are_forgotten_and_of_the_same_kept(tmp_path: Path) -> None:
-    header = Header(Task.load("ball-2023"), "valid", Postprocess("nms", 1.0))
-    save_header(tmp_path / "scores", header)
-    forget_scores(tmp_path / "scores", other_than="valid")
-    assert load_header(tmp_path / "scores") == header
-    forget_scores(tmp_path / "scores", other_than="test")
+def test_earlier_scores_are_forgotten_but_nothing_else(tmp_path: Path) -> None:
+    save_header(tmp_path / "scores", Header(Task.load("ball-2023"), "valid", Postprocess("nms", 1.0)))
+    (tmp_path / "notes").mkdir()
+    for name in ("scores", "scores", "notes"):
+        forget_scores(tmp_path / name)
     assert not (tmp_path / "scores").exists()
-    forget_scores(tmp_path / "scores", other_than="test")
+    assert (tmp_path / "notes").is_dir()

@@ -240,3 +240,22 @@ def test_damaged_store_is_one_line(words: list[str], matches: Path, tmp_path: Pa
     (line,) = [line for line in called.err.splitlines() if line.startswith("error: ")]
     assert str(store) in line
     assert "Traceback" not in called.err
+
+
+def test_fine_tuning_recipe_asks_for_its_start(tmp_path: Path) -> None:
+    """Without a checkpoint to start from, the recipe would silently train from random weights."""
+    called = call("train.py", "experiment=ball_from_soccernet", f"data.root={tmp_path}", cwd=tmp_path)
+    assert called.status == 2
+    assert "give model.init_from=" in called.err
+    assert called.err.count("\n") == 1
+
+
+def test_store_of_another_height_is_named(words: list[str], matches: Path, tmp_path: Path) -> None:
+    """Prepared pictures of another size are not reported as a missing video."""
+    from spotter.commands import main
+
+    assert main(["prepare", "video", str(matches), str(tmp_path / "tree"), "--fps", "12.5", "--height", "30"]) == 0
+    called = call("train.py", *words, f"data.root={tmp_path}/tree", cwd=tmp_path)
+    assert called.status == 1
+    assert "30" in called.err
+    assert "data.size=[30," in called.err

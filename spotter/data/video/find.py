@@ -30,8 +30,8 @@ def expected(folder: Path, number: int, height: int) -> Path:
 def find_input(folder: Path, number: int, height: int, fps: Fraction) -> Path | None:
     """Return what the pictures of a half are read from at a wanted height and rate, None if there is nothing.
 
-    A store comes before a folder of JPEG pictures, that before a video; what has too few pictures a second is only
-    returned where nothing else is there, so that reading it can say so.
+    A store comes before a folder of JPEG pictures, that before a video; what has too few pictures a second, or another
+    height, is only returned where nothing else is there, so that reading it can say so.
     """
     prepared = find_stores(folder, number, height)
     enough = [rate for rate in prepared if rate >= fps]
@@ -40,16 +40,17 @@ def find_input(folder: Path, number: int, height: int, fps: Fraction) -> Path | 
         return prepared[min(enough, key=lambda rate: ((rate / fps).denominator > 1, rate))]
     if pictures and (not (pictures / "fps.txt").is_file() or read_rate(pictures) >= fps):
         return pictures
-    return find_video(folder, number, height) or pictures or next(iter(prepared.values()), None)
+    others = prepared or find_stores(folder, number, None)
+    return find_video(folder, number, height) or pictures or next(iter(others.values()), None)
 
 
-def find_stores(folder: Path, number: int, height: int) -> dict[Fraction, Path]:
-    """Return the prepared stores of a half, by their pictures a second."""
+def find_stores(folder: Path, number: int, height: int | None) -> dict[Fraction, Path]:
+    """Return the prepared stores of a half, by their pictures a second; without ``height`` those of any height."""
     named = ((_STORE.fullmatch(file.name), file) for file in sorted(folder.glob(f"{number}_*{STORE}")))
     return {
         exact_fps(match["fps"].replace("-", "/"), str(file)): file
         for match, file in named
-        if match and (int(match["half"]), int(match["height"])) == (number, height)
+        if match and int(match["half"]) == number and height in (None, int(match["height"]))
     }
 
 

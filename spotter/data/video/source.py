@@ -161,9 +161,10 @@ class VideoSource:
             return Video(path)
         reader = JpegFolder(path) if path.is_dir() else Store(path)
         if (reader.height, reader.width) != self.size:
-            size, (height, width) = f"[{reader.height},{reader.width}]", self.size
-            raise UserError(f"{path}: its pictures are {reader.width}x{reader.height}; set data.size={size}, or "
-                            f"prepare others: spotter prepare video --height {height} --width {width}")  # fmt: skip
+            (height, width), found = self.size, f"[{reader.height},{reader.width}]"
+            raise UserError(f"{path}: its pictures are {reader.width}x{reader.height}, not {width}x{height}; train on "
+                            f"these by data.size={found}, or prepare others: spotter prepare video --height {height} "
+                            f"--width {width}")  # fmt: skip
         if reader.times.fps < self._rate:
             raise UserError(f"{path}: has {reader.times.fps} pictures a second, {self._rate} are needed; "
                             f"prepare more: spotter prepare video --fps {self._rate}")  # fmt: skip
