@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -72,9 +73,17 @@ class OfflineRun:
         return [row for row in self.history if key in row]
 
 
-def offline_runs(folder: Path) -> list[OfflineRun]:
-    """Return the offline runs that a run's folder holds, the earliest first."""
-    return [OfflineRun(path) for path in sorted(folder.glob("wandb/offline-run-*"))]
+def offline_runs(folder: Path, limit: float = 10.0) -> list[OfflineRun]:
+    """Return the offline runs that a run's folder holds, the earliest first.
+
+    W&B's own process may still be writing when training has ended: its last record is waited for, ``limit`` seconds.
+    """
+    end = time.monotonic() + limit
+    while True:
+        runs = [OfflineRun(path) for path in sorted(folder.glob("wandb/offline-run-*"))]
+        if all(run.exit is not None for run in runs) or time.monotonic() > end:
+            return runs
+        time.sleep(0.1)
 
 
 def _values(items: Any) -> dict[str, Any]:
