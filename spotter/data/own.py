@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from spotter.data.sources import Source, load_source
 from spotter.data.streams import Stream
+from spotter.data.video.find import own_half, own_videos
 from spotter.errors import UserError
 from spotter.spots import Half
 
@@ -22,8 +22,6 @@ def own_input(paths: Sequence[str | Path], description: Mapping[str, Any]) -> tu
     """
     files: dict[Half, Any] = {}
     if description["kind"] == "video":
-        from spotter.data.video.find import own_videos  # decoders are imported only where they are needed
-
         for half, file in (found for path in paths for found in own_videos(path)):
             files[half] = _only(file, files.get(half))
     else:
@@ -48,7 +46,7 @@ def _streams_of_halves(
         for stream in longest_first:
             ending = f"_{stream.file}" if len(described) > 1 else ""
             if name.endswith(ending):
-                parts = files.setdefault(_half(name.removesuffix(ending)), {})
+                parts = files.setdefault(own_half(name.removesuffix(ending)), {})
                 parts[stream.name] = _only(file, parts.get(stream.name))
                 break
     for half, parts in files.items():
@@ -73,7 +71,3 @@ def _files(path: Path) -> list[tuple[str, Path]]:
     if path.suffix != ".npy":
         raise UserError(f"input: {path.name!r} is no .npy file, and this checkpoint reads features")
     return [(path.stem, path)]
-
-
-def _half(name: str) -> Half:
-    return Half(name, 2 if re.match(r"2(_|$)", name.rpartition("/")[2]) else 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ from rich.console import Console
 from rich.progress import track
 
 from spotter.data.demo.features import FeatureFile
-from spotter.data.demo.labels import SPLITS, labelled_matches
-from spotter.data.demo.matches import ROUNDS, simulated_match
+from spotter.data.demo.labels import SPLITS, check_games, draw_matches, labelled_matches, write_labels
+from spotter.data.demo.matches import simulated_match
 from spotter.data.demo.scene import stage
 from spotter.data.demo.seeds import generator
 from spotter.errors import UserError
@@ -24,7 +25,6 @@ from spotter.tasks import Task
 DEMO_VERSION = 1
 RECORD = "demo.json"
 DEFAULT_FILE = "baidu_soccer_embeddings"
-MOST = 10 * ROUNDS  # games of a split
 NARROWEST = 32  # columns, so that every extractor has some
 TAIL = 10.0  # seconds of a half after its last spot, at least
 
@@ -54,7 +54,10 @@ def simulate(
     source = Path(labels).name if labels else None
     wanted = {"version": DEMO_VERSION, "seed": seed, "games": list(games), "minutes": minutes, "labels": source}
     _record(root, wanted, features)
-    splits = _label(root, task, wanted, labels)
+    draw = partial(simulated_match, task, seed, minutes=minutes)
+    splits = write_labels(
+        root, task, lambda: labelled_matches(task, labels, games) if labels else draw_matches(draw, games)
+    )
     halves = [Half(game, number) for split in SPLITS for game in splits[split] for number in task.halves]
     missing = [half for half in halves if not feature_path(root, half, file).is_file()]
     if missing:
@@ -84,8 +87,7 @@ def feature_path(root: str | Path, half: Half, file: str) -> Path:
 
 
 def _check(games: Sequence[int], minutes: float, seed: int, features: FeatureFile) -> None:
-    if len(games) != len(SPLITS) or not 0 <= min(games) <= max(games) <= MOST or sum(games) == 0:
-        raise UserError(f"games must be three counts up to {MOST}, for {', '.join(SPLITS)}, found {list(games)}")
+    check_games(games)
     if not 0 < minutes < float("inf"):
         raise UserError(f"minutes must be above 0, found {minutes:g}")
     if seed < 0:
@@ -111,29 +113,6 @@ def _record(root: Path, wanted: dict[str, Any], features: FeatureFile) -> None:
     if features.name not in files:
         content = {**wanted, "files": {**files, features.name: entry}}
         atomic_write(root / RECORD, orjson.dumps(content, option=orjson.OPT_INDENT_2))
-
-
-def _label(root: Path, task: Task, wanted: dict[str, Any], labels: str | Path | None) -> dict[str, list[str]]:
-    """Write the label files, then ``splits.json``, unless that is there; return its content."""
-    path = root / "splits.json"
-    if not path.is_file():
-        matches = labelled_matches(task, labels, wanted["games"]) if labels else _simulated(task, wanted)
-        for split in matches.values():
-            for game, content in split.items():
-                atomic_write(root / game / task.label_file, content)
-        splits = {split: list(games) for split, games in matches.items()}
-        atomic_write(path, orjson.dumps(splits, option=orjson.OPT_INDENT_2))
-    return orjson.loads(path.read_bytes())
-
-
-def _simulated(task: Task, wanted: dict[str, Any]) -> dict[str, dict[str, bytes]]:
-    """Draw the matches; those of a split are the same whatever the number of games in the others."""
-    return {
-        split: dict(
-            simulated_match(task, wanted["seed"], MOST * place + index, wanted["minutes"]) for index in range(count)
-        )
-        for place, (split, count) in enumerate(zip(SPLITS, wanted["games"], strict=True))
-    }
 
 
 def _features(task: Task, features: FeatureFile, seed: int, half: Half, spots: Spots, shortest: float) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,7 @@ import orjson
 from rich.console import Console
 from rich.progress import track
 
-from spotter.data.demo.labels import SPLITS, labelled_matches
-from spotter.data.demo.matches import ROUNDS
+from spotter.data.demo.labels import SPLITS, check_games, draw_matches, labelled_matches, write_labels
 from spotter.data.demo.tree import RECORD
 from spotter.data.demo_video.encode import write_video
 from spotter.data.demo_video.matches import read_touches, simulated_match
@@ -24,7 +24,6 @@ from spotter.tasks import Task
 
 DEMO_VIDEO_VERSION = 1
 TASK = "ball-2023"
-MOST = 10 * ROUNDS  # games of a split
 HEIGHTS = (32, 1080)
 SHORTEST = 0.1  # minutes
 TAIL = 2.0  # seconds of a match after its last spot, at least
@@ -62,7 +61,10 @@ def simulate_video(
         "labels": Path(labels).name if labels else None,
     }
     _record(root, wanted)
-    splits = _label(root, task, wanted, labels)
+    draw = partial(simulated_match, task, seed, minutes=minutes)
+    splits = write_labels(
+        root, task, lambda: labelled_matches(task, labels, games) if labels else draw_matches(draw, games)
+    )
     missing = [game for split in SPLITS for game in splits[split] if not video_path(root, game, height).is_file()]
     read_labels(root, missing, task)  # what is wrong with a label file shows now, before any work is done
     for game in track(missing, "videos", console=Console(stderr=True), transient=True):
@@ -85,8 +87,7 @@ def _render(root: Path, game: str, task: Task, wanted: dict[str, Any]) -> None:
 
 
 def _check(games: Sequence[int], minutes: float, fps: float, height: int, seed: int) -> None:
-    if len(games) != len(SPLITS) or not 0 <= min(games) <= max(games) <= MOST or sum(games) == 0:
-        raise UserError(f"games must be three counts up to {MOST}, for {', '.join(SPLITS)}, found {list(games)}")
+    check_games(games)
     if not SHORTEST <= minutes < float("inf"):
         raise UserError(f"minutes must be at least {SHORTEST:g}, found {minutes:g}")
     if not 1 <= fps <= 100:
@@ -114,26 +115,3 @@ def _record(root: Path, wanted: dict[str, Any]) -> None:
     differs = [f"{key} {found.get(key)}, not {value}" for key, value in wanted.items() if found.get(key) != value]
     if differs:
         raise UserError(f"{root}: holds a demo of {'; '.join(differs)}: repeat those, or give another folder")
-
-
-def _label(root: Path, task: Task, wanted: dict[str, Any], labels: str | Path | None) -> dict[str, list[str]]:
-    """Write the label files, then ``splits.json``, unless that is there; return its content."""
-    path = root / "splits.json"
-    if not path.is_file():
-        matches = labelled_matches(task, labels, wanted["games"]) if labels else _simulated(task, wanted)
-        for split in matches.values():
-            for game, content in split.items():
-                atomic_write(root / game / task.label_file, content)
-        splits = {split: list(games) for split, games in matches.items()}
-        atomic_write(path, orjson.dumps(splits, option=orjson.OPT_INDENT_2))
-    return dict(orjson.loads(path.read_bytes()))
-
-
-def _simulated(task: Task, wanted: dict[str, Any]) -> dict[str, dict[str, bytes]]:
-    """Draw the matches; those of a split are the same whatever the number of games in the others."""
-    return {
-        split: dict(
-            simulated_match(task, wanted["seed"], MOST * place + index, wanted["minutes"]) for index in range(count)
-        )
-        for place, (split, count) in enumerate(zip(SPLITS, wanted["games"], strict=True))
-    }

@@ -104,11 +104,16 @@ def own_videos(path: str | Path) -> list[tuple[Half, Path]]:
     halves: dict[Half, Path] = {}
     for name, file in found:
         stem = name.as_posix() if file.is_dir() else name.with_suffix("").as_posix()
-        half = Half(stem, 2 if re.match(r"2(_|$)", name.stem) else 1)
+        half = own_half(stem)
         if half in halves:
             raise UserError(f"input: {halves[half]} and {file} differ only in their suffix; rename one")
         halves[half] = file
     return list(halves.items())
+
+
+def own_half(name: str) -> Half:
+    """Return the half of a user's file called ``name``, without suffix: ``2_`` before the name says the second."""
+    return Half(name, 2 if re.match(r"2(_|$)", name.rpartition("/")[2]) else 1)
 
 
 def _walk(folder: Path) -> Iterator[Path]:
