@@ -36,6 +36,18 @@ class Output(TypedDict, total=False):
     logits: Tensor  # (B, A, K), or (B, A, 1 + K) with the background first
     displacement: Tensor  # (B, A, K) signed distance from anchor to spot, in anchors
     log_variance: Tensor  # (B, A, K) of the displacement
+    positions: Tensor  # (B, N, W) logits of the positions within each window
+    segmentation: Tensor  # (B, T, K) from 0 to 1, how near to a spot each frame is, as CALF sees it
+    slots: Tensor  # (B, S, 2 + K) a spot's logit of confidence, its time as a share of the clip, shares of its class
+
+
+Targets = dict[str, Tensor]
+
+
+def blend(mine: Tensor, theirs: Tensor, weight: Tensor) -> Tensor:
+    """Return ``weight`` (B,) of one tensor (B, …) and the rest of the other."""
+    share = weight.to(mine.dtype).view(-1, *[1] * (mine.dim() - 1))
+    return share * mine + (1 - share) * theirs
 
 
 def batch_size(batch: Batch | dict[str, Any]) -> int:

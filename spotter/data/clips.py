@@ -11,6 +11,9 @@ from torch.utils.data import Sampler
 from spotter.batch import Clip
 from spotter.errors import UserError
 
+Draw = Callable[[int, np.random.Generator], list[Clip]]
+SAMPLINGS = ("uniform", "tiles", "balanced")
+
 
 def draw_uniform(lengths: NDArray[np.int64], clip_len: int, count: int, rng: np.random.Generator) -> list[Clip]:
     """Draw ``count`` clips uniformly over all frames; a clip may overhang either end by half of its length."""
@@ -63,8 +66,11 @@ class EvaluationBatches(Sampler[list[Clip]]):
 class TrainingBatches(Sampler[list[Clip]]):
     """Draw one rank's training batches of an epoch from (seed, epoch): the same for any number of workers.
 
-    sampling : ``uniform`` draws ``per_epoch`` clips anywhere, ``tiles`` shows a frame at most once, from a random phase
+    sampling : ``uniform`` draws ``per_epoch`` clips anywhere, ``balanced`` as many by ``balanced``, and ``tiles`` shows
+        a frame at most once, from a random phase
     epoch : asked for the current epoch whenever one begins
+    balanced : draws clips in which every class is as frequent, see ``BalancedClips``
+    partners : a batch holds a balanced clip for each of its ``batch_size`` own, in its second half
     Clips that do not fill a batch on every rank are left out.
     """
 
@@ -79,15 +85,19 @@ class TrainingBatches(Sampler[list[Clip]]):
         epoch: Callable[[], int],
         rank: int = 0,
         world: int = 1,
+        balanced: Draw | None = None,
+        partners: bool = False,
     ) -> None:
-        if sampling not in ("uniform", "tiles"):
-            raise UserError(f"model.clips.sampling: {sampling!r} is unknown: give uniform or tiles")
+        if sampling not in SAMPLINGS:
+            raise UserError(f"model.clips.sampling: {sampling!r} is unknown: give one of {', '.join(SAMPLINGS)}")
+        if balanced is None and (partners or sampling == "balanced"):
+            raise ValueError("balanced clips are asked for, but nothing draws them")
         self._lengths = np.asarray(lengths, dtype=np.int64)
         self._clip_len, self._sampling, self._size = clip_len, sampling, batch_size
         self._seed, self._rank, self._world = seed, rank, world
-        self._epoch = epoch
+        self._epoch, self._balanced, self._partners = epoch, balanced, partners
         # Tiles differ in number from phase to phase; what every phase surely has keeps epochs and ranks in step.
-        clips = per_epoch if sampling == "uniform" else int(np.sum(-(-self._lengths // clip_len)))
+        clips = int(np.sum(-(-self._lengths // clip_len))) if sampling == "tiles" else per_epoch
         self._batches = clips // (batch_size * world)
         if self._batches == 0:
             raise UserError(
@@ -101,11 +111,21 @@ class TrainingBatches(Sampler[list[Clip]]):
     def __iter__(self) -> Iterator[list[Clip]]:
         rng = np.random.default_rng([self._seed, self._epoch()])
         count = self._batches * self._size * self._world
+        mine = self._cropped(self._draw(count, rng), 1)[self._rank :: self._world]
+        run = [mine[i : i + self._size] for i in range(0, len(mine), self._size)]
+        if self._partners and self._balanced is not None:
+            drawn = self._balanced(count, np.random.default_rng([self._seed, self._epoch(), 2]))
+            theirs = self._cropped(drawn, 3)[self._rank :: self._world]
+            run = [batch + theirs[i * self._size : (i + 1) * self._size] for i, batch in enumerate(run)]
+        return iter(run)
+
+    def _draw(self, count: int, rng: np.random.Generator) -> list[Clip]:
+        if self._sampling == "balanced" and self._balanced is not None:
+            return self._balanced(count, rng)
         if self._sampling == "uniform":
-            clips = draw_uniform(self._lengths, self._clip_len, count, rng)
-        else:
-            clips = draw_tiles(self._lengths, self._clip_len, rng)[:count]
-        crops = np.random.default_rng([self._seed, self._epoch(), 1]).random((len(clips), 2)).tolist()
-        clips = [clip._replace(crop=(x, y)) for clip, (x, y) in zip(clips, crops, strict=True)]
-        mine = clips[self._rank :: self._world]
-        return (mine[i : i + self._size] for i in range(0, len(mine), self._size))
+            return draw_uniform(self._lengths, self._clip_len, count, rng)
+        return draw_tiles(self._lengths, self._clip_len, rng)[:count]
+
+    def _cropped(self, clips: list[Clip], key: int) -> list[Clip]:
+        crops = np.random.default_rng([self._seed, self._epoch(), key]).random((len(clips), 2)).tolist()
+        return [clip._replace(crop=(x, y)) for clip, (x, y) in zip(clips, crops, strict=True)]

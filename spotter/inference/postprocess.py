@@ -9,7 +9,7 @@ from typing import Any
 
 from spotter.errors import UserError
 
-METHODS = ("nms", "soft_nms")
+METHODS = ("nms", "soft_nms", "quadratic_nms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,8 @@ class Postprocess:
     """Describe one suppression.
 
     method : ``nms`` removes lower neighbours within ±window/2; ``soft_nms`` multiplies those nearer than a
-        whole window by their distance over the window
+        whole window by their distance over the window; ``quadratic_nms`` those within ±window/2 by the square of
+        their distance over window/2, as ASTRA (Xarles et al., 2023)
     window : seconds, one for all classes or one for each
     threshold : confidences below it are dropped, before and after the decay
     """

@@ -13,10 +13,11 @@ class Stitcher:
 
     length : T, anchors in the half
     weights : (L,) weight of each position in a clip, see ``triangle`` and ``flat``
+    blended : average where clips overlap; else what the first clip says counts
     """
 
-    def __init__(self, length: int, weights: NDArray[np.float64]) -> None:
-        self.length = length
+    def __init__(self, length: int, weights: NDArray[np.float64], blended: bool = True) -> None:
+        self.length, self.blended = length, blended
         self.weights = np.asarray(weights, np.float64)
         self._total = np.zeros(length)
         self._logits: NDArray[np.float64] | None = None
@@ -37,7 +38,7 @@ class Stitcher:
         if (displacement is None) != (self._displacement is None):
             raise RuntimeError("some clips of a half have displacements and some have none")
         inside, there = slice(first, last), slice(start + first, start + last)
-        weights = self.weights[inside]
+        weights = self.weights[inside] if self.blended else self.weights[inside] * (self._total[there] == 0)
         self._total[there] += weights
         self._logits[there] += weights[:, None] * logits[inside]
         if displacement is not None and self._displacement is not None:

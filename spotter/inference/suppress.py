@@ -77,6 +77,8 @@ def _decay(method: str, window: float) -> NDArray[np.float64]:
     """Return the factors at distances of 1, 2, … cells, (R,), up to where they are 1; ``window`` is in cells."""
     if method == "nms":
         return np.zeros(math.floor(window / 2 + 1e-9))
+    if method == "quadratic_nms":
+        return (2 * np.arange(1, math.ceil(window / 2 - 1e-9)) / window) ** 2
     return np.arange(1, math.ceil(window - 1e-9)) / window
 
 

@@ -16,33 +16,44 @@ class StreamEmbedding(nn.Module):
     """Embed feature streams of any rate and width as tokens at ``upsample`` per frame.
 
     layout : per stream its ``fps``, the ``clock_fps`` of the frames, and the ``groups`` of its columns
+    dim : of the tokens, to which all streams are projected and summed; None leaves them as they are, side by side
     dropout : of the normalised features
     group_drop : share of (clip, extractor) pairs left out in training
     row_drop : share of rows replaced by a learned vector in training
+    normalise : bring every extractor to one scale first
     """
 
     def __init__(
         self,
         layout: Layout,
-        dim: int,
+        dim: int | None,
         upsample: int = 1,
         dropout: float = 0.4,
         group_drop: float = 0.1,
         row_drop: float = 0.2,
+        normalise: bool = True,
     ) -> None:
         super().__init__()
-        self.upsample = upsample
+        self.upsample, self.dim = upsample, dim
         self.step = {name: stream["fps"] / (stream["clock_fps"] * upsample) for name, stream in layout.items()}
-        self.streams = nn.ModuleDict(
-            {name: GroupProjection(stream["groups"], dim, dropout, group_drop) for name, stream in layout.items()}
-        )
+        groups = {name: list(stream["groups"]) for name, stream in layout.items()}
+        self.width = sum(map(sum, groups.values())) if dim is None else dim
+        kinds = {
+            name: GroupProjection(each, dim, dropout, group_drop, normalise)
+            if dim is not None
+            else Groups(each, dropout, group_drop, normalise)
+            for name, each in groups.items()
+        }
+        self.streams = nn.ModuleDict(kinds)
+        if dim is None and row_drop > 0:
+            raise ValueError("row_drop: a learned vector takes the place of projected rows only; give a dim")
         self.row_drop = row_drop
-        self.dropped = nn.Parameter(torch.zeros(dim)) if row_drop > 0 else None
+        self.dropped = nn.Parameter(torch.zeros(dim)) if dim is not None and row_drop > 0 else None
 
     def forward(self, inputs: dict[str, Tensor], phase: dict[str, Tensor], valid: Tensor) -> Tensor:
-        """Return tokens (B, T * upsample, dim) for the streams' rows; ``valid`` is (B, T)."""
+        """Return tokens (B, T * upsample, width) for the streams' rows; ``valid`` is (B, T)."""
         count = valid.shape[1] * self.upsample
-        tokens = valid.new_zeros((), dtype=torch.float32)
+        tokens = []
         for name, projection in self.streams.items():
             rows = projection(inputs[name])  # (B, R, dim)
             if self.training and self.dropped is not None:
@@ -50,31 +61,53 @@ class StreamEmbedding(nn.Module):
                 rows = torch.where(gone[..., None], self.dropped.to(rows.dtype), rows)
             step = self.step[name]
             inside = valid_rows(valid, phase[name], step * self.upsample, rows.shape[1])
-            tokens = tokens + resample(rows, phase[name], step, count, inside)
-        return tokens
+            tokens.append(resample(rows, phase[name], step, count, inside))
+        return torch.cat(tokens, dim=-1) if self.dim is None else sum_of(tokens)
 
 
-class GroupProjection(nn.Module):
-    """Normalise, drop out and project each group of columns on its own, and sum the results.
+class Groups(nn.Module):
+    """Normalise and drop out each group of columns on its own: (B, R, sum(groups)) -> (B, R, sum(groups)).
 
-    Extractors differ in scale; without normalisation the loudest wins. (B, R, sum(groups)) -> (B, R, dim)
+    Extractors differ in scale; without normalisation the loudest wins.
     """
 
-    def __init__(self, groups: list[int], dim: int, dropout: float, group_drop: float) -> None:
+    def __init__(self, groups: list[int], dropout: float, group_drop: float, normalise: bool) -> None:
         super().__init__()
         self.groups, self.group_drop = list(groups), group_drop
-        self.norms = nn.ModuleList(nn.LayerNorm(width) for width in groups)
-        self.projections = nn.ModuleList(nn.Linear(width, dim) for width in groups)
+        self.norms = nn.ModuleList(nn.LayerNorm(width) if normalise else nn.Identity() for width in groups)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, rows: Tensor) -> Tensor:
+        """Return the groups side by side."""
+        return torch.cat(self._thinned(self._parts(rows)), dim=-1)
+
+    def _parts(self, rows: Tensor) -> list[Tensor]:
+        parts = zip(torch.split(rows, self.groups, dim=-1), self.norms, strict=True)
+        return [self.dropout(norm(part)) for part, norm in parts]
+
+    def _thinned(self, parts: list[Tensor]) -> list[Tensor]:
+        if not self.training or self.group_drop == 0 or len(parts) < 2:
+            return parts
+        keep = torch.rand(len(parts), parts[0].shape[0], 1, 1, device=parts[0].device) >= self.group_drop
+        return [part * kept for part, kept in zip(parts, keep, strict=True)]
+
+
+class GroupProjection(Groups):
+    """Project each group on its own as well, and sum the results: (B, R, sum(groups)) -> (B, R, dim)."""
+
+    def __init__(self, groups: list[int], dim: int, dropout: float, group_drop: float, normalise: bool = True) -> None:
+        super().__init__(groups, dropout, group_drop, normalise)
+        self.projections = nn.ModuleList(nn.Linear(width, dim) for width in groups)
+
+    def forward(self, rows: Tensor) -> Tensor:
         """Return the sum of the projected groups (B, R, dim)."""
-        parts = zip(torch.split(rows, self.groups, dim=-1), self.norms, self.projections, strict=True)
-        projected = [project(self.dropout(norm(part))) for part, norm, project in parts]
-        if self.training and self.group_drop > 0 and len(projected) > 1:
-            keep = torch.rand(len(projected), rows.shape[0], 1, 1, device=rows.device) >= self.group_drop
-            projected = [part * kept for part, kept in zip(projected, keep, strict=True)]
-        return torch.stack(projected).sum(0)
+        parts = zip(self._parts(rows), self.projections, strict=True)
+        return sum_of(self._thinned([project(part) for part, project in parts]))
+
+
+def sum_of(parts: list[Tensor]) -> Tensor:
+    """Return the sum of tensors of one shape."""
+    return parts[0] if len(parts) == 1 else torch.stack(parts).sum(0)
 
 
 def resample(rows: Tensor, phase: Tensor, step: float, count: int, valid: Tensor | None = None) -> Tensor:

@@ -7,9 +7,10 @@ import math
 import torch
 from torch import Tensor, nn
 
-from spotter.batch import Batch, Output
+from spotter.batch import Batch, Output, Targets, blend
 from spotter.errors import UserError
 from spotter.models import losses
+from spotter.models.windows import valid_windows
 
 DISPLACEMENTS = ("huber", "gaussian", "none")
 
@@ -23,9 +24,10 @@ class DenseHead(nn.Module):
     positive_share : what positives weigh together in the confidence loss of each class; None leaves them unweighted
     focal_gamma : exponent of the focal term, 0 for plain cross-entropy
     prior : confidence at the start of training
+    hidden : width of a hidden layer before each output, None for none
+    mix_displacement : learn displacements of mixed clips too, each spot as far as its clip goes in, as in ASTRA
     """
 
-    soft_targets = ("confidence",)
     rates: Tensor
 
     def __init__(
@@ -39,6 +41,8 @@ class DenseHead(nn.Module):
         positive_share: float | None = 0.03,
         focal_gamma: float = 0.0,
         prior: float = 0.01,
+        hidden: int | None = None,
+        mix_displacement: bool = False,
     ) -> None:
         super().__init__()
         if displacement not in DISPLACEMENTS:
@@ -48,11 +52,13 @@ class DenseHead(nn.Module):
             raise UserError(f"model.network.temporal: {said}")
         self.kind, self.reach, self.displacement_weight = displacement, reach, displacement_weight
         self.huber_delta = huber_delta
-        self.positive_share, self.focal_gamma = positive_share, focal_gamma
-        self.confidence = nn.Linear(width, classes)
-        nn.init.constant_(self.confidence.bias, -math.log((1 - prior) / prior))
+        self.positive_share, self.focal_gamma, self.mix_displacement = positive_share, focal_gamma, mix_displacement
+        last = nn.Linear(hidden or width, classes)
+        nn.init.constant_(last.bias, -math.log((1 - prior) / prior))
+        self.confidence = _after_hidden(width, hidden, last)
         outputs = {"huber": 1, "gaussian": 2, "none": 0}[displacement]
-        self.displacement = nn.Linear(width, classes * outputs) if outputs else None
+        spread = nn.Linear(hidden or width, classes * outputs) if outputs else None
+        self.displacement = _after_hidden(width, hidden, spread) if spread is not None else None
         self.register_buffer("rates", torch.full((classes,), 0.01))
 
     def set_rates(self, rates: Tensor) -> None:
@@ -73,8 +79,19 @@ class DenseHead(nn.Module):
                 output["log_variance"] = said[1].clamp(-8, 8)
         return output
 
-    def loss(self, output: Output, batch: Batch, mixed: Tensor | None = None) -> dict[str, Tensor]:
-        """Return the ``loss`` and its parts; the displacement of ``mixed`` (B,) clips is not asked for."""
+    def mix(self, targets: Targets, partners: Targets, weight: Tensor) -> Targets:
+        """Return the targets of mixed clips; ``near`` becomes what the displacement of an anchor weighs, (B, A, K)."""
+        share = weight.view(-1, 1, 1)
+        confidence = blend(targets["confidence"], partners["confidence"], weight)
+        if not self.mix_displacement:
+            return {**targets, "confidence": confidence, "near": targets["near"] * (share == 1)}
+        mine, theirs = share * targets["near"], (1 - share) * partners["near"]
+        near = mine + theirs
+        displacement = (mine * targets["displacement"] + theirs * partners["displacement"]) / near.clamp(min=1e-6)
+        return {"confidence": confidence, "displacement": displacement, "near": near}
+
+    def loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
+        """Return the ``loss`` and its parts."""
         target = batch["targets"]
         valid = batch["valid"].repeat_interleave(output["logits"].shape[1] // batch["valid"].shape[1], dim=1)
         positive, negative = self._weights()
@@ -83,9 +100,7 @@ class DenseHead(nn.Module):
         )
         if self.displacement is None:
             return {"loss": confidence}
-        near = target["near"] & valid[..., None]
-        if mixed is not None:
-            near = near & ~mixed[:, None, None]
+        near = target["near"] * valid[..., None]
         error = (output["displacement"] - target["displacement"]) / self.reach
         if self.kind == "huber":
             displacement = losses.huber(error, near, self.huber_delta)
@@ -110,8 +125,6 @@ class WindowHead(nn.Module):
     After the pooling baselines of SoccerNet (Giancola et al., 2018) and Zhou et al., 2021.
     """
 
-    soft_targets = ("classes",)
-
     def __init__(self, width: int, classes: int, dropout: float = 0.0) -> None:
         super().__init__()
         self.classes = nn.Sequential(nn.Dropout(dropout), nn.Linear(width, 1 + classes))
@@ -120,15 +133,18 @@ class WindowHead(nn.Module):
         """Return logits (B, N, 1 + K) for windows (B, N, width)."""
         return Output(logits=self.classes(windows).float())
 
-    def loss(self, output: Output, batch: Batch, mixed: Tensor | None = None) -> dict[str, Tensor]:
+    def mix(self, targets: Targets, partners: Targets, weight: Tensor) -> Targets:
+        """Return the targets of mixed clips."""
+        return {"classes": blend(targets["classes"], partners["classes"], weight)}
+
+    def loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
         """Return the ``loss``; windows centred outside the half do not count."""
-        logits, valid = output["logits"], batch["valid"]
-        if logits.shape[1] != valid.shape[1]:
-            valid = valid.any(1, keepdim=True)
+        logits = output["logits"]
+        valid = valid_windows(batch["valid"], logits.shape[1])
         ones = torch.ones(logits.shape[-1], device=logits.device)
         return {"loss": losses.balanced_bce(logits, batch["targets"]["classes"], ones, ones, valid[..., None])}
 
-    def predict(self, output: Output) -> tuple[Tensor, None]:
+    def predict(self, output: Output) -> tuple[Tensor, Tensor | None]:
         """Return the logits (B, N, K) without the background; windows have no displacement."""
         return output["logits"][..., 1:], None
 
@@ -145,7 +161,6 @@ class FrameHead(nn.Module):
     difference. Here it is the first for all, so that losses of training and validation can be compared.
     """
 
-    soft_targets = ("classes",)
     weight: Tensor
 
     def __init__(self, width: int, classes: int, foreground_weight: float = 5.0, dropout: float = 0.5) -> None:
@@ -162,7 +177,11 @@ class FrameHead(nn.Module):
             tokens = self.classes(self.dropout(tokens))
         return Output(logits=tokens.float())
 
-    def loss(self, output: Output, batch: Batch, mixed: Tensor | None = None) -> dict[str, Tensor]:
+    def mix(self, targets: Targets, partners: Targets, weight: Tensor) -> Targets:
+        """Return the targets of mixed clips."""
+        return {"classes": blend(targets["classes"], partners["classes"], weight)}
+
+    def loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
         """Return the ``loss``, summed over stages."""
         stages = output["logits"] if output["logits"].dim() == 4 else output["logits"][None]
         target = batch["targets"]["classes"]
@@ -171,7 +190,15 @@ class FrameHead(nn.Module):
 
     def predict(self, output: Output) -> tuple[Tensor, None]:
         """Return logits (B, T, K) of the last stage, whose sigmoid is the class's share of the softmax."""
-        logits = output["logits"] if output["logits"].dim() == 3 else output["logits"][-1]
-        own = torch.eye(logits.shape[-1], dtype=torch.bool, device=logits.device)[1:]  # (K, 1 + K)
-        others = logits[..., None, :].masked_fill(own, -math.inf).logsumexp(-1)  # (B, T, K), of all other classes
-        return logits[..., 1:] - others, None
+        return log_odds(output["logits"] if output["logits"].dim() == 3 else output["logits"][-1]), None
+
+
+def log_odds(logits: Tensor) -> Tensor:
+    """Return (…, K) logits whose sigmoid is the class's share of the softmax of (…, 1 + K), background first."""
+    own = torch.eye(logits.shape[-1], dtype=torch.bool, device=logits.device)[1:]  # (K, 1 + K)
+    others = logits[..., None, :].masked_fill(own, -math.inf).logsumexp(-1)  # (…, K), of all other classes
+    return logits[..., 1:] - others
+
+
+def _after_hidden(width: int, hidden: int | None, last: nn.Linear) -> nn.Module:
+    return nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), last) if hidden else last

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from spotter.models.embed import Layout, StreamEmbedding, encoder, time_code
+from spotter.models.windows import windows_of
 
 POOLS = ("flatten", "mean", "max", "cls", "center")
 
@@ -47,24 +48,11 @@ class WindowTransformer(nn.Module):
     def forward(self, inputs: dict[str, Tensor], phase: dict[str, Tensor], valid: Tensor) -> Tensor:
         """Return (B, N, width) for N windows: N = 1 for clips of the window's length, else N = T."""
         rows = self.embed(inputs, phase, valid)  # (B, T, dim)
-        index = self._windows(valid)  # (B, N, window)
-        batch = torch.arange(len(rows), device=rows.device)[:, None, None]
-        windows = rows[batch, index]  # (B, N, window, dim)
+        windows = windows_of(rows, valid, self.window)  # (B, N, window, dim)
         x = windows.flatten(0, 1) + time_code(self.window, rows.shape[2], rows.device)
         if self.cls is not None:
             x = torch.cat((self.cls.expand(len(x), 1, -1), x), dim=1)
-        return self._pool(self.encoder(x)).reshape(*index.shape[:2], self.width)
-
-    def _windows(self, valid: Tensor) -> Tensor:
-        """Return the rows (B, N, window) of every window, those outside the half replaced by the nearest inside."""
-        count = valid.shape[1]
-        first = torch.arange(count, device=valid.device) - self.window // 2
-        if count == self.window:
-            first = torch.zeros(1, dtype=torch.long, device=valid.device)
-        index = first[:, None] + torch.arange(self.window, device=valid.device)  # (N, window)
-        low = valid.int().argmax(1)  # (B,) first valid row
-        high = count - 1 - valid.flip(1).int().argmax(1)
-        return index.expand(len(valid), -1, -1).clamp(low[:, None, None], high[:, None, None])
+        return self._pool(self.encoder(x)).reshape(*windows.shape[:2], self.width)
 
     def _pool(self, x: Tensor) -> Tensor:
         if self.pool == "flatten":

@@ -116,6 +116,7 @@ class AverageMap(pl.Callback):
             module.hparams["upsample"],
             module.rate,
             data.source.offset,
+            module.plan.blended,
         )
         if self.scores_folder and trainer.is_global_zero:
             forget_scores(self.scores_folder)

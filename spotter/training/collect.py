@@ -42,8 +42,9 @@ class HalfCollector:
         upsample: int,
         fps: float,
         offset: float,
+        blended: bool = True,
     ) -> None:
-        self._records, self._weights, self._upsample = records, weights, upsample
+        self._records, self._weights, self._upsample, self._blended = records, weights, upsample, blended
         self._fps, self._offset = fps, offset
         self._count = np.bincount([clip.half for clip in clips], minlength=len(records))
         self._first: dict[int, int] = {}
@@ -64,7 +65,8 @@ class HalfCollector:
             if half not in self._open:
                 owned = start == self._first[half]
                 length = self._records[half].frames * self._upsample
-                self._open[half] = _Open(int(self._count[half]), Stitcher(length, self._weights) if owned else None)
+                stitcher = Stitcher(length, self._weights, self._blended) if owned else None
+                self._open[half] = _Open(int(self._count[half]), stitcher)
             yield from self._place(half, piece)
 
     def finish(self, gather: Gather) -> Iterator[tuple[int, Scores]]:

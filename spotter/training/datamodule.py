@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from spotter.batch import Batch, Clip
+from spotter.data.balanced import BalancedClips
 from spotter.data.census import census, census_table, class_counts
 from spotter.data.clips import EvaluationBatches, TrainingBatches, batches, cover
 from spotter.data.datasets import ClipDataset, HalfRecord
@@ -166,10 +167,9 @@ class SpottingDataModule(pl.LightningDataModule):
 
     def _training_batches(self) -> TrainingBatches:
         rank, world = self._ranks()
-        lengths = [record.frames for record in self.records["train"]]
         plan = self.plan
         return TrainingBatches(
-            lengths,
+            [record.frames for record in self.records["train"]],
             plan.clip_len,
             plan.sampling,
             plan.per_epoch,
@@ -178,7 +178,13 @@ class SpottingDataModule(pl.LightningDataModule):
             self._epoch,
             rank,
             world,
+            self._balanced() if plan.partners or plan.sampling == "balanced" else None,
+            plan.partners,
         )
+
+    def _balanced(self) -> BalancedClips:
+        source, plan = self.source, self.plan
+        return BalancedClips(self.records["train"], plan.clip_len, source.fps, source.offset, plan.inset)
 
     def _epoch(self) -> int:
         # Not the set_epoch hook: in a resumed run the first batches are fetched before it, while current_epoch lags.

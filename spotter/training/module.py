@@ -11,15 +11,17 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
 from spotter.batch import Batch, batch_size
-from spotter.data.augment import mixup
+from spotter.data.augment import Mixup, Rows
 from spotter.data.pictures import Pictures
 from spotter.data.sources import load_source
 from spotter.errors import UserError
 from spotter.inference.postprocess import Postprocess
 from spotter.tasks import Task
 from spotter.training.build import build, find
+from spotter.training.optimise import SCHEDULES, adamw, schedule_factor
 from spotter.training.plan import ClipPlan
 
 Step = dict[str, Any]
@@ -32,10 +34,13 @@ class SpottingModule(pl.LightningModule):
     network, head : ``_target_`` and arguments; sizes that follow from task and input are filled in
     targets : description of what the head is trained on
     upsample : anchors per frame
-    lr, weight_decay, warmup, final_lr : AdamW; warm-up in steps, or as a share of all steps if below 1, then a cosine
-        down to ``final_lr`` of ``lr``
-    mixup : ``alpha`` and ``probability``, or None
-    augment : how clips of video are changed in training, see ``Pictures``, or None
+    lr, weight_decay, warmup, final_lr : AdamW; warm-up in steps, or as a share of all steps if below 1, then a
+        ``schedule`` (cosine or linear) down to ``final_lr`` of ``lr``
+    plateau : with ``schedule="plateau"``, by which ``factor`` the rate falls after ``patience`` validations without
+        a lower loss; there is no warm-up then
+    sam : radius of sharpness-aware minimisation, or None
+    mixup : ``alpha``, ``probability`` and ``beta``, see ``Mixup``, or None
+    augment : how clips are changed in training, see ``Rows`` for features and ``Pictures`` for video, or None
     seed : of dropout, mixup and augmentation, together with epoch, step and rank
     compile : compile the network with ``torch.compile``; names in the state dict stay
     """
@@ -54,28 +59,38 @@ class SpottingModule(pl.LightningModule):
         weight_decay: float = 1e-2,
         warmup: float = 0.05,
         final_lr: float = 0.01,
+        schedule: str = "cosine",
+        plateau: Mapping[str, float] | None = None,
+        sam: float | None = None,
         mixup: Mapping[str, float] | None = None,
         augment: Mapping[str, Any] | None = None,
         seed: int = 0,
         compile: bool = False,
     ) -> None:
         super().__init__()
-        for key, value in {"lr": lr, "weight_decay": weight_decay, "warmup": warmup, "final_lr": final_lr}.items():
+        numbers = {"lr": lr, "weight_decay": weight_decay, "warmup": warmup, "final_lr": final_lr, "sam": sam or 0.0}
+        for key, value in numbers.items():
             if not isinstance(value, int | float) or not 0 <= value < math.inf:
                 raise UserError(f"model.{key}: expected a number of at least 0, found {value!r}")
+        if schedule not in SCHEDULES:
+            raise UserError(f"model.schedule: {schedule!r} is unknown: give one of {', '.join(SCHEDULES)}")
         self.save_hyperparameters(ignore=["compile"], logger=False)
         self.task = Task.load(task)
         self.plan = ClipPlan(**clips)
         self.postprocess = Postprocess.load(postprocess, len(self.task.classes))
         described = load_source(source)
         self.rate = described.fps * upsample  # anchors per second
-        self.pictures = Pictures(source["mean"], source["std"], augment) if described.kind == "video" else None
         reads = getattr(find(network), "reads", "features")
         if reads != described.kind:
             raise UserError(f"model: its network reads {reads}, but the data is {described.kind}; take another data=…")
+        video = described.kind == "video"
+        self.pictures = Pictures(source["mean"], source["std"], augment) if video else None
+        self.rows = Rows(**augment) if augment and not video else None
         self.network = build(network, layout=described.layout, upsample=upsample)
         sizes = {"width": self.network.width, "classes": len(self.task.classes), **self._reach(targets)}
         self.head: Any = build(head, **sizes)  # one of spotter.models.heads
+        self.mixup = Mixup(**mixup) if mixup else None
+        self._check_mixup()
         if compile:
             self.network.compile()  # in place, so that the state dict keeps its names
 
@@ -98,16 +113,21 @@ class SpottingModule(pl.LightningModule):
         """Return the loss of a batch; what is random in it follows from (seed, epoch, step, rank)."""
         key = [self.hparams["seed"], self.current_epoch, batch_idx, self.global_rank]
         torch.manual_seed(int(np.random.SeedSequence(key).generate_state(1)[0]))
-        batch, mixed = self.unpack(batch), None
-        if self.hparams["mixup"]:
-            batch, mixed = mixup(batch, self.head.soft_targets, **self.hparams["mixup"])
-        losses: dict[str, Tensor] = self.head.loss(self(batch), batch, mixed)
-        size = batch_size(batch)
+        batch = self.unpack(batch)
+        if self.rows is not None:
+            batch = self.rows(batch)
+        if self.mixup is not None:
+            batch = self.mixup(batch, self.head.mix, self.plan.partners)
+        losses: dict[str, Tensor] = self.head.loss(self(batch), batch)
+        if not getattr(self.trainer.optimizers[0], "ascended", False):
+            self._log_losses(losses, batch_size(batch))
+        return losses["loss"]
+
+    def _log_losses(self, losses: Mapping[str, Tensor], size: int) -> None:
         self.log("train/loss_step", losses["loss"], on_step=True, on_epoch=False, batch_size=size)
         for name, value in losses.items():
             bar = name == "loss"
             self.log(f"train/{name}", value, bar, on_step=False, on_epoch=True, sync_dist=True, batch_size=size)
-        return losses["loss"]
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Step | None:
         """Return ``logits`` and ``displacement`` (B, A, K) and, with labels, the ``loss``; None for no clips."""
@@ -128,18 +148,29 @@ class SpottingModule(pl.LightningModule):
         return self.validation_step(batch, batch_idx)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """Return AdamW, decaying matrices only, with warm-up and cosine per step."""
-        decayed = [p for p in self.parameters() if p.requires_grad and p.dim() >= 2]
-        plain = [p for p in self.parameters() if p.requires_grad and p.dim() < 2]
-        groups = [
-            {"params": decayed, "weight_decay": self.hparams["weight_decay"]},
-            {"params": plain, "weight_decay": 0.0},
-        ]
-        optimizer = torch.optim.AdamW(groups, lr=self.hparams["lr"])
-        steps = self._steps()
-        warmup, final = self.hparams["warmup"], self.hparams["final_lr"]
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: cosine(step, steps, warmup, final))
+        """Return AdamW and its schedule: per step, or by the validation loss."""
+        known = self.hparams
+        if known["sam"] and self.trainer.accumulate_grad_batches > 1:
+            raise UserError("model.sam: does not go with trainer.accumulate_grad_batches; set it to 1")
+        optimizer = adamw(self.parameters(), known["lr"], known["weight_decay"], known["sam"])
+        if known["schedule"] == "plateau":
+            plateau = ReduceLROnPlateau(optimizer, **(known["plateau"] or {}))
+            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": plateau, "reduce_on_plateau": False}}
+        steps, rest = self._steps(), (known["warmup"], known["final_lr"])
+        schedule = LambdaLR(optimizer, lambda step: schedule_factor(known["schedule"], step, steps, *rest))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
+        """Step a schedule; a plateau is stepped when its loss is known, before a checkpoint of the epoch is written."""
+        if not isinstance(scheduler, ReduceLROnPlateau):
+            scheduler.step()
+
+    def on_validation_epoch_end(self) -> None:
+        """Lower the learning rate where the validation loss has stopped to fall."""
+        scheduler = self.lr_schedulers()
+        loss = self.trainer.callback_metrics.get("val/loss")
+        if isinstance(scheduler, ReduceLROnPlateau) and loss is not None and not self.trainer.sanity_checking:
+            scheduler.step(float(loss))
 
     def _steps(self) -> int:
         # Not trainer.estimated_stepping_batches: it would fetch the first batches before a resumed run knows its epoch.
@@ -155,18 +186,16 @@ class SpottingModule(pl.LightningModule):
     def _data(self) -> Any:
         return self.trainer.datamodule  # type: ignore[attr-defined]
 
+    def _check_mixup(self) -> None:
+        name = type(self.head).__name__
+        if self.mixup is not None and not hasattr(self.head, "mix"):
+            raise UserError(f"model.mixup: {name} has targets that cannot be mixed; give model.mixup=null")
+        if self.plan.partners and self.mixup is None:
+            raise UserError("model.clips.partners: are there for mixup alone, which is null; set it to false")
+
     def _reach(self, targets: Mapping[str, Any]) -> dict[str, float]:
         radius = targets.get("displacement_radius")
         return {} if radius is None else {"reach": radius * self.rate}
-
-
-def cosine(step: int, steps: int, warmup: float, final: float) -> float:
-    """Return the factor of the learning rate at a step: linear warm-up, then a cosine from 1 to ``final``."""
-    rise = warmup if warmup >= 1 else warmup * steps
-    if step < rise:
-        return (step + 1) / (rise + 1)
-    progress = min(1.0, (step - rise) / max(1.0, steps - rise))
-    return final + (1 - final) * 0.5 * (1 + math.cos(math.pi * progress))
 
 
 def parameters_of(module: nn.Module) -> int:

@@ -20,7 +20,8 @@ class ClipPlan:
     eval_len : of evaluation clips, None for ``clip_len``
     overlap : share of an evaluation clip that the next one sees again, without the margins
     margin : frames at both ends of an evaluation clip that serve as context only
-    sampling, per_epoch : see ``TrainingBatches``
+    sampling, per_epoch, partners : see ``TrainingBatches``
+    inset : frames which a drawn spot keeps from both ends of a clip, see ``BalancedClips``
     """
 
     clip_len: int
@@ -29,10 +30,12 @@ class ClipPlan:
     margin: int = 0
     sampling: str = "uniform"
     per_epoch: int = 8192
+    partners: bool = False
+    inset: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "eval_len", self.eval_len or self.clip_len)
-        numbers = (self.clip_len, self.eval_len, self.margin, self.overlap, self.per_epoch)
+        numbers = (self.clip_len, self.eval_len, self.margin, self.overlap, self.per_epoch, self.inset)
         if (
             not all(isinstance(number, int | float) for number in numbers)
             or self.clip_len < 1
@@ -43,6 +46,11 @@ class ClipPlan:
                 "model.clips: expected clip_len >= 1, eval_len > 2 * margin and overlap within 0 … 1, "
                 f"found {asdict(self)}"
             )
+
+    @property
+    def blended(self) -> bool:
+        """Say whether clips are averaged where they overlap; without ``overlap`` only the last one of a half does."""
+        return self.overlap > 0
 
     @property
     def stride(self) -> int:

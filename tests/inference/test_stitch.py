@@ -66,3 +66,14 @@ def test_weights(length: int) -> None:
     np.testing.assert_array_equal(weights, weights[::-1])
     assert flat(length, length).sum() == 0
     assert flat(length).sum() == length
+
+
+def test_without_blending_the_first_clip_counts() -> None:
+    """Clips side by side, the last of which had to move back, do not water one another down."""
+    stitcher = Stitcher(5, flat(4, 1), blended=False)
+    for start, value in ((-1, 1.0), (1, 2.0), (2, 3.0)):
+        stitcher.add(start, np.full((4, 1), value, np.float32), np.full((4, 1), -value, np.float32))
+    scores = stitcher.result(1.0)
+    assert scores.logits[:, 0].tolist() == [1, 1, 2, 2, 3]
+    assert scores.displacement is not None
+    assert scores.displacement[:, 0].tolist() == [-1, -1, -2, -2, -3]

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spotter.errors import UserError
-from spotter.inference.postprocess import Postprocess
+from spotter.inference.postprocess import METHODS, Postprocess
 from spotter.inference.scores import Scores
 from spotter.inference.suppress import Grid, displace, spot, suppress
 from spotter.spots import Predictions, metric_frame
@@ -30,8 +30,9 @@ def one_by_one(confidence: list[float], method: str, reach: float, threshold: fl
             apart = abs(cell - top)
             if method == "nms" and apart <= reach:
                 del living[cell]
-            elif method == "soft_nms":
-                living[cell] *= min(1.0, apart / reach) if reach else 1.0
+            elif method != "nms":
+                power = 2 if method == "quadratic_nms" else 1
+                living[cell] *= min(1.0, apart / reach) ** power if reach else 1.0
                 if living[cell] < threshold:
                     del living[cell]
     return taken
@@ -78,7 +79,7 @@ def test_soft_suppression_equals_one_by_one(confidence: list[float], threshold: 
 @settings(max_examples=50)
 @given(
     st.integers(0, 2**32 - 1),
-    st.sampled_from(["nms", "soft_nms"]),
+    st.sampled_from(METHODS),
     st.sampled_from([1.0, 2.0, 25 / 12, 25.0]),
     st.sampled_from([[0, 0, 0], [0, 1, 0], [0, 1, 2]]),
 )
@@ -89,7 +90,7 @@ def test_random_halves_equal_one_by_one(seed: int, method: str, fps: float, shar
     found = as_cells(suppress(as_grid(confidence, fps), Postprocess(method, windows, 0.001), 1000), fps)
     expected = {}
     for label, window in enumerate(windows):
-        reach = window * fps / 2 if method == "nms" else window * fps
+        reach = window * fps if method == "soft_nms" else window * fps / 2
         for cell, value in one_by_one(confidence[:, label].tolist(), method, reach, 0.001).items():
             expected[label, cell] = value
     assert found.keys() == expected.keys()
@@ -102,9 +103,16 @@ def test_soft_weights_are_the_distance_over_the_window() -> None:
     assert as_cells(found, 2.0) == pytest.approx(expected)
 
 
+def test_quadratic_weights_are_the_squared_distance_over_half_the_window() -> None:
+    """As ASTRA's: within ±2 s of the best, by (distance / 2 s)²; what lies farther is left alone."""
+    found = spot(scores_of([[0.4], [0.4], [0.0], [0.0], [0.8]]), Postprocess("quadratic_nms", 4.0, 0.0), 2)
+    expected = {(0, 0): 0.4, (0, 1): 0.4 * (3 / 4) ** 2 * (1 / 4) ** 2, (0, 2): 0.0, (0, 3): 0.0, (0, 4): 0.8}
+    assert as_cells(found, 2.0) == pytest.approx(expected)
+
+
 def test_window_of_zero_keeps_every_anchor() -> None:
     scores = scores_of([[0.1, 0.9], [0.2, 0.9], [0.3, 0.9]])
-    for method in ("nms", "soft_nms"):
+    for method in METHODS:
         assert len(spot(scores, Postprocess(method, 0.0), 2)) == 6
 
 

@@ -99,10 +99,31 @@ def test_the_dense_loss_equals_its_formula(kind: str, upsample: int) -> None:
             else:
                 v = float(output["log_variance"][cell])
                 displacement.append(0.3 * error**2 / math.exp(v) + 0.7 * v)
-    losses = head.loss(output, batch, mixed)
+    whole = (~mixed).float()
+    losses = head.loss(output, {**batch, "targets": head.mix(target, target, torch.where(mixed, 0.3, whole))})
     expected = float(np.mean(confidence)) + (0.5 * float(np.mean(displacement)) if kind != "none" else 0)
     assert float(losses["loss"]) == pytest.approx(expected, rel=1e-4)
     assert set(losses) == ({"loss"} if kind == "none" else {"loss", "confidence", "displacement"})
+
+
+def test_displacements_of_mixed_clips_weigh_as_much_as_their_clip() -> None:
+    """Where both clips have a spot in reach the displacement is in between; where one has, that one's counts."""
+    head = dense_head(mix_displacement=True)
+    near = torch.tensor([True, True, False, False])
+    mine = {"near": near, "displacement": 2.0 * near, "confidence": near.float()}
+    other = torch.tensor([True, False, True, False])
+    theirs = {"near": other, "displacement": -4.0 * other, "confidence": other.float()}
+    shaped = [{key: value.view(1, 4, 1) for key, value in each.items()} for each in (mine, theirs)]
+    mixed = head.mix(*shaped, torch.tensor([0.75]))
+    torch.testing.assert_close(mixed["near"].flatten(), torch.tensor([1.0, 0.75, 0.25, 0.0]))
+    torch.testing.assert_close(mixed["displacement"].flatten(), torch.tensor([0.5, 2.0, -4.0, 0.0]))
+    torch.testing.assert_close(mixed["confidence"].flatten(), torch.tensor([1.0, 0.75, 0.25, 0.0]))
+
+
+def test_hidden_layers_stand_before_each_output() -> None:
+    head = dense_head(hidden=5)
+    assert [tuple(p.shape) for p in head.confidence.parameters()] == [(5, 8), (5,), (CLASSES, 5), (CLASSES,)]
+    assert head(torch.randn(2, 4, 8))["displacement"].shape == (2, 4, CLASSES)
 
 
 def test_positives_weigh_their_share_in_every_class() -> None:

@@ -14,7 +14,8 @@ from torch import nn
 from spotter.errors import UserError
 from spotter.tasks import Task
 from spotter.training.ema import Ema
-from spotter.training.module import SpottingModule, cosine
+from spotter.training.module import SpottingModule
+from spotter.training.optimise import schedule_factor
 
 SETTINGS: dict[str, Any] = {
     "task": Task.load("soccernet-v2").to_dict(),
@@ -33,18 +34,18 @@ SETTINGS: dict[str, Any] = {
 
 def test_cosine_by_hand() -> None:
     """Four steps of warm-up, then from 1 down to ``final``, where it stays."""
-    factors = [cosine(step, 14, 4, 0.1) for step in range(20)]
+    factors = [schedule_factor("cosine", step, 14, 4, 0.1) for step in range(20)]
     assert factors[:4] == pytest.approx([0.2, 0.4, 0.6, 0.8])
     assert factors[4] == 1
     assert factors[9] == pytest.approx(0.55)
     assert factors[14:] == pytest.approx([0.1] * 6)
-    assert [cosine(step, 100, 0.04, 0.1) for step in range(4)] == pytest.approx([0.2, 0.4, 0.6, 0.8])
+    assert [schedule_factor("cosine", step, 100, 0.04, 0.1) for step in range(4)] == pytest.approx([0.2, 0.4, 0.6, 0.8])
 
 
 @given(steps=st.integers(1, 500), warmup=st.floats(0, 0.99) | st.integers(1, 600), final=st.floats(0, 1))
 def test_cosine_rises_then_falls_within_bounds(steps: int, warmup: float, final: float) -> None:
     """However short a run is, the factor stays above 0 and at most 1, and has one peak."""
-    factors = [cosine(step, steps, warmup, final) for step in range(steps)]
+    factors = [schedule_factor("cosine", step, steps, warmup, final) for step in range(steps)]
     assert all(0 <= factor <= 1 for factor in factors)
     peak = factors.index(max(factors))
     assert factors[: peak + 1] == sorted(factors[: peak + 1])

@@ -30,6 +30,21 @@ EVERYTHING_RANDOM = [
 ]
 
 
+OTHER_WAYS = [  # to draw clips, to mix them, and to step
+    "model.clips.sampling=balanced",
+    "model.clips.partners=true",
+    "model.mixup={alpha:1.0,beta:0.6,probability:1.0}",
+    "model.head.mix_displacement=true",
+    "model.augment={swap:0.3}",
+    "model.schedule=plateau",
+    "model.plateau={patience:0,factor:0.5}",
+    "model.lr=0.05",  # so that the loss does not always fall
+    "model.sam=0.05",
+    "callbacks.ema.decay=0.9",
+    "trainer.max_epochs=5",
+]
+
+
 def the_run(cwd: Path) -> Path:
     """Return the only run below ``cwd``."""
     (run,) = cwd.glob("outputs/*/*")
@@ -129,6 +144,37 @@ def test_any_epoch_is_a_place_to_go_on_from(
     run = the_run(tmp_path)
     assert (run / "metrics.csv").read_bytes() == (undisturbed / "metrics.csv").read_bytes()
     same_weights(run, undisturbed)
+
+
+def test_a_plateau_and_drawn_partners_go_on_as_well(
+    tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The learning rate that fell at the end of the last epoch stays fallen, and no class is drawn anew."""
+    from spotter.training.module import SpottingModule
+
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "cut").mkdir()
+    called = call("train.py", *tiny, *OTHER_WAYS, cwd=tmp_path / "whole")
+    assert called.status == 0, called.err
+    whole = the_run(tmp_path / "whole")
+    checkpoint = torch.load(whole / "checkpoints" / "last.ckpt", weights_only=True)
+    assert checkpoint["optimizer_states"][0]["param_groups"][0]["lr"] < 0.05, "a plateau was met"
+
+    step = SpottingModule.training_step
+
+    def fails(self: SpottingModule, batch: object, batch_idx: int) -> torch.Tensor:
+        if self.current_epoch == 3:
+            raise OSError("the disk went away")
+        return step(self, batch, batch_idx)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SpottingModule, "training_step", fails)
+        assert call("train.py", *tiny, *OTHER_WAYS, cwd=tmp_path / "cut").status == 1
+    cut = the_run(tmp_path / "cut")
+    called = call("train.py", f"ckpt={cut}/checkpoints/last.ckpt", cwd=tmp_path / "cut")
+    assert called.status == 0, called.err
+    assert (whole / "metrics.csv").read_bytes() == (cut / "metrics.csv").read_bytes()
+    same_weights(whole, cut)
 
 
 def test_ctrl_c_leaves_a_whole_checkpoint(tiny: list[str], tmp_path: Path) -> None:

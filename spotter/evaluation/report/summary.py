@@ -15,7 +15,7 @@ from spotter.evaluation.report.published import official_split, published
 from spotter.spots import Half
 from spotter.tasks import Task
 
-METHODS = {"nms": "hard NMS", "soft_nms": "soft NMS"}
+METHODS = {"nms": "hard NMS", "soft_nms": "soft NMS", "quadratic_nms": "quadratic NMS"}
 UNSCORED_THRESHOLD = 40  # of 199, about 0.2
 
 

@@ -1,0 +1,67 @@
+"""Clips that show every class as often as any other, and as often as nothing at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spotter.batch import Clip
+from spotter.data.datasets import HalfRecord
+from spotter.errors import UserError
+
+
+class BalancedClips:
+    """Draw a class, background included, then a clip that shows one of its spots.
+
+    clip_len : frames of a clip, in which the spot lies anywhere, but ``inset`` frames or more from both of its ends
+    fps, offset : frame i of a half lies at ``offset + i / fps`` seconds
+
+    Classes without a spot are never drawn. A clip of background has no spot at all, where there is such a clip; else it
+    lies anywhere. After the sampling of CALF (Cioppa et al., 2020), and of the partners in ASTRA (Xarles et al., 2023).
+    """
+
+    def __init__(
+        self, records: Sequence[HalfRecord], clip_len: int, fps: float, offset: float = 0.0, inset: int = 0
+    ) -> None:
+        if 2 * inset >= clip_len:
+            raise UserError(f"model.clips.inset: {inset} frames from both ends leave nothing of {clip_len}; lower it")
+        self._clip_len, self._inset = clip_len, inset
+        lengths = np.array([record.frames for record in records], dtype=np.int64)
+        self._ends = np.cumsum(lengths)
+        self._begins = self._ends - lengths
+        spots = [(record.spots.label, record.spots.time) for record in records if record.spots is not None]
+        labels = np.concatenate([label for label, _ in spots]) if spots else np.zeros(0, np.int64)
+        order = np.argsort(labels, kind="stable")
+        half = np.repeat(np.arange(len(records)), [0 if r.spots is None else len(r.spots.time) for r in records])
+        times = np.concatenate([time for _, time in spots]) if spots else np.zeros(0)
+        self._half = half[order]  # of every spot, by class
+        self._frame = np.floor((times[order] - offset) * fps).astype(np.int64)
+        _, self._first, self._count = np.unique(labels[order], return_index=True, return_counts=True)
+        self._quiet = self._background()
+
+    def __call__(self, count: int, rng: np.random.Generator) -> list[Clip]:
+        """Return ``count`` clips."""
+        kinds = len(self._count)
+        kind = rng.integers(kinds + 1, size=count)
+        share, where = rng.random(count), rng.integers(self._inset, self._clip_len - self._inset, size=count)
+        centre = self._quiet[(share * len(self._quiet)).astype(np.int64)]
+        half = np.searchsorted(self._ends, centre, side="right")
+        start = centre - self._begins[half] - self._clip_len // 2
+        shows = kind < kinds
+        own = kind[shows]
+        spot = self._first[own] + (share[shows] * self._count[own]).astype(np.int64)
+        half[shows], start[shows] = self._half[spot], self._frame[spot] - where[shows]
+        return [Clip(int(h), int(s)) for h, s in zip(half, start, strict=True)]
+
+    def _background(self) -> NDArray[np.int64]:
+        """Return the frames, counted through all halves, around which a clip shows no spot."""
+        total = int(self._ends[-1]) if len(self._ends) else 0
+        low = self._begins[self._half] + self._frame - (self._clip_len - 1 - self._clip_len // 2)
+        low = np.clip(low, self._begins[self._half], self._ends[self._half])
+        high = self._begins[self._half] + self._frame + self._clip_len // 2 + 1
+        high = np.clip(high, low, self._ends[self._half])
+        change = np.bincount(low, minlength=total + 1) - np.bincount(high, minlength=total + 1)
+        quiet = np.flatnonzero(np.cumsum(change)[:total] == 0)
+        return quiet if len(quiet) else np.arange(total)

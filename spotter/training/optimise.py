@@ -1,0 +1,78 @@
+"""How weights are updated: AdamW, its schedules, and sharpness-aware minimisation around it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from spotter.errors import UserError
+
+SCHEDULES = ("cosine", "linear", "plateau")
+
+
+def adamw(parameters: Iterable[nn.Parameter], lr: float, weight_decay: float, sam: float | None) -> torch.optim.AdamW:
+    """Return AdamW, decaying matrices only; without decay it is Adam. ``sam`` is the radius of its first step."""
+    trained = [p for p in parameters if p.requires_grad]
+    groups = [
+        {"params": [p for p in trained if p.dim() >= 2], "weight_decay": weight_decay},
+        {"params": [p for p in trained if p.dim() < 2], "weight_decay": 0.0},
+    ]
+    return SharpnessAware(groups, lr=lr, radius=sam) if sam else torch.optim.AdamW(groups, lr=lr)
+
+
+class SharpnessAware(torch.optim.AdamW):
+    """Step by the gradient at the steepest point within ``radius``, not by that of the weights themselves.
+
+    Takes every batch twice. After Foret et al., *Sharpness-Aware Minimization*, 2021.
+    """
+
+    def __init__(self, params: Any, lr: float, radius: float) -> None:
+        super().__init__(params, lr=lr)
+        self.radius = radius
+        self.ascended = False  # the closure runs for the second time
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Run ``closure``, which clears and computes gradients, at the weights and at the point above them."""
+        if closure is None:
+            raise UserError("model.sam: does not go with trainer.precision=16-mixed; take bf16-mixed or 32-true")
+        with torch.enable_grad():
+            loss = closure()
+        weights = [p for group in self.param_groups for p in group["params"] if p.grad is not None]
+        before = [p.detach().clone() for p in weights]
+        self._ascend(weights)
+        try:
+            self.ascended = True
+            with torch.enable_grad():
+                closure()
+        finally:
+            self.ascended = False
+            with torch.no_grad():
+                torch._foreach_copy_(weights, before)
+        super().step()
+        return loss
+
+    @torch.no_grad()
+    def _ascend(self, weights: list[Tensor]) -> None:
+        if not weights:
+            return
+        gradients = [p.grad for p in weights if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        torch._foreach_add_(weights, torch._foreach_mul(gradients, self.radius / (norm + 1e-12)))
+
+
+def schedule_factor(kind: str, step: int, steps: int, warmup: float, final: float) -> float:
+    """Return the factor of the learning rate at a step: linear warm-up, then from 1 down to ``final``.
+
+    kind : ``cosine`` or ``linear``
+    warmup : steps, or a share of all steps if below 1
+    """
+    rise = warmup if warmup >= 1 else warmup * steps
+    if step < rise:
+        return (step + 1) / (rise + 1)
+    progress = min(1.0, (step - rise) / max(1.0, steps - rise))
+    left = 0.5 * (1 + math.cos(math.pi * progress)) if kind == "cosine" else 1 - progress
+    return final + (1 - final) * left

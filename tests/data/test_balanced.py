@@ -1,0 +1,98 @@
+"""Balanced clips show every class as often, each spot anywhere in its clip, and background without spots."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spotter.data.balanced import BalancedClips
+from spotter.data.clips import TrainingBatches
+from spotter.data.datasets import HalfRecord
+from spotter.errors import UserError
+from spotter.spots import Half, Spots
+
+
+def record(frames: int, spots: list[tuple[int, float]], number: int = 1) -> HalfRecord:
+    label, time = np.array([s[0] for s in spots], np.int64), np.array([s[1] for s in spots], float)
+    return HalfRecord(Half("a/b/c", number), frames, Spots(label, time, np.ones(len(spots), bool)))
+
+
+RECORDS = [
+    record(400, [(0, 50.0), (0, 52.0), (0, 60.5), (2, 300.2)]),
+    record(300, [(0, 20.0), (5, 100.0)], 2),
+]
+
+
+def shown(half: int, start: int, clip_len: int, records: list[HalfRecord] = RECORDS) -> set[int]:
+    spots = records[half].spots
+    assert spots is not None
+    inside = (spots.time >= start) & (spots.time < start + clip_len)
+    return set(spots.label[inside].tolist())
+
+
+def test_every_class_and_background_are_as_frequent() -> None:
+    clips = BalancedClips(RECORDS, 10, 1.0)(8000, np.random.default_rng(0))
+    seen = [shown(clip.half, clip.start, 10) for clip in clips]
+    for label in (0, 2, 5):
+        assert sum(label in each for each in seen) == pytest.approx(2000, abs=200)
+    assert sum(not each for each in seen) == pytest.approx(2000, abs=200)
+    rare = [clip for clip, each in zip(clips, seen, strict=True) if 2 in each]
+    assert {300 - clip.start for clip in rare} == set(range(10)), "a spot lies anywhere in its clip"
+
+
+@given(st.integers(1, 12), st.integers(0, 5), st.sampled_from([1.0, 2.0]), st.floats(0, 0.9), st.integers(0, 99))
+def test_a_spot_keeps_its_distance_and_background_is_empty(
+    clip_len: int, inset: int, fps: float, offset: float, seed: int
+) -> None:
+    if 2 * inset >= clip_len:
+        with pytest.raises(UserError, match=r"model\.clips\.inset: \d frames from both ends leave nothing"):
+            BalancedClips(RECORDS, clip_len, fps, offset, inset)
+        return
+    clips = BalancedClips(RECORDS, clip_len, fps, offset, inset)(60, np.random.default_rng(seed))
+    again = BalancedClips(RECORDS, clip_len, fps, offset, inset)(60, np.random.default_rng(seed))
+    assert clips == again
+    for clip in clips:
+        spots = RECORDS[clip.half].spots
+        assert spots is not None
+        at = np.floor((spots.time - offset) * fps).astype(int) - clip.start
+        inside = (at >= 0) & (at < clip_len)
+        kept = (at >= inset) & (at < clip_len - inset)
+        assert kept.any() or not inside.any()
+        if not inside.any():
+            assert 0 <= clip.start + clip_len // 2 < RECORDS[clip.half].frames
+
+
+def test_where_every_clip_shows_a_spot_background_lies_anywhere() -> None:
+    crowded = [record(30, [(0, float(second)) for second in range(0, 30, 3)])]
+    clips = BalancedClips(crowded, 8, 1.0)(400, np.random.default_rng(0))
+    assert len({clip.start for clip in clips}) > 20
+
+
+def test_halves_without_spots_give_background() -> None:
+    clips = BalancedClips([record(30, []), HalfRecord(Half("a/b/c", 2), 20, None)], 8, 1.0)(
+        50, np.random.default_rng(0)
+    )
+    assert {clip.half for clip in clips} == {0, 1}
+
+
+def test_an_epoch_of_balanced_clips_with_partners() -> None:
+    draw = BalancedClips(RECORDS, 10, 1.0)
+
+    def epoch(world: int, sampling: str = "uniform", partners: bool = True) -> list[list[object]]:
+        ranks = [
+            TrainingBatches([400, 300], 10, sampling, 64, 4, 0, lambda: 2, rank, world, draw, partners)
+            for rank in range(world)
+        ]
+        return [batch for rank in ranks for batch in rank]
+
+    assert {len(batch) for batch in epoch(1)} == {8}
+    plain = epoch(1, partners=False)
+    assert [batch[:4] for batch in epoch(1)] == plain, "partners change nothing of the clips themselves"
+    assert {clip for batch in epoch(2) for clip in batch} == {clip for batch in epoch(1) for clip in batch}
+    drawn = [shown(clip.half, clip.start, 10) for batch in epoch(1) for clip in batch[4:]]  # type: ignore[attr-defined]
+    assert sum(5 in each for each in drawn) > 5
+    assert {len(batch) for batch in epoch(1, "balanced", partners=False)} == {4}
+    with pytest.raises(ValueError, match="nothing draws them"):
+        TrainingBatches([400], 10, "balanced", 64, 4, 0, lambda: 0)
