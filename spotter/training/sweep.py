@@ -4,31 +4,27 @@ from __future__ import annotations
 
 import logging
 import os
-import statistics
 import subprocess
 import sys
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import orjson
-import yaml
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
-from rich.table import Table
 
 from spotter.errors import UserError
 from spotter.evaluation.form import monitored
 from spotter.files import atomic_write
 from spotter.shell import FAILURE, INTERRUPTED
 from spotter.tasks import Task
+from spotter.training.compare import markdown, read_job, summarise, table
 from spotter.training.overrides import hydra_string
 from spotter.training.terminal import show
 
 log = logging.getLogger(__name__)
-COLUMNS = {"tight": ("tight", "map"), "loose": ("loose", "map"), "at_1": ("at_1", "map")}
 
 
 def run_job(cfg: DictConfig) -> float:
@@ -63,7 +59,7 @@ def _environment(hydra_config: Any) -> dict[str, str]:
 
 
 class SweepTable(Callback):
-    """Compare the jobs of a sweep when all are done: on the terminal and in ``sweep.json``."""
+    """Compare the jobs of a sweep when all are done: on the terminal, in ``sweep.json`` and ``sweep.md``."""
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Read what the jobs wrote, and print the table, mean and deviation over seeds below it.
@@ -71,75 +67,17 @@ class SweepTable(Callback):
         Ends the process with status 1 where a job has failed; any other exception Hydra would only warn of.
         """
         folder = Path(config.hydra.sweep.dir)
-        jobs = [_job(path.parent.parent) for path in folder.glob("*/.hydra/overrides.yaml")]
+        jobs = [read_job(path.parent.parent) for path in folder.glob("*/.hydra/overrides.yaml")]
         if not jobs:
             return
-        jobs.sort(key=lambda job: (len(job["job"]), job["job"]))
-        shared = set.intersection(*(set(job["overrides"]) for job in jobs)) if len(jobs) > 1 else set()
-        for job in jobs:
-            job["differs"] = [override for override in job["overrides"] if override not in shared]
-        summary = {"jobs": jobs, "over_seeds": over_seeds(jobs)}
+        summary = summarise(jobs)
+        jobs = summary["jobs"]
         atomic_write(folder / "sweep.json", orjson.dumps(summary, option=orjson.OPT_INDENT_2))
-        show(_table(summary))
+        if summary["over_seeds"]:
+            atomic_write(folder / "sweep.md", markdown(summary["over_seeds"], Task.load(config.data.task)).encode())
+        show(table(summary))
         log.info("sweep: %s", folder)
         failed = [job["job"] for job in jobs if job["failed"]]
         if failed:
             sys.stderr.write(f"error: job {', '.join(failed)} of the sweep failed, see {folder}\n")
             raise SystemExit(FAILURE)
-
-
-def over_seeds(jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return mean and sample deviation of the jobs that differ in their seed only, where there are several."""
-    alike: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for job in jobs:
-        if job["failed"]:
-            continue
-        alike[" ".join(word for word in job["differs"] if not word.startswith("seed="))].append(job)
-    rows = []
-    for overrides, group in alike.items():
-        if len(group) > 1:
-            scores = {
-                split: {name: [job[split][name] for job in group if split in job] for name in COLUMNS}
-                for split in ("valid", "test")
-            }
-            rows.append({"differs": overrides, "seeds": len(group), **_spread(scores)})
-    return rows
-
-
-def _spread(scores: dict[str, dict[str, list[float]]]) -> dict[str, Any]:
-    return {
-        split: {
-            name: {"mean": statistics.fmean(values), "deviation": statistics.stdev(values)}
-            for name, values in columns.items()
-            if len(values) > 1
-        }
-        for split, columns in scores.items()
-    }
-
-
-def _job(folder: Path) -> dict[str, Any]:
-    overrides = yaml.safe_load((folder / ".hydra" / "overrides.yaml").read_text(encoding="utf-8"))
-    done = folder / "metrics.json"
-    forms = orjson.loads(done.read_bytes()) if done.is_file() else {}
-    scores = {split: {name: form[at][key] for name, (at, key) in COLUMNS.items()} for split, form in forms.items()}
-    return {"job": folder.name, "overrides": overrides, "failed": not scores, **scores}
-
-
-def _table(summary: dict[str, Any]) -> Table:
-    table = Table(title="sweep", title_justify="left")
-    table.add_column("job")
-    table.add_column("differs in", overflow="fold")
-    columns = [(split, name) for split in ("valid", "test") for name in COLUMNS]
-    for split, name in columns:
-        table.add_column(f"{split}\n{name}", justify="right")
-    for job in summary["jobs"]:
-        cells = [f"{job[split][name]:.4f}" if split in job else "" for split, name in columns]
-        table.add_row(job["job"], " ".join(job["differs"]), *(["failed"] if job["failed"] else cells))
-    table.add_section()
-    for row in summary["over_seeds"]:
-        cells = [
-            "{mean:.4f}\n±{deviation:.4f}".format(**row[split][name]) if row[split].get(name) else ""
-            for split, name in columns
-        ]
-        table.add_row(f"{row['seeds']} seeds", row["differs"], *cells)
-    return table

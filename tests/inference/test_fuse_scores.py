@@ -106,18 +106,24 @@ def test_displacements_of_a_run_that_is_not_fused() -> None:
 
 
 @given(peak=st.lists(st.floats(0.01, 1), min_size=2, max_size=4))
-def test_ascent_finds_the_best_of_a_smooth_value(peak: list[float]) -> None:
+def test_ascent_ends_where_no_share_of_any_run_is_better(peak: list[float]) -> None:
     target = np.array(peak) / sum(peak)
-    trials = list(search(len(peak), lambda weights: -float(np.sum((np.array(weights) - target) ** 2))))
-    found, value = max(trials, key=lambda trial: trial[1])
+
+    def value(weights: Weights) -> float:
+        return -float(np.sum((np.array(weights) - target) ** 2))
+
+    trials = list(search(len(peak), value))
+    found, reached = max(trials, key=lambda trial: trial[1])
     tried = [weights for weights, _ in trials]
     assert len(set(tried)) == len(tried)
     assert all(sum(weights) == pytest.approx(1, abs=1e-5) and min(weights) >= 0 for weights in tried)
     assert tried[0] == pytest.approx([1 / len(peak)] * len(peak), abs=1e-6)
     assert set(map(tuple, np.eye(len(peak)).tolist())) <= set(tried)  # so it is never below a single run
-    if len(peak) == 2:
-        assert len(tried) == len(SHARES)
-        assert value == pytest.approx(max(-2 * (share - target[0]) ** 2 for share in SHARES), abs=1e-5)
+    assert len(peak) > 2 or len(tried) == len(SHARES)  # of two runs, one's shares are all there is
+    for run, own in enumerate(np.eye(len(peak))):
+        rest = np.where(own, 0, found) if found[run] < 1 else 1 - own
+        for share in SHARES:
+            assert value(tuple(share * own + (1 - share) * rest / rest.sum())) <= reached + 1e-5
     assert np.abs(np.array(found) - target).max() <= 0.15
 
 

@@ -18,7 +18,7 @@ import yaml
 from offline_runs import offline_runs
 from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args
 
-from spotter.training.sweep import over_seeds
+from spotter.training.compare import over_seeds
 from tests.conftest import PROJECT, call, environment, process
 
 Job = tuple[list[str], dict[str, str]]  # command and environment

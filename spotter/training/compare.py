@@ -1,0 +1,127 @@
+"""What the jobs of a sweep have reached, side by side: as values, on the terminal, and in Markdown."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import orjson
+import yaml
+from rich.table import Table
+
+from spotter.evaluation.report.published import published
+from spotter.tasks import Task
+
+COLUMNS = {"tight": ("tight", "map"), "loose": ("loose", "map"), "at_1": ("at_1", "map")}
+SPLITS = ("valid", "test")
+
+
+def read_job(folder: Path) -> dict[str, Any]:
+    """Return a job's number, overrides, scores by split, and cost where it is known."""
+    overrides = yaml.safe_load((folder / ".hydra" / "overrides.yaml").read_text(encoding="utf-8"))
+    done, cost = folder / "metrics.json", folder / "cost.json"
+    forms = orjson.loads(done.read_bytes()) if done.is_file() else {}
+    scores = {split: {name: form[at][key] for name, (at, key) in COLUMNS.items()} for split, form in forms.items()}
+    known = {"cost": orjson.loads(cost.read_bytes())} if cost.is_file() else {}
+    return {"job": folder.name, "overrides": overrides, "failed": not scores, **scores, **known}
+
+
+def summarise(jobs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the jobs in order, each with the overrides in which it differs from others, and means over seeds."""
+    jobs = sorted(jobs, key=lambda job: (len(job["job"]), job["job"]))
+    shared = set.intersection(*(set(job["overrides"]) for job in jobs)) if len(jobs) > 1 else set()
+    jobs = [{**job, "differs": [word for word in job["overrides"] if word not in shared]} for job in jobs]
+    return {"jobs": jobs, "over_seeds": over_seeds(jobs)}
+
+
+def over_seeds(jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return mean and sample deviation of the jobs that differ in their seed only, where there are several."""
+    alike: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for job in jobs:
+        if job["failed"]:
+            continue
+        alike[" ".join(word for word in job["differs"] if not word.startswith("seed="))].append(job)
+    rows = []
+    for overrides, group in alike.items():
+        if len(group) > 1:
+            scores = {
+                split: {name: [job[split][name] for job in group if split in job] for name in COLUMNS}
+                for split in SPLITS
+            }
+            rows.append({"differs": overrides, "seeds": len(group), "cost": _cost(group), **_spread(scores)})
+    return rows
+
+
+def _cost(jobs: list[dict[str, Any]]) -> dict[str, float] | None:
+    """Return what a run of these jobs costs: the median of each number."""
+    costs = [job["cost"] for job in jobs if "cost" in job]
+    return {key: statistics.median(cost[key] for cost in costs) for key in costs[0]} if costs else None
+
+
+def _spread(scores: dict[str, dict[str, list[float]]]) -> dict[str, Any]:
+    return {
+        split: {
+            name: {"mean": statistics.fmean(values), "deviation": statistics.stdev(values)}
+            for name, values in columns.items()
+            if len(values) > 1
+        }
+        for split, columns in scores.items()
+    }
+
+
+def markdown(rows: list[dict[str, Any]], task: Task) -> str:
+    """Return means over seeds as a Markdown table, beside what is published of the same model, each with its source."""
+    split = "test" if any(row["test"] for row in rows) else "valid"
+    head = [f"{split}, mAP in %", "tight", "loose", "parameters", "CPU s an epoch", f"published on {task.name}"]
+    lines = [head, ["---", *["---:"] * 4, "---"]]
+    for row in rows:
+        cells = [f"`{row['differs'] or 'all'}`", *(_percent(row[split].get(name)) for name in ("tight", "loose"))]
+        cost = row["cost"]
+        cells += [f"{int(cost['parameters']):,}", f"{cost['cpu_seconds_per_epoch']:.2f}"] if cost else ["", ""]
+        lines.append([*cells, "; ".join(_published(row["differs"], task))])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _published(differs: str, task: Task) -> list[str]:
+    """Return what is published of the model that is named: on the test split, or else on the challenge split."""
+    models = [word.removeprefix("model=") for word in differs.split() if word.startswith("model=")]
+    for split in ("test", "challenge"):
+        rows = [row for row in published(task, split) if row.get("model") in models]
+        if rows:
+            where = "" if split == "test" else f", {split}"
+            return [
+                f"{_number(row, 'tight')} / {_number(row, 'loose')} ({row['input']}{where}; {row['source']})"
+                for row in rows
+            ]
+    return []
+
+
+def _number(row: dict[str, Any], name: str) -> str:
+    return f"{row[name]:.2f}" if name in row else "–"
+
+
+def _percent(score: dict[str, float] | None) -> str:
+    return f"{100 * score['mean']:.1f} ± {100 * score['deviation']:.1f}" if score else ""
+
+
+def table(summary: dict[str, Any]) -> Table:
+    """Return a table of all jobs, and of means over seeds below them."""
+    made = Table(title="sweep", title_justify="left")
+    made.add_column("job")
+    made.add_column("differs in", overflow="fold")
+    columns = [(split, name) for split in SPLITS for name in COLUMNS]
+    for split, name in columns:
+        made.add_column(f"{split}\n{name}", justify="right")
+    for job in summary["jobs"]:
+        cells = [f"{job[split][name]:.4f}" if split in job else "" for split, name in columns]
+        made.add_row(job["job"], " ".join(job["differs"]), *(["failed"] if job["failed"] else cells))
+    made.add_section()
+    for row in summary["over_seeds"]:
+        cells = [
+            "{mean:.4f}\n±{deviation:.4f}".format(**row[split][name]) if row[split].get(name) else ""
+            for split, name in columns
+        ]
+        made.add_row(f"{row['seeds']} seeds", row["differs"], *cells)
+    return made
