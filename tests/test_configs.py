@@ -30,8 +30,10 @@ from tests.conftest import PROJECT
 CONF = PROJECT / "conf"
 BASES = {
     "model/dense",
+    "model/window",
     "model/video",
     "model/e2e_network",
+    "model/pooling",
     "data/dataset",
     "data/features",
     "data/video",
@@ -99,7 +101,10 @@ def test_presets_are_of_known_data_and_models() -> None:
 def test_promised_options_are_there(group: str) -> None:
     """The options that users' scripts name."""
     promised = {
-        "model": {"transformer", "window_transformer", "linear", "e2e_spot", "e2e_spot_dense"},
+        "model": {
+            *("transformer", "window_transformer", "linear", "e2e_spot", "e2e_spot_dense"),
+            *("maxpool", "avgpool", "netvlad", "netrvlad", "netvladpp", "calf", "rms", "ste", "unet", "astra"),
+        },
         "data": {"demo", "demo_video", "baidu", "resnet", "soccernet_video", "ball"},
         "trainer": {"auto", "cpu", "gpu", "ddp", "ddp_cpu", "slurm"},
         "postprocess": {"nms", "soft_nms"},
@@ -121,6 +126,13 @@ SMALL = {
     "linear": [],
     "transformer": ["model.network.dim=16", "model.network.heads=2"],
     "window_transformer": ["model.network.dim=16", "model.network.heads=2"],
+    **{key: ["model.network.dim=16"] for key in ("maxpool", "avgpool")},
+    **{key: ["model.network.dim=16", "model.network.clusters=4"] for key in ("netvlad", "netrvlad", "netvladpp")},
+    "rms": ["model.network.dim=16", "model.network.width=16"],
+    "ste": [f"model.network.{size}" for size in ("hidden=16", "dim=16", "channels=[16,16]", "width=16")],
+    "calf": ["model.network.dim=16"],
+    "unet": ["model.network.mlp=[16,16,8]", "model.network.cap=16"],
+    "astra": [f"model.network.{size}" for size in ("dim=16", "heads=2", "feedforward=16", "hidden=8")],
     "e2e_spot": ["model.pretrained=false", "data.size=[32,48]", "model.clips.clip_len=8"],
     "e2e_spot_dense": ["model.pretrained=false", "data.size=[32,48]", "model.clips.clip_len=8"],
 }
@@ -130,7 +142,7 @@ SMALL = {
 def test_every_model_builds_on_all_data_of_its_kind(model: str, data: str) -> None:
     """Data module and module are built from plain values, and a step can be taken, with no data on disk."""
     if (model in VIDEO) != (data in VIDEO):
-        cfg = composed("train", f"model={model}", f"data={data}", "model.clips.clip_len=8")
+        cfg = composed("train", f"model={model}", f"data={data}")
         with pytest.raises(InstantiationException) as raised:
             build_module(cfg, build_data(cfg))
         assert isinstance(raised.value.__cause__, UserError)
@@ -186,7 +198,8 @@ def _check_plain(value: Any, where: str) -> None:
 def test_experiments_state_their_command_and_aim(experiment: str) -> None:
     """A recipe is headed by its command and by the score it aims at with its source."""
     head = (CONF / "experiment" / f"{experiment}.yaml").read_text(encoding="utf-8").partition("defaults:")[0]
-    assert f"# python train.py experiment={experiment}" in head
+    sweeps = "--multirun " if experiment == "compare" else ""
+    assert f"# python train.py {sweeps}experiment={experiment}" in head
     assert any(character.isdigit() for character in head)
 
 

@@ -69,14 +69,31 @@ class WindowTargets:
         self.window = window
 
     def __call__(self, spots: Spots, classes: int, start: int, clip_len: int, fps: float, offset: float) -> Arrays:
+        row, spot, _ = self.inside(spots, start, clip_len, fps, offset)
+        return {"classes": self.occur(row, spots.label[spot], clip_len, classes)}
+
+    def count(self, clip_len: int) -> int:
+        """Return the number of windows N in a clip."""
+        return 1 if clip_len == self.window else clip_len
+
+    def inside(
+        self, spots: Spots, start: int, clip_len: int, fps: float, offset: float
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+        """Return every window (M,) that holds a spot, the spot (M,), and its place, frames from the window's start."""
         first = np.array([start]) if clip_len == self.window else np.arange(clip_len) + start - self.window // 2
         # A window reaches half a frame beyond its first and last row, so that an odd one is centred on its middle row.
         position = (spots.time - offset) * fps + (0.5 if self.window % 2 else 0.0)
-        marked = np.zeros((len(first), 1 + classes), np.float32)
         row, spot = np.nonzero((position >= first[:, None]) & (position < first[:, None] + self.window))
-        marked[row, 1 + spots.label[spot]] = 1
+        return row, spot, position[spot] - first[row]
+
+    def occur(
+        self, row: NDArray[np.int64], label: NDArray[np.int64], clip_len: int, classes: int
+    ) -> NDArray[np.float32]:
+        """Return which classes occur in windows, background first, (N, 1 + K), for spots (M,) and their windows."""
+        marked = np.zeros((self.count(clip_len), 1 + classes), np.float32)
+        marked[row, 1 + label] = 1
         marked[:, 0] = ~marked.any(axis=1)
-        return {"classes": marked}
+        return marked
 
     def rates(self, counts: NDArray[np.int64], frames: int, fps: float) -> NDArray[np.float64]:
         """Return the expected share of windows that hold a spot, per class."""

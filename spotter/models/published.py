@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import pickle
 import re
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -17,6 +15,7 @@ from torch.nn import functional as F
 from spotter.errors import UserError
 from spotter.models.backbones import first_convolution, plain_names
 from spotter.models.e2e_spot import E2ESpot
+from spotter.models.foreign import compare, plain_tensors
 from spotter.models.heads import FrameHead
 from spotter.models.shift import GatedShift, Shifted
 
@@ -117,7 +116,7 @@ def read(path: str | Path) -> Published:
             f"{path}: reads pictures of {theirs[stem].shape[1]} channels; only rgb networks can be imported"
         )
     shapes = {names[name]: value.shape for name, value in Parity(spot, head, 1).state_dict().items()}
-    _compare(path, shapes, {key: value.shape for key, value in theirs.items()})
+    compare(path, shapes, {key: value.shape for key, value in theirs.items()})
     state = {name: theirs[key] for name, key in names.items()}
     _absorb_interleaving(spot, state)
     return Published(path, network, classes, state, config)
@@ -202,14 +201,9 @@ def _config(path: Path) -> dict[str, Any]:
 
 def _tensors(path: Path) -> dict[str, Tensor]:
     """Return the tensors of a checkpoint without what OSL-ActionSpotting and parallel training prefix to names."""
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path}: damaged, or no checkpoint of plain tensors") from error
-    content = content.get("state_dict", content) if isinstance(content, dict) else {}
-    tensors = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
-    tensors = {re.sub(r"^.*?(?=_features\.|_pred_fine\.)", "", key): value for key, value in tensors.items()}
+    tensors = {
+        re.sub(r"^.*?(?=_features\.|_pred_fine\.)", "", key): value for key, value in plain_tensors(path).items()
+    }
     gates = {key: value for key, value in tensors.items() if key.endswith(".conv3D.weight") and value.dim() == 5}
     return tensors | {key: value.transpose(1, 2).flatten(0, 1) for key, value in gates.items()}  # see GatedShift
 
@@ -217,15 +211,3 @@ def _tensors(path: Path) -> dict[str, Tensor]:
 def _deepest(names: Any) -> set[str]:
     """Return which blocks of the backbone there are, by which backbones differ."""
     return {found[0] for name in names if (found := re.match(r"_features\.(?:[a-z]+\.?\d+\.)(?:\w+\.)?\w+", name))}
-
-
-def _compare(path: Path, ours: dict[str, torch.Size], theirs: dict[str, torch.Size]) -> None:
-    """Raise UserError unless both have the same tensors."""
-    sorts = {
-        "lacks": [name for name in ours if name not in theirs],
-        "has the unexpected": [name for name in theirs if name not in ours],
-        "has in another shape": [name for name in ours if name in theirs and ours[name] != theirs[name]],
-    }
-    told = [f"{said} {', '.join(names[:3])}{' …' if len(names) > 3 else ''}" for said, names in sorts.items() if names]
-    if told:
-        raise UserError(f"{path}: not the network that its keys suggest, it {' and '.join(told)}")

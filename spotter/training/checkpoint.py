@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import pickle
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from spotter.errors import UserError
+from spotter.files import atomic_write
 from spotter.training.module import SpottingModule
 
 log = logging.getLogger(__name__)
@@ -54,6 +57,14 @@ def load_module(content: dict[str, Any], **changes: Any) -> SpottingModule:
     except (KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise UserError(f"ckpt: its weights and settings do not fit ({' '.join(str(error).split())})") from error
     return module
+
+
+def write_module(path: str | Path, module: SpottingModule, settings: Mapping[str, Any]) -> None:
+    """Write a module that was not trained here as a checkpoint; ``settings`` are its hyper-parameters."""
+    buffer = io.BytesIO()
+    content = {"spotter_format": FORMAT, "hyper_parameters": dict(settings), "state_dict": module.state_dict()}
+    torch.save(content, buffer)
+    atomic_write(path, buffer.getvalue())
 
 
 def init_from(module: SpottingModule, path: str | Path) -> None:

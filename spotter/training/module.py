@@ -76,13 +76,13 @@ class SpottingModule(pl.LightningModule):
             raise UserError(f"model.schedule: {schedule!r} is unknown: give one of {', '.join(SCHEDULES)}")
         self.save_hyperparameters(ignore=["compile"], logger=False)
         self.task = Task.load(task)
-        self.plan = ClipPlan(**clips)
-        self.postprocess = Postprocess.load(postprocess, len(self.task.classes))
         described = load_source(source)
         self.rate = described.fps * upsample  # anchors per second
         reads = getattr(find(network), "reads", "features")
         if reads != described.kind:
             raise UserError(f"model: its network reads {reads}, but the data is {described.kind}; take another data=…")
+        self.plan = ClipPlan(**clips)
+        self.postprocess = Postprocess.load(postprocess, len(self.task.classes))
         video = described.kind == "video"
         self.pictures = Pictures(source["mean"], source["std"], augment) if video else None
         self.rows = Rows(**augment) if augment and not video else None

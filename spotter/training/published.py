@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,9 @@ from torch import Tensor
 
 from spotter.data.video.source import VideoSource
 from spotter.errors import UserError
-from spotter.files import atomic_write
 from spotter.models.published import Published, read
 from spotter.tasks import Task
-from spotter.training.checkpoint import FORMAT
+from spotter.training.checkpoint import write_module
 from spotter.training.module import SpottingModule
 from spotter.training.plan import ClipPlan
 
@@ -52,10 +50,7 @@ def import_e2e_spot(
     settings = _settings(found, Task.load(task), VideoSource(fps, SIZE, _crop(found.config)), known[2])
     module = SpottingModule(**settings)
     module.load_state_dict(in_order(found.state, module.task.classes))
-    buffer = io.BytesIO()
-    content = {"spotter_format": FORMAT, "hyper_parameters": settings, "state_dict": module.state_dict()}
-    torch.save(content, buffer)
-    atomic_write(out, buffer.getvalue())
+    write_module(out, module, settings)
     return module
 
 

@@ -1,0 +1,76 @@
+"""RMS-Net gives every window of a stretch what it gives it alone, and learns classes and places."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from networks import LAYOUT, clips
+from torch import nn
+from torch.nn import functional as F
+from window_fitting import CLASSES, WIDE, check_clips, check_stretch, fit, four_windows, run
+
+from spotter.data.window_targets import OffsetTargets
+from spotter.models.rms import RMSNet
+from spotter.models.window_heads import OffsetHead
+
+
+def network(layout: Any = LAYOUT, window: int = 8, **more: Any) -> RMSNet:
+    torch.manual_seed(0)
+    return RMSNet(layout, window, **{"dim": 16, "width": 24, "kernel": 3, **more})
+
+
+@pytest.mark.parametrize("window", [8, 11])
+def test_a_stretch_gives_at_each_frame_what_its_window_gives(window: int) -> None:
+    check_stretch(network(window=window), window)
+
+
+def test_clips_at_and_outside_the_ends_of_a_half() -> None:
+    check_clips(lambda layout: network(layout), 8)
+
+
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_the_vector_of_a_window_equals_its_formula(kernel: int) -> None:
+    """Every frame convolved by a loop, pooled in pairs, all that is left multiplied at once."""
+    net = network(window=6, layers=1, kernel=kernel, normalise=True).eval()
+    batch = clips(1, 6)
+    first, second = net.trunk[0][0], net.trunk[2]
+    assert isinstance(second, nn.Linear)
+    with torch.no_grad():
+        rows = []
+        for row in batch["inputs"]["a"][0]:
+            parts = [(part - part.mean()) / (part.var(unbiased=False) + 1e-5).sqrt() for part in row.split([4, 3])]
+            projections = net.embed.streams["a"].projections
+            rows.append(
+                F.relu(sum(each.weight @ part + each.bias for each, part in zip(projections, parts, strict=True)))
+            )
+        said = []
+        for t in range(6):
+            around = [t - kernel // 2 + j for j in range(kernel)]
+            seen = [first.weight[:, :, j] @ rows[at] for j, at in enumerate(around) if 0 <= at < 6]
+            said.append(F.relu(sum(seen) + first.bias))
+        pooled = torch.stack([torch.maximum(said[t], said[t + 1]) for t in (0, 2, 4)])  # (3, dim)
+        expected = F.relu(second.weight @ pooled.T.flatten() + second.bias)
+    torch.testing.assert_close(run(net, batch)[0, 0], expected)
+
+
+def test_four_windows_are_learnt_by_heart() -> None:
+    net = network(WIDE)
+    head = OffsetHead(net.width, CLASSES, 8)
+    batch = four_windows(OffsetTargets(8))
+    before, after, output = fit(net, head, batch, steps=80, lr=5e-3)
+    assert after < 0.05 * before
+    logits, displacement = head.predict(output)
+    assert torch.equal(logits[:, 0] > 0, batch["targets"]["classes"][:, 0, 1:] == 1)
+    held = [0, 1, 3]
+    expected = 8 * batch["targets"]["offset"][held] - 4
+    torch.testing.assert_close(displacement[held, :, 0], expected, atol=0.3, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"), [({"upsample": 2}, r"model\.upsample"), ({"window": 3}, r"model\.clips\.clip_len: 3 frames")]
+)
+def test_wrong_arguments_are_named(arguments: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        network(**arguments)
