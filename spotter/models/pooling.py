@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from spotter.models.embed import Layout, StreamEmbedding
-from spotter.models.windows import window_index
+from spotter.models.windows import check_upsample, window_index
 
 POOLS = ("max", "mean", "netvlad", "netrvlad")
 AT_ONCE = 1 << 25  # numbers in the windows of the clips that are described at once: 128 MiB
@@ -45,8 +45,7 @@ class Pooling(nn.Module):
         normalise: bool = False,
     ) -> None:
         super().__init__()
-        if upsample != 1:
-            raise ValueError("model.upsample: windows are classified once per frame, it must be 1")
+        check_upsample(upsample)
         if aware and window < 2:
             raise ValueError(f"model.clips.clip_len: a window of {window} frame has no halves; set it to 2 or more")
         columns = [sum(stream["groups"]) for stream in layout.values()]

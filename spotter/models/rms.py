@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from spotter.models.embed import Layout, StreamEmbedding
-from spotter.models.windows import windows_of
+from spotter.models.windows import check_upsample, windows_of
 
 
 class RMSNet(nn.Module):
@@ -38,8 +38,7 @@ class RMSNet(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        if upsample != 1:
-            raise ValueError("model.upsample: windows are classified once per frame, it must be 1")
+        check_upsample(upsample)
         if window < 2**layers:
             raise ValueError(f"model.clips.clip_len: {window} frames are too few to be halved {layers} times")
         self.window, self.width = window, width

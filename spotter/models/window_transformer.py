@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from spotter.models.embed import Layout, StreamEmbedding, encoder, time_code
-from spotter.models.windows import windows_of
+from spotter.models.windows import check_upsample, windows_of
 
 POOLS = ("flatten", "mean", "max", "cls", "center")
 
@@ -37,8 +37,7 @@ class WindowTransformer(nn.Module):
         super().__init__()
         if pool not in POOLS:
             raise ValueError(f"model.network.pool: {pool!r} is unknown: give one of {', '.join(POOLS)}")
-        if upsample != 1:
-            raise ValueError("model.upsample: windows are classified once per frame, it must be 1")
+        check_upsample(upsample)
         self.window, self.pool = window, pool
         self.width = dim * window if pool == "flatten" else dim
         self.embed = StreamEmbedding(layout, dim, 1, input_dropout, group_drop=0.0, row_drop=0.0)

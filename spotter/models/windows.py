@@ -34,3 +34,9 @@ def valid_windows(valid: Tensor, count: int) -> Tensor:
     valid : (B, T) bool
     """
     return valid if count == valid.shape[1] else valid.any(1, keepdim=True)
+
+
+def check_upsample(upsample: int) -> None:
+    """Raise ValueError where anything but one anchor a frame is asked for."""
+    if upsample != 1:
+        raise ValueError("model.upsample: windows are classified once per frame, it must be 1")
