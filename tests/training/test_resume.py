@@ -10,10 +10,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
 import torch
 
+from spotter.training.module import SpottingModule
 from tests.conftest import PROJECT, call, environment
 
 EVERYTHING_RANDOM = [
@@ -78,6 +81,20 @@ def after_epoch(cwd: Path, epoch: int, limit: float = 120.0) -> None:
     pytest.fail(f"epoch {epoch} did not end within {limit} s")
 
 
+@contextmanager
+def interrupted(epoch: int, batch: int = 0) -> Iterator[None]:
+    """Let training within this process end with an error at a batch of an epoch."""
+    step = SpottingModule.training_step
+
+    def fails(self: SpottingModule, data: Any, batch_idx: int) -> torch.Tensor:
+        if self.current_epoch == epoch and batch_idx == batch:
+            raise OSError("the disk went away")
+        return step(self, data, batch_idx)
+
+    with mock.patch.object(SpottingModule, "training_step", fails):
+        yield
+
+
 def same_weights(one: Path, other: Path) -> None:
     """Assert that two runs have bit-identical checkpoints: weights, averages, optimiser and progress."""
     for name in ("best", "last"):
@@ -86,6 +103,7 @@ def same_weights(one: Path, other: Path) -> None:
         for part in ("state_dict", "current_model_state"):
             assert all(torch.equal(a[part][key], b[part][key]) for key in a[part])
         for ours, theirs in zip(a["optimizer_states"], b["optimizer_states"], strict=True):
+            assert ours["param_groups"] == theirs["param_groups"]
             for key, state in ours["state"].items():
                 assert all(torch.equal(state[moment], theirs["state"][key][moment]) for moment in state)
         assert a["lr_schedulers"] == b["lr_schedulers"]
@@ -121,21 +139,9 @@ def test_stopped_run_goes_on_as_if_it_never_was(undisturbed: Path, tiny: list[st
 
 
 @pytest.mark.parametrize("epochs", [1, 3])
-def test_any_epoch_is_a_place_to_go_on_from(
-    undisturbed: Path, tiny: list[str], tmp_path: Path, epochs: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_any_epoch_is_a_place_to_go_on_from(undisturbed: Path, tiny: list[str], tmp_path: Path, epochs: int) -> None:
     """A run that ends with an error in the midst of any later epoch goes on with the same bits too."""
-    from spotter.training.module import SpottingModule
-
-    step = SpottingModule.training_step
-
-    def fails(self: SpottingModule, batch: object, batch_idx: int) -> torch.Tensor:
-        if self.current_epoch == epochs and batch_idx == 2:
-            raise OSError("the disk went away")
-        return step(self, batch, batch_idx)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(SpottingModule, "training_step", fails)
+    with interrupted(epochs, batch=2):
         called = call("train.py", *tiny, *EVERYTHING_RANDOM, cwd=tmp_path)
     assert called.status == 1
     assert "error: the disk went away" in called.err
@@ -146,12 +152,8 @@ def test_any_epoch_is_a_place_to_go_on_from(
     same_weights(run, undisturbed)
 
 
-def test_a_plateau_and_drawn_partners_go_on_as_well(
-    tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_plateau_and_drawn_partners_go_on_as_well(tiny: list[str], tmp_path: Path) -> None:
     """The learning rate that fell at the end of the last epoch stays fallen, and no class is drawn anew."""
-    from spotter.training.module import SpottingModule
-
     (tmp_path / "whole").mkdir()
     (tmp_path / "cut").mkdir()
     called = call("train.py", *tiny, *OTHER_WAYS, cwd=tmp_path / "whole")
@@ -160,15 +162,7 @@ def test_a_plateau_and_drawn_partners_go_on_as_well(
     checkpoint = torch.load(whole / "checkpoints" / "last.ckpt", weights_only=True)
     assert checkpoint["optimizer_states"][0]["param_groups"][0]["lr"] < 0.05, "a plateau was met"
 
-    step = SpottingModule.training_step
-
-    def fails(self: SpottingModule, batch: object, batch_idx: int) -> torch.Tensor:
-        if self.current_epoch == 3:
-            raise OSError("the disk went away")
-        return step(self, batch, batch_idx)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(SpottingModule, "training_step", fails)
+    with interrupted(3):
         assert call("train.py", *tiny, *OTHER_WAYS, cwd=tmp_path / "cut").status == 1
     cut = the_run(tmp_path / "cut")
     called = call("train.py", f"ckpt={cut}/checkpoints/last.ckpt", cwd=tmp_path / "cut")
