@@ -135,4 +135,5 @@ def table(
 def brief(postprocess: Postprocess) -> str:
     """Return a suppression in a few words."""
     window = "per class" if isinstance(postprocess.window, tuple) else f"{postprocess.window:g} s"
-    return f"{postprocess.method} {window}"
+    threshold = f" from {postprocess.threshold:g} up" if postprocess.threshold else ""
+    return f"{postprocess.method} {window}{threshold}"

@@ -119,7 +119,7 @@ def parse_weights(text: str | None, runs: int) -> Weights | None:
         raise UsageError(f"--weights: expected numbers such as 0.7,0.3, or learn, found {text!r}") from None
     if len(weights) != runs:
         raise UsageError(f"--weights: {len(weights)} for {runs} SCORES: give one for each")
-    if not all(0 <= weight < math.inf for weight in weights) or not sum(weights) > 0:
+    if not all(weight >= 0 for weight in weights) or not 0 < sum(weights) < math.inf:
         raise UsageError(f"--weights: numbers of at least 0 that are not all 0 are weights, found {text!r}")
     return tuple(weight / sum(weights) for weight in weights)
 
@@ -128,6 +128,12 @@ def _check_out(out: Path, inputs: Iterable[Path]) -> None:
     """Raise UsageError where ``out`` is a file, or writing there would destroy what is read."""
     if out.exists() and not out.is_dir():
         raise UsageError(f"--out: {str(out)!r} is a file; give a folder")
+    ours = (out / "fuse.json").is_file()
+    theirs = [name for name in (".hydra", "checkpoints", "metrics.json", "scores") if (out / name).exists()]
+    if theirs and not ours:
+        raise UsageError(
+            f"--out: {out} holds a run or a prediction of something else ({theirs[0]}); give another folder"
+        )
     for path in (each.resolve() for each in inputs):
         if path == out.resolve() or (out / "scores").resolve() in (path, *path.parents):
             raise UsageError(f"--out: {out} holds what is read, {path}; give another folder")
@@ -193,6 +199,9 @@ def _learn(valid: Ensemble, postprocess: Postprocess, progress: Progress) -> Wei
 
 def _notes(arguments: argparse.Namespace, fused: Ensemble, postprocess: Postprocess) -> Iterator[str]:
     """Yield what the table does not say."""
+    for run in fused.runs:
+        if len(fused.runs) > 1 and run.sparse:
+            yield f"{run.folder}: speaks of few anchors only, as CALF does; its silence weighs on what others say there"
     if arguments.weights == LEARN and fused.split == VALID and not arguments.valid:
         yield "weights learned on these very games: their score flatters"
     differ = "" if len(set(fused.postprocesses)) == 1 else ", though those of the others differ"

@@ -63,7 +63,8 @@ def _rows(batch: Batch, chosen: slice | Tensor) -> Batch:
 class Rows:
     """Change clips of features in training.
 
-    mask_before : share of clips that show nothing of what comes before their spot, as in RMS-Net (Tomei et al., 2021)
+    mask_before : share of clips that show nothing of what comes before their spot, as in RMS-Net (Tomei et al., 2021),
+        from memory of the paper
     swap : probability of a row to change places with its neighbour, as in ASTRA (Xarles et al., 2023)
     """
 

@@ -37,7 +37,8 @@ class BalancedClips:
         half = np.repeat(np.arange(len(records)), [0 if r.spots is None else len(r.spots.time) for r in records])
         times = np.concatenate([time for _, time in spots]) if spots else np.zeros(0)
         self._half = half[order]  # of every spot, by class
-        self._frame = np.floor((times[order] - offset) * fps).astype(np.int64)
+        frame = np.floor((times[order] - offset) * fps).astype(np.int64)
+        self._frame = np.clip(frame, 0, lengths[self._half] - 1)  # a label may lie past the end of its half
         _, self._first, self._count = np.unique(labels[order], return_index=True, return_counts=True)
         self._quiet = self._background()
 

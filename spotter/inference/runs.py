@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from spotter.errors import UserError
 from spotter.inference.fuse import fuse
 from spotter.inference.scores import HEADER, Header, Scores, load_header, load_scores
@@ -19,6 +21,12 @@ class Run:
     folder: Path
     header: Header
     halves: Mapping[Half, Scores]
+
+    @property
+    def sparse(self) -> bool:
+        """Say whether most anchors have one and the same logit: the run says nothing of them."""
+        logits = next(iter(self.halves.values())).logits
+        return bool(np.mean(logits == logits.min()) > 0.5)
 
 
 def find_scores(path: Path, split: str) -> Path:

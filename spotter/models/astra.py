@@ -49,6 +49,8 @@ class Astra(nn.Module):
         super().__init__()
         if not segments or not all(1 <= count <= clip_len for count in segments):
             raise ValueError(f"model.network.segments: expected numbers within 1 … {clip_len}, found {list(segments)}")
+        if heads < 1 or dim % heads:
+            raise ValueError(f"model.network.heads: {dim} columns cannot be shared by {heads} heads; give a divisor")
         self.width, self.clip_len, self.segments = dim, clip_len, list(segments)
         self.step = {name: stream["fps"] / stream["clock_fps"] for name, stream in layout.items()}
         self.extractors = {name: len(stream["groups"]) for name, stream in layout.items()}

@@ -45,6 +45,8 @@ class CalfHead(nn.Module):
         super().__init__()
         if clip_len < SHORTEST:
             raise UserError(f"model.clips.clip_len: CALF needs clips of at least {SHORTEST} frames, found {clip_len}")
+        if slots < 1 or capsule < 1:
+            raise UserError(f"model.targets.slots, model.head.capsule: expected at least 1, found {slots}, {capsule}")
         if len(margins) != classes:
             said = f"{len(margins)} rows for the {classes} classes of the task"
             raise UserError(f"model.targets.margins: {said}; give each class its four seconds")

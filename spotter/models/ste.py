@@ -46,6 +46,8 @@ class STE(nn.Module):
         self.window, self.pool, self.width = window, pool, width
         self.align = StreamEmbedding(layout, None, 1, dropout, group_drop=0.0, row_drop=0.0, normalise=normalise)
         self.project = nn.Sequential(nn.Linear(-(-self.align.width // pool), hidden), nn.ReLU(), nn.Linear(hidden, dim))
+        if len(channels) != 2:
+            raise ValueError(f"model.network.channels: expected those of two convolutions, found {list(channels)}")
         first, second = channels
         self.convolve = nn.Sequential(
             *_halving(dim, first),

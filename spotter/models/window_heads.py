@@ -19,7 +19,7 @@ class OffsetHead(nn.Module):
     edge_cost : what a prediction loses, in logits, for a spot at the window's edge, and less for one further inside:
         a spot lies in the windows of many frames, and those centred near it place it best
 
-    After RMS-Net (Tomei et al., 2021), but for ``edge_cost``.
+    After RMS-Net (Tomei et al., 2021), whose loss of the place is from memory of the paper; ``edge_cost`` is ours.
     """
 
     def __init__(

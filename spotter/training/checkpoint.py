@@ -67,6 +67,18 @@ def write_module(path: str | Path, module: SpottingModule, settings: Mapping[str
     atomic_write(path, buffer.getvalue())
 
 
+def check_fits(module: SpottingModule, content: dict[str, Any], path: str | Path) -> None:
+    """Raise UserError unless training can go on from an opened checkpoint: the same network, head and schedule."""
+    theirs, ours = content["hyper_parameters"], module.hparams
+    differ = [key for key in ("schedule", "sam") if theirs.get(key, ours[key]) != ours[key]]
+    shapes = {name: value.shape for name, value in content["state_dict"].items()}
+    if shapes != {name: value.shape for name, value in module.state_dict().items()}:
+        differ.insert(0, "network or head")
+    if differ:
+        said = f"ckpt: {path} is of another {', '.join(differ)} than this model"
+        raise UserError(f"{said}; go on as it began, or begin anew with its weights: model.init_from={path}")
+
+
 def init_from(module: SpottingModule, path: str | Path) -> None:
     """Take every tensor of a checkpoint that fits by name and shape, and say which did not."""
     theirs = open_checkpoint(path, "model.init_from")["state_dict"]

@@ -50,7 +50,9 @@ def over_seeds(jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 split: {name: [job[split][name] for job in group if split in job] for name in COLUMNS}
                 for split in SPLITS
             }
-            rows.append({"differs": overrides, "seeds": len(group), "cost": _cost(group), **_spread(scores)})
+            words = (word for word in group[0].get("overrides", []) if word.startswith("model="))
+            row = {"differs": overrides, "model": next(words, "").removeprefix("model="), "seeds": len(group)}
+            rows.append({**row, "cost": _cost(group), **_spread(scores)})
     return rows
 
 
@@ -80,15 +82,14 @@ def markdown(rows: list[dict[str, Any]], task: Task) -> str:
         cells = [f"`{row['differs'] or 'all'}`", *(_percent(row[split].get(name)) for name in ("tight", "loose"))]
         cost = row["cost"]
         cells += [f"{int(cost['parameters']):,}", f"{cost['cpu_seconds_per_epoch']:.2f}"] if cost else ["", ""]
-        lines.append([*cells, "; ".join(_published(row["differs"], task))])
+        lines.append([*cells, "; ".join(_published(row["model"], task))])
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def _published(differs: str, task: Task) -> list[str]:
-    """Return what is published of the model that is named: on the test split, or else on the challenge split."""
-    models = [word.removeprefix("model=") for word in differs.split() if word.startswith("model=")]
+def _published(model: str, task: Task) -> list[str]:
+    """Return what is published of a model: on the test split, or else on the challenge split."""
     for split in ("test", "challenge"):
-        rows = [row for row in published(task, split) if row.get("model") in models]
+        rows = [row for row in published(task, split) if model and row.get("model") == model]
         if rows:
             where = "" if split == "test" else f", {split}"
             return [

@@ -21,7 +21,7 @@ from spotter.errors import UserError
 from spotter.inference.postprocess import Postprocess
 from spotter.tasks import Task
 from spotter.training.build import build, find
-from spotter.training.optimise import SCHEDULES, adamw, schedule_factor
+from spotter.training.optimise import SCHEDULES, adamw, check_plateau, schedule_factor
 from spotter.training.plan import ClipPlan
 
 Step = dict[str, Any]
@@ -68,12 +68,19 @@ class SpottingModule(pl.LightningModule):
         compile: bool = False,
     ) -> None:
         super().__init__()
-        numbers = {"lr": lr, "weight_decay": weight_decay, "warmup": warmup, "final_lr": final_lr, "sam": sam or 0.0}
+        numbers = {
+            "lr": lr,
+            "weight_decay": weight_decay,
+            "warmup": warmup,
+            "final_lr": final_lr,
+            "sam": 0.0 if sam is None else sam,
+        }
         for key, value in numbers.items():
-            if not isinstance(value, int | float) or not 0 <= value < math.inf:
+            if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < math.inf:
                 raise UserError(f"model.{key}: expected a number of at least 0, found {value!r}")
         if schedule not in SCHEDULES:
             raise UserError(f"model.schedule: {schedule!r} is unknown: give one of {', '.join(SCHEDULES)}")
+        check_plateau(plateau)
         self.save_hyperparameters(ignore=["compile"], logger=False)
         self.task = Task.load(task)
         described = load_source(source)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -27,7 +27,8 @@ def adamw(parameters: Iterable[nn.Parameter], lr: float, weight_decay: float, sa
 class SharpnessAware(torch.optim.AdamW):
     """Step by the gradient at the steepest point within ``radius``, not by that of the weights themselves.
 
-    Takes every batch twice. After Foret et al., *Sharpness-Aware Minimization*, 2021.
+    Takes every batch twice, and statistics of batch normalisation with it. After Foret et al., *Sharpness-Aware
+    Minimization*, 2021.
     """
 
     def __init__(self, params: Any, lr: float, radius: float) -> None:
@@ -62,6 +63,15 @@ class SharpnessAware(torch.optim.AdamW):
         gradients = [p.grad for p in weights if p.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
         torch._foreach_add_(weights, torch._foreach_mul(gradients, self.radius / (norm + 1e-12)))
+
+
+def check_plateau(plateau: Mapping[str, Any] | None) -> None:
+    """Raise UserError for a patience or a factor that makes no sense."""
+    patience, factor = (plateau or {}).get("patience", 10), (plateau or {}).get("factor", 0.1)
+    if not isinstance(patience, int) or patience < 0:
+        raise UserError(f"model.plateau.patience: expected a whole number of at least 0, found {patience!r}")
+    if not isinstance(factor, int | float) or not 0 < factor < 1:
+        raise UserError(f"model.plateau.factor: expected a number between 0 and 1, found {factor!r}")
 
 
 def schedule_factor(kind: str, step: int, steps: int, warmup: float, final: float) -> float:

@@ -10,6 +10,9 @@ import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
+from spotter.errors import UsageError
+
+FIXED = ("model.network", "model.head", "model.schedule", "model.sam", "model.upsample")  # of a run that goes on
 PATHS = ("ckpt", "input", "out", "data.root", "data.task", "model.init_from", "model.weights")
 
 
@@ -55,11 +58,24 @@ def resumed(arguments: Sequence[str], conf: Path) -> list[str]:
     stored = run / ".hydra" / "overrides.yaml"
     if Path(path).parent.name == "checkpoints" and stored.is_file():
         typed = {_key(argument) for argument in others}
+        _check_same_model(run, others, path)
         before = [line for line in yaml.safe_load(stored.read_text(encoding="utf-8")) or [] if _key(line) != "ckpt"]
         others = [line for line in before if _key(line) not in typed] + others
         if "hydra.run.dir" not in typed:
             others.append(f"hydra.run.dir={hydra_string(str(run))}")
     return [*others, quoted(f"ckpt={path}")]
+
+
+def _check_same_model(run: Path, arguments: list[str], path: str) -> None:
+    """Raise UsageError where a run should go on as another model: its folder must not be touched then."""
+    choices = run / ".hydra" / "hydra.yaml"
+    stored = yaml.safe_load(choices.read_text(encoding="utf-8"))["hydra"]["runtime"] if choices.is_file() else {}
+    model = stored.get("choices", {}).get("model")
+    for key, _, value in (argument.partition("=") for argument in arguments):
+        another = key == "model" and model is not None and value != model
+        if another or key.startswith(FIXED):
+            said = f"{key}={value}: the run of {path} goes on as it began, model={model}"
+            raise UsageError(f"{said}; leave it out, or begin anew with its weights: model.init_from={path}")
 
 
 def _last(overrides: list[str], conf: Path) -> Path:

@@ -21,7 +21,7 @@ from spotter.errors import UsageError
 from spotter.evaluation.form import monitored
 from spotter.files import atomic_write
 from spotter.shell import FAILURE, INTERRUPTED, SUCCESS
-from spotter.training.checkpoint import init_from, open_checkpoint
+from spotter.training.checkpoint import check_fits, init_from, open_checkpoint
 from spotter.training.dashboard import show_run
 from spotter.training.datamodule import SpottingDataModule
 from spotter.training.module import SpottingModule, parameters_of
@@ -45,7 +45,7 @@ def train(cfg: DictConfig) -> float | None:
     data.setup("fit")  # now, so that a mistake shows before any logger has begun a run
     module = build_module(cfg, data)
     if cfg.ckpt:
-        open_checkpoint(cfg.ckpt)
+        check_fits(module, open_checkpoint(cfg.ckpt), cfg.ckpt)
     trainer = build_trainer(cfg)
     with finishing(trainer.loggers):
         for logger in trainer.loggers:

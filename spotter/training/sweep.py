@@ -12,7 +12,9 @@ from typing import Any
 import orjson
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.utils import JobReturn
 from hydra.experimental.callback import Callback
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from spotter.errors import UserError
@@ -59,25 +61,35 @@ def _environment(hydra_config: Any) -> dict[str, str]:
 
 
 class SweepTable(Callback):
-    """Compare the jobs of a sweep when all are done: on the terminal, in ``sweep.json`` and ``sweep.md``."""
+    """Compare the jobs of a sweep: in ``sweep.json`` and ``sweep.md`` after each, on the terminal after the last."""
+
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
+        """Write what there is, so that a sweep that is interrupted can be compared as far as it got."""
+        if config.hydra.mode == RunMode.MULTIRUN:
+            compare(config)
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
-        """Read what the jobs wrote, and print the table, mean and deviation over seeds below it.
+        """Print the table, mean and deviation over seeds below it.
 
         Ends the process with status 1 where a job has failed; any other exception Hydra would only warn of.
         """
-        folder = Path(config.hydra.sweep.dir)
-        jobs = [read_job(path.parent.parent) for path in folder.glob("*/.hydra/overrides.yaml")]
-        if not jobs:
+        summary = compare(config)
+        if not summary["jobs"]:
             return
-        summary = summarise(jobs)
-        jobs = summary["jobs"]
-        atomic_write(folder / "sweep.json", orjson.dumps(summary, option=orjson.OPT_INDENT_2))
-        if summary["over_seeds"]:
-            atomic_write(folder / "sweep.md", markdown(summary["over_seeds"], Task.load(config.data.task)).encode())
         show(table(summary))
-        log.info("sweep: %s", folder)
-        failed = [job["job"] for job in jobs if job["failed"]]
+        log.info("sweep: %s", config.hydra.sweep.dir)
+        failed = [job["job"] for job in summary["jobs"] if job["failed"]]
         if failed:
-            sys.stderr.write(f"error: job {', '.join(failed)} of the sweep failed, see {folder}\n")
+            sys.stderr.write(f"error: job {', '.join(failed)} of the sweep failed, see {config.hydra.sweep.dir}\n")
             raise SystemExit(FAILURE)
+
+
+def compare(config: DictConfig) -> dict[str, Any]:
+    """Read what the jobs of a sweep have left, write the comparison, and return it."""
+    folder = Path(config.hydra.sweep.dir)
+    summary = summarise([read_job(path.parent.parent) for path in folder.glob("*/.hydra/overrides.yaml")])
+    if summary["jobs"]:
+        atomic_write(folder / "sweep.json", orjson.dumps(summary, option=orjson.OPT_INDENT_2))
+    if summary["over_seeds"]:
+        atomic_write(folder / "sweep.md", markdown(summary["over_seeds"], Task.load(config.data.task)).encode())
+    return summary

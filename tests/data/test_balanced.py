@@ -20,7 +20,7 @@ def record(frames: int, spots: list[tuple[int, float]], number: int = 1) -> Half
 
 
 RECORDS = [
-    record(400, [(0, 50.0), (0, 52.0), (0, 60.5), (2, 300.2)]),
+    record(700, [(0, 50.0), (0, 52.0), (0, 60.5), (2, 300.2)]),
     record(300, [(0, 20.0), (5, 100.0)], 2),
 ]
 
@@ -68,6 +68,11 @@ def test_where_every_clip_shows_a_spot_background_lies_anywhere() -> None:
     crowded = [record(30, [(0, float(second)) for second in range(0, 30, 3)])]
     clips = BalancedClips(crowded, 8, 1.0)(400, np.random.default_rng(0))
     assert len({clip.start for clip in clips}) > 20
+
+
+def test_a_spot_past_the_end_of_its_half_is_looked_for_inside() -> None:
+    clips = BalancedClips([record(30, [(0, 31.5)])], 8, 1.0)(50, np.random.default_rng(0))
+    assert all(clip.start + 7 >= 0 and clip.start < 30 for clip in clips)
 
 
 def test_halves_without_spots_give_background() -> None:

@@ -46,6 +46,13 @@ def test_means_stand_beside_published_scores_and_their_sources(tmp_path: Path) -
     assert lines[4].endswith("|  |"), "of most models nothing is published"
 
 
+def test_a_sweep_of_one_model_knows_what_is_published_of_it(tmp_path: Path) -> None:
+    jobs = [job(tmp_path, seed, ["model=netvlad", f"seed={seed}"], 0.1) for seed in (1, 2)]
+    (row,) = summarise(jobs)["over_seeds"]
+    assert row["differs"] == ""
+    assert "4.20 / 31.37" in markdown([row], V2)
+
+
 def test_published_models_are_options() -> None:
     table = yaml.safe_load((ASSETS / "report" / "published.yaml").read_text(encoding="utf-8"))
     named = {row["model"] for splits in table.values() for rows in splits.values() for row in rows if "model" in row}

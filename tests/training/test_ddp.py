@@ -103,7 +103,7 @@ def test_two_ranks_train_select_and_stop(two_ranks: Path) -> None:
     best = torch.load(two_ranks / "checkpoints" / "best.ckpt", weights_only=True)
     assert rows[best["epoch"]]["val/tight_map"] == max(row["val/tight_map"] for row in rows)
     assert sorted(path.name for path in two_ranks.iterdir() if path.name != "run.log") == [
-        ".hydra", "checkpoints", "metrics.csv", "metrics.json", "predictions", "report.html",
+        ".hydra", "checkpoints", "cost.json", "metrics.csv", "metrics.json", "predictions", "report.html",
     ]  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import pytest
 import torch
 
 from spotter.training.module import SpottingModule
-from tests.conftest import PROJECT, call, environment
+from tests.conftest import PROJECT, call, environment, files_below
 
 EVERYTHING_RANDOM = [
     "model.mixup={alpha:2.0,probability:0.5}",
@@ -185,6 +186,35 @@ def test_ctrl_c_leaves_a_whole_checkpoint(tiny: list[str], tmp_path: Path) -> No
     rows = len((run / "metrics.csv").read_text(encoding="utf-8").splitlines()) - 1
     assert last["epoch"] + 1 in (rows, rows - 1)  # the row is written just before the checkpoint
     assert not (run / "metrics.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("word", "status", "said"),
+    [
+        ("model=linear", 2, "model=linear: the run of"),
+        ("model.network.dim=32", 2, "goes on as it began, model=transformer"),
+        ("model.schedule=linear", 2, "begin anew with its weights: model.init_from="),
+    ],
+)
+def test_a_run_does_not_go_on_as_another(trained: Path, tmp_path: Path, word: str, status: int, said: str) -> None:
+    """One line, and its folder is as it was."""
+    run = tmp_path / "outputs" / "transformer-demo" / "run"
+    shutil.copytree(trained, run)
+    before = files_below(run)
+    called = call("train.py", f"ckpt={run}/checkpoints/last.ckpt", word, cwd=tmp_path)
+    assert called.status == status
+    assert said in called.err
+    assert called.err.count("\n") == 1
+    assert files_below(run) == before
+
+
+def test_a_checkpoint_of_another_network_is_refused(trained: Path, tiny: list[str], tmp_path: Path) -> None:
+    """Where nothing but the checkpoint is left of a run."""
+    shutil.copy(trained / "checkpoints" / "last.ckpt", tmp_path / "alone.ckpt")
+    called = call("train.py", *tiny, "ckpt=alone.ckpt", "model.network.dim=32", "model.network.heads=4", cwd=tmp_path)
+    assert called.status == 1
+    assert "ckpt: alone.ckpt is of another network or head than this model" in called.err
+    assert "Traceback" not in called.err
 
 
 def test_last_without_an_unfinished_run(trained: Path, tmp_path: Path) -> None:

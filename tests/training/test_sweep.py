@@ -174,10 +174,14 @@ def test_failed_job_is_named_beside_the_others(tiny: list[str], tmp_path: Path, 
 
 
 def test_interruption_ends_the_sweep(tiny: list[str], tmp_path: Path, jobs: Prepare) -> None:
-    """No further job is started."""
-    started = jobs(130, 0)
-    assert call("train.py", "--multirun", "seed=1,2", *tiny, cwd=tmp_path).status == 130
-    assert len(started) == 1
+    """No further job is started; those before it stand in the comparison."""
+    started = jobs(0, 130, 0)
+    assert call("train.py", "--multirun", "seed=1,2,3", *tiny, cwd=tmp_path).status == 130
+    assert len(started) == 2
+    (job,) = (
+        job for job in orjson.loads((sweep_folder(tmp_path) / "sweep.json").read_bytes())["jobs"] if not job["failed"]
+    )
+    assert job["valid"]["tight"] == 0.1, "what was done before is told"
 
 
 @pytest.mark.skipif(importlib.util.find_spec("optuna") is None, reason='pip install "spotter[optuna]"')

@@ -150,6 +150,9 @@ def test_two_ranks_predict_the_same_bytes(system: System, tmp_path: Path, model:
 def test_two_ranks_train_running_statistics(tiny: list[str], tmp_path: Path) -> None:
     """What two ranks wrote with statistics of every position of a clip is what the kept ones say on one rank."""
     more = ["model=calf", *tiny, "model.network.dim=8", "trainer=ddp_cpu", "trainer.devices=2", "trainer.max_epochs=1"]
+    more += [
+        "hydra.run.dir=outputs/calf-demo/run"
+    ]  # else ranks that start in different seconds have folders of their own
     assert on_ranks(2, lambda: call("train.py", *more, cwd=tmp_path).status) == [0, 0]
     run = the_run(tmp_path)
     predict(tmp_path, f"ckpt={run}/checkpoints/best.ckpt", "split=valid", "out=1", "data.batch_size=8")
