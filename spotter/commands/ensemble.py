@@ -77,6 +77,8 @@ class Ensemble:
         """Write a prediction as ``predict.py`` does, and ``fuse.json`` with the ``summary`` of the fusion."""
         for name in WHOLE:
             (out / name).unlink(missing_ok=True)
+        # First: it says that the next fusion may overwrite what follows, also when this one is interrupted.
+        atomic_write(out / "fuse.json", orjson.dumps(summary, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
         forget_scores(out / "scores")
         save_header(out / "scores", Header(self.task, self.split, Postprocess.load(form["postprocess"])))
         for half, raw in scores.items():
@@ -87,7 +89,6 @@ class Ensemble:
         labels = self.labels and {half: self.labels[half] for half in predictions}
         title = "/".join(out.absolute().parts[-2:])
         write_report(out / "report.html", predictions, self.task, labels, form=form, title=title, split=self.split)
-        atomic_write(out / "fuse.json", orjson.dumps(summary, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
 
 def summarise(

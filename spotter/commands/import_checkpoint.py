@@ -24,7 +24,7 @@ CODEBASES = ("e2e-spot", "sn-pooling", "netvladpp")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", type=Path, help="a file, or the folder that it lies in")
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", type=Path, help="a file; of e2e-spot also its folder")
     parser.add_argument("out", metavar="OUT", type=Path, help="the checkpoint to write, such as soccer.ckpt")
     parser.add_argument("--from", dest="codebase", choices=CODEBASES, required=True, help="where it comes from")
     parser.add_argument("--task", help="name or YAML file, for other data sets than SoccerNet-v2 and ball-2023")
@@ -43,6 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the checkpoint and say what it is."""
+    if arguments.out.is_dir():
+        raise UsageError(f"{arguments.out}: is a folder; name the checkpoint to write")
     told = _pooling(arguments) if arguments.codebase != "e2e-spot" else _e2e_spot(arguments)
     sys.stdout.write(f"{arguments.out}: {told}\n")
     return 0

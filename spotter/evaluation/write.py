@@ -26,9 +26,11 @@ def write_predictions(out: str | Path, predictions: Mapping[Half, Predictions], 
     """Write ``<out>/<game>/results_spotting.json`` for every game, and ``<out>/results_spotting.zip``.
 
     Entries stand in the order of their metric frames and otherwise as in the columns, so that the last of equal
-    (class, frame) stays the last and reading the files back gives the same score.
+    (class, frame) stays the last and reading the files back gives the same score. Files of games that an earlier
+    zip in ``out`` holds and this one does not are taken away.
     """
     archive = io.BytesIO()
+    _forget_others(Path(out), {half.game for half in predictions})
     with zipfile.ZipFile(archive, "w") as packed:
         for game, halves in groupby(sorted(predictions), key=lambda half: half.game):
             entries = [entry for half in halves for entry in _entries(half, predictions[half], task)]
@@ -38,6 +40,18 @@ def write_predictions(out: str | Path, predictions: Mapping[Half, Predictions], 
             member.external_attr = 0o644 << 16  # else the file comes out unreadable
             packed.writestr(member, content, zipfile.ZIP_DEFLATED)
     atomic_write(Path(out, PREDICTION_ZIP), archive.getvalue())
+
+
+def _forget_others(out: Path, games: set[str]) -> None:
+    """Delete the predictions of games that were written to ``out`` before and are not now."""
+    path = out / PREDICTION_ZIP
+    if not path.is_file() or not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as earlier:
+        for name in earlier.namelist():
+            game, _, file = name.rpartition("/")
+            if file == PREDICTION_FILE and game not in games and ".." not in game.split("/"):
+                (out / game / PREDICTION_FILE).unlink(missing_ok=True)
 
 
 def _entries(half: Half, predictions: Predictions, task: Task) -> list[dict[str, Any]]:

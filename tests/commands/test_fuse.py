@@ -218,6 +218,7 @@ def test_without_labels_there_are_no_scores_and_old_ones_go(
     assert main(["fuse", *runs, "--split", "valid", "--labels", str(labels), "-o", str(out)]) == 0
     assert main(["fuse", *runs, "--labels", str(empty), "-o", str(out)]) == 0
     assert [half.game for half, _ in load_scores(out / "scores")] == [GAMES["test"]]
+    assert [path.parent.relative_to(out).as_posix() for path in out.rglob("results_spotting.json")] == [GAMES["test"]]
     assert not (out / "metrics.json").exists()
     assert orjson.loads((out / "fuse.json").read_bytes())["fusion"] == {}
     assert "map" not in capsys.readouterr().out.rpartition("run")[2]
@@ -231,6 +232,7 @@ def test_without_labels_there_are_no_scores_and_old_ones_go(
         (["--weights=-1,2"], 2, "at least 0"),
         (["--weights", "0,0"], 2, "not all 0"),
         (["--weights", "nan,1"], 2, "at least 0"),
+        (["--weights", "1e308,1e308"], 2, "at least 0"),
         (["--weights", "learn"], 2, "--labels ROOT or set SOCCERNET_ROOT"),
         (["--weights", "learn", "--labels", "x", "--valid", "x"], 2, "1 for 2 runs"),
         (["--valid", "x"], 2, "--weights learn"),
@@ -279,6 +281,13 @@ def test_what_is_read_is_never_overwritten(
     for out in (runs[0], f"{runs[1]}/predictions/test", f"{runs[1]}/predictions/valid", f"{runs[0]}/predictions/valid"):
         assert main(["fuse", *runs, *learn, "-o", out]) == 2
         assert "give another folder" in capsys.readouterr().err
+    copied = tmp_path / "another"
+    for part in (".hydra", "checkpoints", "scores"):
+        (copied / part).mkdir(parents=True)
+        assert main(["fuse", *runs, "-o", str(copied)]) == 2
+        assert f"holds a run or a prediction of something else ({part})" in capsys.readouterr().err
+        (copied / part).rmdir()
+    copied.rmdir()
     (tmp_path / "file").touch()
     assert main(["fuse", *runs, "-o", str(tmp_path / "file")]) == 2
     assert "is a file" in capsys.readouterr().err
