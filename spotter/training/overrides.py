@@ -58,8 +58,8 @@ def resumed(arguments: Sequence[str], conf: Path) -> list[str]:
     stored = run / ".hydra" / "overrides.yaml"
     if Path(path).parent.name == "checkpoints" and stored.is_file():
         typed = {_key(argument) for argument in others}
-        _check_same_model(run, others, path)
         before = [line for line in yaml.safe_load(stored.read_text(encoding="utf-8")) or [] if _key(line) != "ckpt"]
+        _check_same_model(run, [word for word in others if word not in before], path)
         others = [line for line in before if _key(line) not in typed] + others
         if "hydra.run.dir" not in typed:
             others.append(f"hydra.run.dir={hydra_string(str(run))}")
@@ -71,10 +71,11 @@ def _check_same_model(run: Path, arguments: list[str], path: str) -> None:
     choices = run / ".hydra" / "hydra.yaml"
     stored = yaml.safe_load(choices.read_text(encoding="utf-8"))["hydra"]["runtime"] if choices.is_file() else {}
     model = stored.get("choices", {}).get("model")
-    for key, _, value in (argument.partition("=") for argument in arguments):
+    for argument in arguments:
+        key, value = _key(argument), argument.partition("=")[2]
         another = key == "model" and model is not None and value != model
         if another or key.startswith(FIXED):
-            said = f"{key}={value}: the run of {path} goes on as it began, model={model}"
+            said = f"{argument}: the run of {path} goes on as it began, model={model}"
             raise UsageError(f"{said}; leave it out, or begin anew with its weights: model.init_from={path}")
 
 

@@ -208,6 +208,16 @@ def test_a_run_does_not_go_on_as_another(trained: Path, tmp_path: Path, word: st
     assert files_below(run) == before
 
 
+def test_what_a_run_was_started_with_may_be_typed_again(tiny: list[str], tmp_path: Path) -> None:
+    """The same command with ``ckpt=last`` behind it is how many go on."""
+    words = [*tiny, "model.network.dim=16", "model.network.heads=2", "model.schedule=linear"]
+    with interrupted(epoch=1):
+        assert call("train.py", *words, cwd=tmp_path).status == 1
+    called = call("train.py", *words, "ckpt=last", cwd=tmp_path)
+    assert called.status == 0, called.err
+    assert (the_run(tmp_path) / "metrics.json").is_file()
+
+
 def test_a_checkpoint_of_another_network_is_refused(trained: Path, tiny: list[str], tmp_path: Path) -> None:
     """Where nothing but the checkpoint is left of a run."""
     shutil.copy(trained / "checkpoints" / "last.ckpt", tmp_path / "alone.ckpt")
