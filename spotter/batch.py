@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple, TypedDict
 
 from torch import Tensor
@@ -48,6 +49,11 @@ def blend(mine: Tensor, theirs: Tensor, weight: Tensor) -> Tensor:
     """Return ``weight`` (B,) of one tensor (B, …) and the rest of the other."""
     share = weight.to(mine.dtype).view(-1, *[1] * (mine.dim() - 1))
     return share * mine + (1 - share) * theirs
+
+
+def blend_all(mine: Mapping[str, Tensor], theirs: Mapping[str, Tensor], weight: Tensor) -> dict[str, Tensor]:
+    """Blend every tensor with that of the same name, see ``blend``."""
+    return {name: blend(value, theirs[name], weight) for name, value in mine.items()}
 
 
 def batch_size(batch: Batch | dict[str, Any]) -> int:

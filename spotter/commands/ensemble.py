@@ -15,7 +15,7 @@ from rich.text import Text
 from spotter.evaluation.average_map import average_map
 from spotter.evaluation.form import monitored
 from spotter.evaluation.report import write_report
-from spotter.evaluation.write import write_predictions
+from spotter.evaluation.write import write_scored
 from spotter.files import atomic_write
 from spotter.inference.fuse import Weights
 from spotter.inference.postprocess import Postprocess
@@ -83,9 +83,7 @@ class Ensemble:
         save_header(out / "scores", Header(self.task, self.split, Postprocess.load(form["postprocess"])))
         for half, raw in scores.items():
             save_scores(out / "scores", half, raw)
-        write_predictions(out, predictions, self.task)
-        if self.labels is not None:
-            atomic_write(out / "metrics.json", orjson.dumps(form, option=orjson.OPT_INDENT_2))
+        write_scored(out, predictions, self.task, None if self.labels is None else form)
         labels = self.labels and {half: self.labels[half] for half in predictions}
         title = "/".join(out.absolute().parts[-2:])
         write_report(out / "report.html", predictions, self.task, labels, form=form, title=title, split=self.split)

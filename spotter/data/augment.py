@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from spotter.batch import Batch, Targets, batch_size, blend
+from spotter.batch import Batch, Targets, batch_size, blend_all
 from spotter.errors import UserError
 
 
@@ -46,7 +46,7 @@ class Mixup:
         other = torch.arange(count, 2 * count, device=device) if partners else torch.randperm(count, device=device)
         mine = _rows(batch, slice(count))
         theirs = _rows(batch, other)
-        inputs = {name: blend(x, theirs["inputs"][name], weight) for name, x in mine["inputs"].items()}
+        inputs = blend_all(mine["inputs"], theirs["inputs"], weight)
         valid = mine["valid"] & (theirs["valid"] | ~mixed[:, None])
         return {**mine, "inputs": inputs, "targets": mix(mine["targets"], theirs["targets"], weight), "valid": valid}
 

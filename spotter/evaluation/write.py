@@ -18,8 +18,23 @@ from spotter.files import atomic_write
 from spotter.spots import Half, Predictions
 from spotter.tasks import Task
 
+METRICS = "metrics.json"
 PREDICTION_ZIP = "results_spotting.zip"
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can hold: equal predictions give equal bytes
+
+
+def write_scored(
+    out: str | Path, predictions: Mapping[Half, Predictions], task: Task, form: Mapping[str, Any] | None
+) -> None:
+    """Write predictions as ``write_predictions`` does, and what they score, if known, as ``<out>/metrics.json``.
+
+    Scores of earlier predictions go first, so that they never stand beside others.
+    """
+    metrics = Path(out, METRICS)
+    metrics.unlink(missing_ok=True)
+    write_predictions(out, predictions, task)
+    if form is not None:
+        atomic_write(metrics, orjson.dumps(form, option=orjson.OPT_INDENT_2))
 
 
 def write_predictions(out: str | Path, predictions: Mapping[Half, Predictions], task: Task) -> None:

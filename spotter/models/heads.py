@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from spotter.batch import Batch, Output, Targets, blend
+from spotter.batch import Batch, Output, Targets, blend, blend_all
 from spotter.errors import UserError
 from spotter.models import losses
 from spotter.models.windows import valid_windows
@@ -135,7 +135,7 @@ class WindowHead(nn.Module):
 
     def mix(self, targets: Targets, partners: Targets, weight: Tensor) -> Targets:
         """Return the targets of mixed clips."""
-        return {"classes": blend(targets["classes"], partners["classes"], weight)}
+        return blend_all(targets, partners, weight)
 
     def loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
         """Return the ``loss``; windows centred outside the half do not count."""
@@ -179,7 +179,7 @@ class FrameHead(nn.Module):
 
     def mix(self, targets: Targets, partners: Targets, weight: Tensor) -> Targets:
         """Return the targets of mixed clips."""
-        return {"classes": blend(targets["classes"], partners["classes"], weight)}
+        return blend_all(targets, partners, weight)
 
     def loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
         """Return the ``loss``, summed over stages."""

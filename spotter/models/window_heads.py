@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from spotter.batch import Batch, Output, Targets, blend
+from spotter.batch import Batch, Output
 from spotter.models import losses
 from spotter.models.heads import WindowHead, log_odds
 from spotter.models.windows import valid_windows
@@ -82,10 +82,6 @@ class PositionHead(WindowHead):
     def forward(self, windows: Tensor) -> Output:
         """Return logits (B, N, 1 + K), and logits of the positions (B, N, window), for windows (B, N, width)."""
         return {**super().forward(windows), "positions": self.positions(windows).float()}
-
-    def mix(self, targets: Targets, partners: Targets, weight: Tensor) -> Targets:
-        """Return the targets of mixed clips."""
-        return {key: blend(targets[key], partners[key], weight) for key in ("classes", "positions")}
 
     def loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
         """Return the ``loss`` and its parts; windows centred outside the half do not count."""

@@ -76,7 +76,14 @@ def _spread(scores: dict[str, dict[str, list[float]]]) -> dict[str, Any]:
 def markdown(rows: list[dict[str, Any]], task: Task) -> str:
     """Return means over seeds as a Markdown table, beside what is published of the same model, each with its source."""
     split = "test" if any(row["test"] for row in rows) else "valid"
-    head = [f"{split}, mAP in %", "tight", "loose", "parameters", "CPU s an epoch", f"published on {task.name}"]
+    head = [
+        f"{split}, mAP in %",
+        "tight",
+        "loose",
+        "parameters",
+        "CPU s an epoch",
+        f"published on {task.name}, tight / loose",
+    ]
     lines = [head, ["---", *["---:"] * 4, "---"]]
     for row in rows:
         cells = [f"`{row['differs'] or 'all'}`", *(_percent(row[split].get(name)) for name in ("tight", "loose"))]

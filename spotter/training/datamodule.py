@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -178,10 +179,11 @@ class SpottingDataModule(pl.LightningDataModule):
             self._epoch,
             rank,
             world,
-            self._balanced() if plan.partners or plan.sampling == "balanced" else None,
+            self._balanced if plan.partners or plan.sampling == "balanced" else None,
             plan.partners,
         )
 
+    @cached_property
     def _balanced(self) -> BalancedClips:
         source, plan = self.source, self.plan
         return BalancedClips(self.records["train"], plan.clip_len, source.fps, source.offset, plan.inset)

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytorch_lightning as pl
 import torch
 from omegaconf import DictConfig
@@ -18,8 +17,7 @@ from spotter.data.sources import Excerpt, Source, load_source
 from spotter.data.splits import check_split
 from spotter.errors import UsageError
 from spotter.evaluation.table import form_table, spots_table
-from spotter.evaluation.write import write_predictions
-from spotter.files import atomic_write
+from spotter.evaluation.write import write_scored
 from spotter.inference.postprocess import Postprocess
 from spotter.models.fold import folded
 from spotter.training.average_map import AverageMap
@@ -139,10 +137,8 @@ def predict_split(
         else:
             trainer.predict(module, data, return_predictions=False)
     if trainer.is_global_zero:
-        (out / "metrics.json").unlink(missing_ok=True)  # of earlier predictions
-        write_predictions(out, callback.predictions, module.task)
+        write_scored(out, callback.predictions, module.task, callback.form)
         if callback.form is not None:
-            atomic_write(out / "metrics.json", orjson.dumps(callback.form, option=orjson.OPT_INDENT_2))
             show(form_table(callback.form, title=split))
         if report_to is not None:
             report(report_to, data, split, callback.predictions, callback.form, module.postprocess.to_dict())

@@ -17,6 +17,7 @@ from spotter.spots import Spots
 CLASSES = 3
 WIDE: dict[str, Any] = {"a": {**LAYOUT["a"], "groups": [30, 30]}}
 TWO: dict[str, Any] = {**LAYOUT, "b": {"fps": 2.0, "clock_fps": 1.0, "groups": [5]}}
+HELD = [0, 1, 3]  # windows with a spot
 SPOTS: list[tuple[list[int], list[float]]] = [([0], [3.2]), ([1], [6.5]), ([], []), ([2], [2.4])]
 
 
@@ -52,6 +53,16 @@ def fit(network: nn.Module, head: Any, batch: Batch, steps: int, lr: float) -> t
     with torch.no_grad():
         output: Output = head.eval()(run(network.eval(), batch))
     return losses[0], losses[-1], output
+
+
+def learnt(network: nn.Module, head: Any, targets: Targets) -> tuple[Batch, Tensor]:
+    """Assert that four windows and their classes are learnt by heart; return them, and the displacements (4, 1, K)."""
+    batch = four_windows(targets)
+    before, after, output = fit(network, head, batch, steps=80, lr=5e-3)
+    assert after < 0.05 * before
+    logits, displacement = head.predict(output)
+    assert torch.equal(logits[:, 0] > 0, batch["targets"]["classes"][:, 0, 1:] == 1)
+    return batch, displacement
 
 
 def check_stretch(network: nn.Module, window: int) -> None:
