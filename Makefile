@@ -44,7 +44,7 @@ bench: setup ## measure speed and memory
 
 .PHONY: screenshots
 screenshots: setup ## make the README's pictures of the report again (needs Chromium)
-	@folder=$$(mktemp -d) && $(BIN)/python tests/screenshots.py $$folder && \
+	@folder=$$(mktemp -d) && $(BIN)/python -m tests.screenshots $$folder && \
 	cp $$folder/report-timeline-laptop-light.png $$folder/report-errors-laptop-dark.png .github/screenshots/
 
 .PHONY: clean

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from spotter.training.script import script
+from spotter.cli.scripts import script
 
 if __name__ == "__main__":
     sys.exit(script("predict", Path(__file__).parent / "conf"))

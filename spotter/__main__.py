@@ -2,6 +2,6 @@
 
 import sys
 
-from spotter.commands import main
+from spotter.cli import main
 
 sys.exit(main())

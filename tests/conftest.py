@@ -19,8 +19,8 @@ import torch
 from hydra.core.global_hydra import GlobalHydra
 from hypothesis import settings
 
-from spotter.data.demo import simulate
-from spotter.training.script import script as run_script
+from spotter.cli.scripts import script as run_script
+from spotter.simulation.features import simulate
 
 PROJECT = Path(__file__).parent.parent
 Script = Callable[..., subprocess.CompletedProcess[str]]

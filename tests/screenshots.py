@@ -1,4 +1,4 @@
-"""Make the screenshots of the report again: python tests/screenshots.py FOLDER [REPORT.html]
+"""Make the screenshots of the report again: python -m tests.screenshots FOLDER [REPORT.html]
 
 Without a report, one on simulated matches is photographed. It needs Chromium and its driver. Files are half as wide as
 what the browser drew, in few colours, so that they may be kept with the source.
@@ -13,11 +13,8 @@ from pathlib import Path
 
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).parent / "evaluation"))
-
-from reports import V2, chromium, matches
-
 from spotter.evaluation.report import write_report
+from tests.helpers.reports import V2, chromium, matches
 
 SCREENS = {"laptop": (1280, 860), "phone": (390, 844)}
 SECTIONS = ("scores", "classes", "curves", "errors", "timeline")

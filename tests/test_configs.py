@@ -16,15 +16,16 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 
+from spotter.cli.scripts import register_resolvers
 from spotter.data.clips import EvaluationBatches
 from spotter.data.datasets import ClipDataset, HalfRecord
 from spotter.errors import UserError
-from spotter.inference.postprocess import Postprocess
-from spotter.spots import Half, Spots
+from spotter.inference.stitch import clip_weights
+from spotter.settings import Postprocess
 from spotter.tasks import Task
 from spotter.training.run import build_data, build_module
-from spotter.training.script import register_resolvers
 from spotter.training.trainer import build_trainer, plain
+from spotter.types import Half, Spots
 from tests.conftest import PROJECT
 
 CONF = PROJECT / "conf"
@@ -162,7 +163,7 @@ def test_every_model_builds_on_all_data_of_its_kind(model: str, data: str) -> No
     anchors = module.plan.eval_len * network.hparams["upsample"]
     assert logits.shape == (2, anchors, len(module.task.classes))
     assert displacement is None or displacement.shape == logits.shape
-    assert len(module.plan.weights(network.hparams["upsample"])) == anchors
+    assert len(clip_weights(module.plan, network.hparams["upsample"])) == anchors
 
 
 def _random_batch(data: Any) -> Any:

@@ -10,8 +10,8 @@ from typing import Any
 import orjson
 import pytest
 
-from spotter.data.demo import simulate
-from spotter.inference.scores import load_header
+from spotter.io.scores import load_header
+from spotter.simulation.features import simulate
 from spotter.tasks import Task
 from tests.conftest import Called, call, files_below
 

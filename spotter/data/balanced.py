@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from spotter.batch import Clip
 from spotter.data.datasets import HalfRecord
 from spotter.errors import UserError
+from spotter.types import Clip
 
 
 class BalancedClips:

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
-from spotter.batch import Clip
 from spotter.errors import UserError
+from spotter.types import Clip
 
 Draw = Callable[[int, np.random.Generator], list[Clip]]
 SAMPLINGS = ("uniform", "tiles", "balanced")

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from spotter.batch import Batch, Clip
-from spotter.data.sources import Source
-from spotter.data.targets import Targets
-from spotter.spots import Half, Spots
+from spotter.data.source import Source
+from spotter.types import Arrays, Batch, Clip, Half, Spots
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,6 +23,16 @@ class HalfRecord:
     half: Half
     frames: int
     spots: Spots | None
+
+
+class Targets(Protocol):
+    """Make the targets of one clip."""
+
+    def __call__(self, spots: Spots, classes: int, start: int, clip_len: int, fps: float, offset: float) -> Arrays:
+        """Return arrays for the clip of ``clip_len`` frames from frame ``start`` on; frame i is at offset + i/fps."""
+
+    def rates(self, counts: NDArray[np.int64], frames: int, fps: float) -> NDArray[np.float64]:
+        """Return the expected share of positive anchors per class, for ``counts`` spots within ``frames``."""
 
 
 class ClipDataset(Dataset[Batch]):

@@ -12,11 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spotter.batch import Clip
 from spotter.data.streams import Rows, Stream
 from spotter.data.video.find import find_video
 from spotter.errors import UserError
-from spotter.spots import Half
+from spotter.types import Clip, Half
 
 
 class FeatureSource:
@@ -62,7 +61,7 @@ class FeatureSource:
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Copy clips into one tensor per stream, zero outside the half.
 
-        Returns the ``inputs`` and ``phase`` of ``spotter.batch.Batch``. A stream of another rate or offset than the
+        Returns the ``inputs`` and ``phase`` of ``spotter.types.Batch``. A stream of another rate or offset than the
         clock's starts at its last row before the clip, the phase says how far before, and it ends after the clip.
         """
         inputs, phases = {}, {}

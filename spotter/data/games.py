@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from spotter.data.datasets import HalfRecord
-from spotter.data.sources import Source
+from spotter.data.source import Source
 from spotter.errors import UserError
-from spotter.evaluation.files import read_labels
-from spotter.spots import Half, Spots
+from spotter.io.soccernet import read_labels
 from spotter.tasks import Task
+from spotter.types import Half, Spots
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spotter.errors import UserError
-from spotter.spots import Half
+from spotter.types import Half
 
 
 def parse_fps(value: float | str, key: str = "fps") -> float:

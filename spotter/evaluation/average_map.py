@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spotter.evaluation.pool import UNSHOWN, Pool, pool
-from spotter.spots import Half, Predictions, Spots
+from spotter.evaluation.events import UNSHOWN, Pool, pool
 from spotter.tasks import Task
+from spotter.types import Half, Predictions, Spots
 
 TOLERANCES = {
     "tight": tuple(range(1, 6)),

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spotter.evaluation.average_map import SECONDS, TOLERANCES, averaged, interpolated, match
-from spotter.evaluation.pool import ALL, Pool, pool
-from spotter.spots import Half, Predictions, Spots
+from spotter.evaluation.events import ALL, Pool, pool
 from spotter.tasks import Task
+from spotter.types import Half, Predictions, Spots
 
 RESAMPLES = 1000
 LEVEL = 0.95

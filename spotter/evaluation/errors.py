@@ -27,9 +27,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spotter.evaluation.average_map import average_precision
-from spotter.evaluation.pool import THRESHOLDS, Pool, pool, quantise
-from spotter.spots import Half, Predictions, Spots
+from spotter.evaluation.events import THRESHOLDS, Pool, pool
 from spotter.tasks import Task
+from spotter.types import Half, Predictions, Spots, quantise
 
 CAUSES = ("right", "displaced", "wrong class", "duplicate", "background")
 FATES = ("found", "displaced", "wrong class", "missed")

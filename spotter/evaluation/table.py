@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from spotter.evaluation.average_map import TOLERANCES, VIEWS
-from spotter.spots import Half, Predictions
 from spotter.tasks import Task
+from spotter.types import Half, Predictions
 
 Form = Mapping[str, Any]
 FEW = 10  # games

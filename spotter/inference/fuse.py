@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from spotter.inference.scores import Scores
+from spotter.io.scores import Scores
 
 SHARES = tuple(step / 10 for step in range(11))
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from spotter.errors import UserError
 from spotter.inference.fuse import fuse
-from spotter.inference.scores import HEADER, Header, Scores, load_header, load_scores
-from spotter.spots import Half
+from spotter.io.scores import HEADER, Header, Scores, load_header, load_scores
+from spotter.types import Half
 
 
 @dataclass(frozen=True, slots=True, eq=False)

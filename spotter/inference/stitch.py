@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from spotter.inference.scores import Scores
+from spotter.io.scores import Scores
+from spotter.settings import ClipConfig
 
 
 class Stitcher:
@@ -65,3 +66,11 @@ def flat(length: int, margin: int = 0) -> NDArray[np.float64]:
     weights = np.zeros(length)
     weights[margin : length - margin] = 1
     return weights
+
+
+def clip_weights(clips: ClipConfig, upsample: int) -> NDArray[np.float64]:
+    """Return what each anchor of an evaluation clip weighs where clips overlap."""
+    if clips.overlap == 0:
+        return flat(clips.eval_len * upsample, clips.margin * upsample)
+    inner = triangle((clips.eval_len - 2 * clips.margin) * upsample)
+    return np.pad(inner, clips.margin * upsample)

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from spotter.inference.postprocess import METHODS, Postprocess
-from spotter.inference.suppress import Grid, suppress
-from spotter.spots import Half, Predictions
+from spotter.inference.decode import Grid, suppress
+from spotter.settings import METHODS, Postprocess
+from spotter.types import Half, Predictions
 
 WINDOWS = (0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 15.0, 20.0, 30.0)
 THRESHOLDS = (1e-5, 1e-3, 0.005, 0.01, 0.05)

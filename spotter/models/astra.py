@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from spotter.errors import UserError
-from spotter.models.embed import Layout, time_code, valid_rows
+from spotter.models.blocks.stream_embedding import Layout, time_code, valid_rows
 
 FOCUS = 12.0  # how much nearer rows attract a query at the start
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from spotter.models.embed import Layout, StreamEmbedding
-from spotter.models.windows import check_upsample, window_index
+from spotter.models.blocks.stream_embedding import Layout, StreamEmbedding
+from spotter.models.blocks.windows import check_upsample, window_index
 
 POOLS = ("max", "mean", "netvlad", "netrvlad")
 AT_ONCE = 1 << 25  # numbers in the windows of the clips that are described at once: 128 MiB
@@ -151,6 +151,6 @@ def load_published(path: str | Path, pool: str = "max") -> nn.Module:
     The network maps windows of features (B, T, D) to class probabilities (B, 1 + K), background first. Raises UserError
     for a file that is missing, damaged, or of another network.
     """
-    from spotter.models.pooling_published import load
+    from spotter.models.pretrained.soccernet_pooling import load
 
     return load(path, pool)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from spotter.models.embed import Layout, StreamEmbedding
-from spotter.models.windows import check_upsample, windows_of
+from spotter.models.blocks.stream_embedding import Layout, StreamEmbedding
+from spotter.models.blocks.windows import check_upsample, windows_of
 
 HALVED = 2  # times that time is halved, by a pool after each of the two convolutions
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from spotter.models.embed import Layout, StreamEmbedding, encoder, time_code
+from spotter.models.blocks.stream_embedding import Layout, StreamEmbedding, encoder, time_code
 
 
 class Transformer(nn.Module):

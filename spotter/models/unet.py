@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from spotter.models.embed import Layout, StreamEmbedding
+from spotter.models.blocks.stream_embedding import Layout, StreamEmbedding
 
 BLOCKS = 2  # residual blocks of a level, on the way down and on the way up
 SQUEEZE = 4  # by which a block's middle is narrower

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from spotter.models.embed import Layout, StreamEmbedding, encoder, time_code
-from spotter.models.windows import check_upsample, windows_of
+from spotter.models.blocks.stream_embedding import Layout, StreamEmbedding, encoder, time_code
+from spotter.models.blocks.windows import check_upsample, windows_of
 
 POOLS = ("flatten", "mean", "max", "cls", "center")
 

@@ -1,11 +1,9 @@
-"""Checkpoints as users meet them: found, opened safely, and taken apart for fine-tuning."""
+"""From a checkpoint to a module and back, and to the start of another one."""
 
 from __future__ import annotations
 
 import io
 import logging
-import pickle
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,37 +11,11 @@ from typing import Any
 import torch
 
 from spotter.errors import UserError
-from spotter.files import atomic_write
+from spotter.io.checkpoints import FORMAT, open_checkpoint
+from spotter.io.files import atomic_write
 from spotter.training.module import SpottingModule
 
 log = logging.getLogger(__name__)
-FORMAT = 1
-
-
-def open_checkpoint(path: str | Path, key: str = "ckpt") -> dict[str, Any]:
-    """Load a spotter checkpoint on the CPU, plain values and tensors only.
-
-    Raises UserError for a missing, damaged or foreign file, and for one of a newer format.
-    """
-    if not Path(path).is_file():
-        raise UserError(f"{key}: no file {str(path)!r}")
-    try:
-        with warnings.catch_warnings(action="ignore"):  # of foreign pickles, which are refused below
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        foreign = isinstance(error, pickle.UnpicklingError)  # torch's text would advise to load it unsafely
-        reason = "" if foreign else (str(error).splitlines() or ["it ends too early"])[0]
-        raise UserError(
-            f"{path}: damaged, or no checkpoint of plain values{f' ({reason})' if reason else ''}"
-        ) from error
-    if not isinstance(content, dict) or "spotter_format" not in content:
-        raise UserError(f"{path}: not a spotter checkpoint; those are written by train.py")
-    if content["spotter_format"] not in range(1, FORMAT + 1):
-        raise UserError(f"{path}: of format {content['spotter_format']}, this spotter reads up to {FORMAT}; update it")
-    lacking = [name for name in ("hyper_parameters", "state_dict") if not isinstance(content.get(name), dict)]
-    if lacking:
-        raise UserError(f"{path}: damaged, it lacks {' and '.join(lacking)}")
-    return content
 
 
 def load_module(content: dict[str, Any], **changes: Any) -> SpottingModule:
@@ -91,12 +63,3 @@ def init_from(module: SpottingModule, path: str | Path) -> None:
     for title, names in (("left as they were", ours.keys() - fits), ("not used", theirs.keys() - fits)):
         if names:
             log.info("%s: %s", title, ", ".join(sorted(names)))
-
-
-def newest_unfinished(folder: Path) -> Path:
-    """Return ``checkpoints/last.ckpt`` of the newest run in ``folder`` that has not written its ``metrics.json``."""
-    runs = [path.parent.parent for path in folder.glob("*/checkpoints/last.ckpt")]
-    unfinished = [run for run in runs if not (run / "metrics.json").is_file()]
-    if not unfinished:
-        raise UserError(f"ckpt=last: no unfinished run in {folder}; give ckpt=PATH, or leave it out to start anew")
-    return max(unfinished, key=lambda run: run.name) / "checkpoints" / "last.ckpt"

@@ -14,23 +14,21 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from spotter.batch import Batch, Clip
 from spotter.data.balanced import BalancedClips
-from spotter.data.census import census, census_table, class_counts
 from spotter.data.clips import EvaluationBatches, TrainingBatches, batches, cover
-from spotter.data.datasets import ClipDataset, HalfRecord
+from spotter.data.datasets import ClipDataset, HalfRecord, Targets
 from spotter.data.games import find_halves, trainable
-from spotter.data.sources import Source
+from spotter.data.source import Source
 from spotter.data.splits import hold_out, load_splits
-from spotter.data.targets import Targets
+from spotter.data.statistics import census, census_table, class_counts
 from spotter.errors import UserError
-from spotter.spots import Half
+from spotter.settings import ClipConfig
 from spotter.tasks import Task
-from spotter.training.plan import ClipPlan
-from spotter.training.terminal import show
+from spotter.training.callbacks.progress import show
+from spotter.types import Batch, Clip, Half
 
 log = logging.getLogger(__name__)
-SIMULATORS = {"features": "spotter.data.demo.simulate", "video": "spotter.data.demo_video.simulate_video"}
+SIMULATORS = {"features": "spotter.simulation.features.simulate", "video": "spotter.simulation.video.simulate_video"}
 
 
 class SpottingDataModule(pl.LightningDataModule):
@@ -69,7 +67,7 @@ class SpottingDataModule(pl.LightningDataModule):
                 raise UserError(f"data.{key}: expected a whole number of at least {least}, found {value!r}")
         self.task = Task.load(task)
         self.source, self.targets, self.root, self.splits, self.fold = source, targets, root, splits, fold
-        self.plan = ClipPlan(**clips)
+        self.plan = ClipConfig(**clips)
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size or batch_size
         self.num_workers, self.allow_missing, self.seed = num_workers, allow_missing, seed
         self.records: dict[str, list[HalfRecord]] = {}

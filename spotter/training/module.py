@@ -13,16 +13,16 @@ from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
-from spotter.batch import Batch, batch_size
-from spotter.data.augment import Mixup, Rows
-from spotter.data.pictures import Pictures
-from spotter.data.sources import load_source
+from spotter.data.augment import Rows
+from spotter.data.images import Pictures
+from spotter.data.mixup import Mixup
+from spotter.data.source import load_source
 from spotter.errors import UserError
-from spotter.inference.postprocess import Postprocess
+from spotter.settings import ClipConfig, Postprocess
 from spotter.tasks import Task
 from spotter.training.build import build, find
-from spotter.training.optimise import SCHEDULES, adamw, check_plateau, schedule_factor
-from spotter.training.plan import ClipPlan
+from spotter.training.optimizer import SCHEDULES, adamw, check_plateau, schedule_factor
+from spotter.types import Batch, batch_size
 
 Step = dict[str, Any]
 
@@ -88,14 +88,14 @@ class SpottingModule(pl.LightningModule):
         reads = getattr(find(network), "reads", "features")
         if reads != described.kind:
             raise UserError(f"model: its network reads {reads}, but the data is {described.kind}; take another data=…")
-        self.plan = ClipPlan(**clips)
+        self.plan = ClipConfig(**clips)
         self.postprocess = Postprocess.load(postprocess, len(self.task.classes))
         video = described.kind == "video"
         self.pictures = Pictures(source["mean"], source["std"], augment) if video else None
         self.rows = Rows(**augment) if augment and not video else None
         self.network = build(network, layout=described.layout, upsample=upsample)
         sizes = {"width": self.network.width, "classes": len(self.task.classes), **self._reach(targets)}
-        self.head: Any = build(head, **sizes)  # one of spotter.models.heads
+        self.head: Any = build(head, **sizes)  # one of spotter.models.blocks.heads
         self.mixup = Mixup(**mixup) if mixup else None
         self._check_mixup()
         if compile:

@@ -12,20 +12,21 @@ import pytorch_lightning as pl
 import torch
 from omegaconf import DictConfig
 
-from spotter.data.own import own_input
-from spotter.data.sources import Excerpt, Source, load_source
+from spotter.data.source import Excerpt, Source, load_source
 from spotter.data.splits import check_split
+from spotter.data.user_files import own_input
 from spotter.errors import UsageError
 from spotter.evaluation.table import form_table, spots_table
-from spotter.evaluation.write import write_scored
-from spotter.inference.postprocess import Postprocess
-from spotter.models.fold import folded
-from spotter.training.average_map import AverageMap
-from spotter.training.checkpoint import load_module, open_checkpoint
+from spotter.io.checkpoints import open_checkpoint
+from spotter.io.predictions import write_scored
+from spotter.models.e2e_spot.fold import folded
+from spotter.settings import Postprocess
+from spotter.training.callbacks.average_map import AverageMap
+from spotter.training.callbacks.progress import PredictionProgress, show
+from spotter.training.checkpoint import load_module
 from spotter.training.datamodule import SpottingDataModule
 from spotter.training.module import SpottingModule
 from spotter.training.report import report
-from spotter.training.terminal import PredictionProgress, show
 from spotter.training.trainer import build_trainer, interruptible, plain
 
 log = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from spotter.evaluation.report import video_link, write_report
-from spotter.spots import Half, Predictions
 from spotter.training.datamodule import SpottingDataModule
+from spotter.types import Half, Predictions
 
 
 def report(

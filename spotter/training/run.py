@@ -17,13 +17,13 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger, WandbLogger
 
 from spotter.data.streams import parse_fps
-from spotter.errors import UsageError
-from spotter.evaluation.form import monitored
-from spotter.files import atomic_write
-from spotter.shell import FAILURE, INTERRUPTED, SUCCESS
-from spotter.training.checkpoint import check_fits, init_from, open_checkpoint
-from spotter.training.dashboard import show_run
+from spotter.errors import FAILURE, INTERRUPTED, SUCCESS, UsageError
+from spotter.evaluation.metrics import monitored
+from spotter.io.checkpoints import open_checkpoint
+from spotter.io.files import atomic_write
+from spotter.training.checkpoint import check_fits, init_from
 from spotter.training.datamodule import SpottingDataModule
+from spotter.training.loggers.dashboard import show_run
 from spotter.training.module import SpottingModule, parameters_of
 from spotter.training.predict import predict_split
 from spotter.training.trainer import build_trainer, interruptible, plain

@@ -13,8 +13,8 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from spotter.errors import UsageError
-from spotter.models.allocator import keep_freed_memory
-from spotter.training.terminal import progress_bars
+from spotter.inference.allocator import keep_freed_memory
+from spotter.training.callbacks.progress import progress_bars
 
 
 def build_trainer(cfg: DictConfig, progress: Sequence[pl.Callback] = ()) -> pl.Trainer:

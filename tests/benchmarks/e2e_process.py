@@ -12,10 +12,10 @@ import timm
 import torch
 from torch import nn
 
-from spotter.models.allocator import keep_freed_memory
-from spotter.models.e2e_spot import E2ESpot
-from spotter.models.fold import folded
-from spotter.models.heads import FrameHead
+from spotter.inference.allocator import keep_freed_memory
+from spotter.models.blocks.heads import FrameHead
+from spotter.models.e2e_spot.fold import folded
+from spotter.models.e2e_spot.network import E2ESpot
 
 CLASSES = 17
 

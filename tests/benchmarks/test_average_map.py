@@ -20,10 +20,10 @@ from SoccerNet.Evaluation import ActionSpotting
 
 from spotter.evaluation.average_map import average_map
 from spotter.evaluation.bootstrap import compare
-from spotter.evaluation.files import PREDICTION_FILE, find_games, read_labels, read_predictions
-from spotter.evaluation.write import write_predictions
-from spotter.spots import Half, Predictions
+from spotter.io.predictions import write_predictions
+from spotter.io.soccernet import PREDICTION_FILE, find_games, read_labels, read_predictions
 from spotter.tasks import Task
+from spotter.types import Half, Predictions
 
 TASK = Task.load("soccernet-v2")
 GAMES, SPOTS, PREDICTED, LENGTH = 100, 110, 600, 2_800_000

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from spotter.batch import Clip
 from spotter.data.features import FeatureSource
-from spotter.spots import Half
-from tests.benchmarks.sparse import ROWS, WIDTH
+from spotter.types import Clip, Half
+from tests.helpers.sparse import ROWS, WIDTH
 
 HALVES, BATCH, CLIP = 12, 64, 50
 WANTED = 4000  # clips a second

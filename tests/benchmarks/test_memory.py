@@ -9,8 +9,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from tests.benchmarks.sparse import sparse_tree
 from tests.conftest import environment
+from tests.helpers.sparse import sparse_tree
 
 READY = 5.0  # seconds
 GROWTH = 300.0  # MB over what imports, network and one batch need

@@ -8,11 +8,8 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "evaluation"))  # its helpers serve here too
-
-from reports import V2, chromium, matches
-
 from spotter.evaluation.report import write_report
+from tests.helpers.reports import V2, chromium, matches
 
 
 @pytest.mark.parametrize("games", [2, 100])

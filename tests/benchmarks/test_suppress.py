@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from spotter.inference.postprocess import Postprocess
-from spotter.inference.scores import Scores
-from spotter.inference.suppress import spot
+from spotter.inference.decode import spot
+from spotter.io.scores import Scores
+from spotter.settings import Postprocess
 
 
 def simulate(length: int, classes: int, fps: float, displaced: bool = True) -> Scores:

@@ -19,11 +19,10 @@ from PIL import Image
 from torch import Tensor
 from torchvision.io import read_image
 
-from spotter.batch import Clip
 from spotter.data.video.prepare import QUALITY, encode
 from spotter.data.video.source import VideoSource
 from spotter.data.video.store import Header, StoreWriter, store_name, writing
-from spotter.spots import Half
+from spotter.types import Clip, Half
 
 HALF = Half("league/season/match", 1)
 FRAMES, HEIGHT, WIDTH = 1000, 224, 398

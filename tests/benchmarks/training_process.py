@@ -11,10 +11,10 @@ import orjson
 import torch
 from hydra import compose, initialize_config_dir
 
+from spotter.cli.scripts import register_resolvers
 from spotter.data.datasets import HalfRecord
-from spotter.spots import Half, Spots
 from spotter.training.run import build_data, build_module
-from spotter.training.script import register_resolvers
+from spotter.types import Half, Spots
 
 MB = 1024.0  # /proc counts in kB
 STEPS = 12

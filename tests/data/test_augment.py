@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from spotter.batch import Batch, Targets, blend
-from spotter.data.augment import Mixup, Rows, swapped
+from spotter.data.augment import Rows, swapped
+from spotter.data.mixup import Mixup, blend
 from spotter.errors import UserError
+from spotter.types import Batch, Targets
 
 
 def make_batch(count: int = 16) -> Batch:

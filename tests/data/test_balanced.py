@@ -11,7 +11,7 @@ from spotter.data.balanced import BalancedClips
 from spotter.data.clips import TrainingBatches
 from spotter.data.datasets import HalfRecord
 from spotter.errors import UserError
-from spotter.spots import Half, Spots
+from spotter.types import Half, Spots
 
 
 def record(frames: int, spots: list[tuple[int, float]], number: int = 1) -> HalfRecord:

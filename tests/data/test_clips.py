@@ -10,9 +10,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from spotter.batch import Clip
 from spotter.data.clips import EvaluationBatches, TrainingBatches, batches, cover
 from spotter.errors import UserError
+from spotter.types import Clip
 
 LENGTHS = [50, 3, 128, 64]
 

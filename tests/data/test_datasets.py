@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 from torch.utils.data import DataLoader
-from trees import TASK, source_of, write_game
 
-from spotter.batch import Clip, batch_size
 from spotter.data.clips import EvaluationBatches
 from spotter.data.datasets import ClipDataset, HalfRecord
 from spotter.data.games import find_halves
-from spotter.data.targets import DenseTargets
+from spotter.models.blocks.targets import DenseTargets
+from spotter.types import Clip, batch_size
+from tests.helpers.trees import TASK, source_of, write_game
 
 TARGETS = DenseTargets(1.0, 3.0)
 

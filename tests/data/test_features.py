@@ -13,11 +13,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spotter.batch import Clip
 from spotter.data.features import FeatureSource
 from spotter.errors import UserError
-from spotter.models.embed import resample
-from spotter.spots import Half
+from spotter.models.blocks.stream_embedding import resample
+from spotter.types import Clip, Half
 
 HALVES = [Half("league/season/a", 1), Half("league/season/a", 2)]
 RATES = ["25/12", "25/6", 0.5, 1, 2, 3, 25]

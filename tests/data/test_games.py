@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from trees import TASK, source_of, write_game
 
 from spotter.data.datasets import HalfRecord
 from spotter.data.games import find_halves, trainable
 from spotter.errors import UserError
-from spotter.spots import Half
+from spotter.types import Half
+from tests.helpers.trees import TASK, source_of, write_game
 
 
 @pytest.fixture

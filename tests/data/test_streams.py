@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from spotter.data.streams import Stream, parse_fps
 from spotter.errors import UserError
-from spotter.spots import Half
+from spotter.types import Half
 
 CONTENT: dict[str, Any] = {"file": "feature", "fps": 2, "width": 10, "groups": [4, 1, 5]}
 JUNK = st.recursive(

@@ -15,7 +15,7 @@ from av.video.frame import VideoFrame
 from spotter.data.video import decode
 from spotter.data.video.decode import Video
 from spotter.errors import UserError
-from tests.data.videos import cut_off, damage, numbers_of, write_audio, write_video
+from tests.helpers.videos import cut_off, damage, numbers_of, write_audio, write_video
 
 SIZE = (64, 96)
 rng = np.random.default_rng(0)

@@ -14,7 +14,7 @@ from spotter.data.video.prepare import Job, Recipe, check, estimate, make, plan
 from spotter.data.video.store import Store
 from spotter.errors import UserError
 from tests.data.test_video_store import read, write_folder, write_store
-from tests.data.videos import damage, write_video
+from tests.helpers.videos import damage, write_video
 
 FULL, TWO = Recipe(Fraction(25), 64), Recipe(Fraction(25, 12), 64)
 

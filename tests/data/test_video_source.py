@@ -14,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
-from spotter.batch import Clip
 from spotter.data.datasets import ClipDataset, HalfRecord
 from spotter.data.video.decode import Video
 from spotter.data.video.find import find_input, own_videos
@@ -23,9 +22,9 @@ from spotter.data.video.prepare import Job, Recipe, make
 from spotter.data.video.source import OPEN, VideoSource
 from spotter.data.video.store import Store
 from spotter.errors import UserError
-from spotter.spots import Half
+from spotter.types import Clip, Half
 from tests.data.test_video_store import write_folder
-from tests.data.videos import damage, numbers_of, write_video
+from tests.helpers.videos import damage, numbers_of, write_video
 
 GAME = "league/season/a - b"
 HALF = Half(GAME, 1)

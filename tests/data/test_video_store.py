@@ -15,7 +15,7 @@ from spotter.data.video.jpegs import JpegFolder
 from spotter.data.video.prepare import encode
 from spotter.data.video.store import Header, Store, StoreWriter, store_name, writing
 from spotter.errors import UserError
-from tests.data.videos import burn, numbers_of
+from tests.helpers.videos import burn, numbers_of
 
 HEADER = Header("25", 64, 96, 90, "a.mkv", 123)
 

@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import official
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from simulated import Entry, crowded, games, goal, guess
 from SoccerNet.Evaluation.ActionSpotting import compute_class_scores
 
 from spotter.errors import UserError
 from spotter.evaluation.average_map import TOLERANCES, average_map, average_precision, match
-from spotter.evaluation.files import find_games, read_labels, read_predictions
-from spotter.evaluation.pool import pool
-from spotter.spots import Half, Predictions, Spots
+from spotter.evaluation.events import pool
+from spotter.io.soccernet import find_games, read_labels, read_predictions
 from spotter.tasks import Task
+from spotter.types import Half, Predictions, Spots
+from tests.helpers import official
+from tests.helpers.simulated import Entry, crowded, games, goal, guess
 
 V2, BALL = Task.load("soccernet-v2"), Task.load("ball-2023")
 SMALL = Task(name="small", classes=("Goal", "Foul", "Corner"), label_file="Labels-v2.json", fps=2, monitor="tight_map")

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from spotter.evaluation.average_map import average_map
 from spotter.evaluation.bootstrap import Array, compare, draw, resampled
-from spotter.spots import Half, Predictions, Spots
 from spotter.tasks import Task
+from spotter.types import Half, Predictions, Spots
 
 TASK = Task(name="small", classes=("Goal", "Foul", "Corner"), label_file="Labels-v2.json", fps=2, monitor="tight_map")
 Labels, Predicted = dict[Half, Spots], dict[Half, Predictions]

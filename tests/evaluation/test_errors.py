@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reports import matches
 
 from spotter.evaluation.average_map import average_precision, match
 from spotter.evaluation.errors import (
@@ -21,9 +20,10 @@ from spotter.evaluation.errors import (
     ErrorAnalysis,
     reached,
 )
-from spotter.evaluation.pool import THRESHOLDS
-from spotter.spots import Half, Predictions, Spots
+from spotter.evaluation.events import THRESHOLDS
 from spotter.tasks import Task
+from spotter.types import Half, Predictions, Spots
+from tests.helpers.reports import matches
 
 TASK = Task("toy", ("a", "b", "c"), "labels.json", 2, "tight_map")
 HALF = Half("game", 1)

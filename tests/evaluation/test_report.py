@@ -12,18 +12,18 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from reports import V2, matches
 
 from spotter.evaluation.average_map import average_map
 from spotter.evaluation.errors import ERRORS, RIGHT
-from spotter.evaluation.pool import THRESHOLDS
+from spotter.evaluation.events import THRESHOLDS
 from spotter.evaluation.report import video_link, write_report
 from spotter.evaluation.report.analysis import analyse
 from spotter.evaluation.report.columns import MOST, floor_of
 from spotter.evaluation.report.published import official_split, published
 from spotter.evaluation.report.summary import postprocess_text
-from spotter.spots import Half, Predictions
 from spotter.tasks import ASSETS, Task
+from spotter.types import Half, Predictions
+from tests.helpers.reports import V2, matches
 
 OWN = Half("<b>my & match</b>", 1)
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from reports import V2, Page, chromium, matches, write_video
 
 from spotter.evaluation.errors import CAUSES, ErrorAnalysis
-from spotter.evaluation.pool import THRESHOLDS
+from spotter.evaluation.events import THRESHOLDS
 from spotter.evaluation.report import video_link, write_report
-from spotter.spots import Half, Predictions
 from spotter.tasks import Task
+from spotter.types import Half, Predictions
+from tests.helpers.reports import V2, Page, chromium, matches, write_video
 
 BALL = Task.load("ball-2023")
 OWN = Half("<b>my & match</b>", 1)

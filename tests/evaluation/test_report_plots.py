@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from reports import V2, matches
 
 from spotter.errors import UserError
 from spotter.evaluation.report import plots
 from spotter.evaluation.report.analysis import analyse
 from spotter.evaluation.report.plots import FIGURES, FORMATS, write_plots
+from tests.helpers.reports import V2, matches
 
 MAGIC = {"pdf": b"%PDF", "svg": b"<?xml", "png": b"\x89PNG"}
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spotter.inference.decode import displace, spot
 from spotter.inference.fuse import SHARES, Weights, fuse, resample, search
-from spotter.inference.postprocess import Postprocess
-from spotter.inference.scores import Scores
-from spotter.inference.suppress import displace, spot
+from spotter.io.scores import Scores
+from spotter.settings import Postprocess
 
 RATES = (0.5, 1.0, 2.0, 25 / 12, 25.0)
 

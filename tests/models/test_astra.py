@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 import torch
-from dense_fitting import AT, OF, STREAMS, fit, run, several
-from networks import LAYOUT, clips
 
 from spotter.errors import UserError
 from spotter.models.astra import Astra, hidden_between, interpolated
-from spotter.models.heads import DenseHead
+from spotter.models.blocks.heads import DenseHead
+from tests.helpers.dense_fitting import AT, OF, STREAMS, fit, run, several
+from tests.helpers.networks import LAYOUT, clips
 
 SMALL: dict[str, Any] = {"dim": 16, "heads": 2, "feedforward": 32, "dropout": 0.0, "row_drop": 0.0}
 

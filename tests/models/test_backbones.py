@@ -12,9 +12,9 @@ import torch
 from torch import nn
 
 from spotter.errors import UserError
-from spotter.models import backbones
-from spotter.models.backbones import create, load_imagenet, plain_names, width_of
-from spotter.models.shift import Frames, GatedShift, Shifted
+from spotter.models.blocks import backbones
+from spotter.models.blocks.backbones import create, load_imagenet, plain_names, width_of
+from spotter.models.blocks.shift import Frames, GatedShift, Shifted
 
 
 def shifted(network: nn.Module) -> list[str]:

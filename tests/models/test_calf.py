@@ -10,16 +10,15 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from networks import LAYOUT, clips
 from torch import Tensor, nn
 
-from spotter.batch import Batch, Output
-from spotter.data.context import ContextTargets
 from spotter.errors import UserError
-from spotter.models.calf import Calf
-from spotter.models.calf_head import NOTHING, CalfHead
-from spotter.models.calf_losses import context_aware, match, spotting
-from spotter.spots import Spots
+from spotter.models.calf.head import NOTHING, CalfHead
+from spotter.models.calf.losses import context_aware, match, spotting
+from spotter.models.calf.network import Calf
+from spotter.models.calf.targets import ContextTargets
+from spotter.types import Batch, Output, Spots
+from tests.helpers.networks import LAYOUT, clips
 
 MARGINS = [[-10.0, -5.0, 4.0, 9.0], [-3.0, -1.0, 2.0, 2.5], [-40.0, -20.0, 10.0, 20.0]]
 CLASSES, FRAMES, SLOTS = len(MARGINS), 21, 4  # 8 does not divide the frames

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from spotter.batch import Batch
 from spotter.errors import UserError
-from spotter.models.e2e_spot import E2ESpot
-from spotter.models.fold import folded
-from spotter.models.heads import DenseHead, FrameHead
-from spotter.models.temporal import TEMPORAL
+from spotter.models.blocks.heads import DenseHead, FrameHead
+from spotter.models.e2e_spot.fold import folded
+from spotter.models.e2e_spot.network import E2ESpot
+from spotter.models.e2e_spot.temporal import TEMPORAL
+from spotter.types import Batch
 
 LAYOUT: dict[str, Any] = {"video": {"fps": 2.0, "height": 32, "width": 32}}
 K = 17

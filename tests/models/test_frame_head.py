@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from spotter.batch import Batch
-from spotter.models.heads import FrameHead
+from spotter.models.blocks.heads import FrameHead
+from spotter.types import Batch
 
 
 def batch_of(target: torch.Tensor, valid: torch.Tensor) -> Batch:

@@ -8,16 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from networks import LAYOUT, TINY, clips
 from torch import Tensor, nn
 
-from spotter.batch import Batch
-from spotter.data.targets import DenseTargets, WindowTargets
-from spotter.models.heads import DISPLACEMENTS, DenseHead, WindowHead
+from spotter.models.blocks.heads import DISPLACEMENTS, DenseHead, WindowHead
+from spotter.models.blocks.targets import DenseTargets, WindowTargets
 from spotter.models.linear import PerFrame
 from spotter.models.transformer import Transformer
 from spotter.models.window_transformer import POOLS, WindowTransformer
-from spotter.spots import Spots
+from spotter.types import Batch, Spots
+from tests.helpers.networks import LAYOUT, TINY, clips
 
 CLASSES = 3
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import torch
-from networks import LAYOUT, clips
 from torch.nn import functional as F
 
 from spotter.models.linear import PerFrame
+from tests.helpers.networks import LAYOUT, clips
 
 
 def test_a_frame_is_its_own_normalised_features() -> None:

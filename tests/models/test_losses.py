@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
-from spotter.models.losses import balanced_bce, gaussian, huber, masked_mean, soft_cross_entropy
+from spotter.models.blocks.losses import balanced_bce, gaussian, huber, masked_mean, soft_cross_entropy
 
 
 def tensors(seed: int, *shape: int) -> tuple[Tensor, Tensor, Tensor]:

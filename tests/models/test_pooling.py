@@ -9,14 +9,14 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from networks import LAYOUT, clips
 from torch import Tensor
-from window_fitting import CLASSES, TWO, WIDE, check_clips, check_stretch, fit, four_windows, run
 
-from spotter.data.targets import WindowTargets
 from spotter.models import pooling
-from spotter.models.heads import WindowHead
+from spotter.models.blocks.heads import WindowHead
+from spotter.models.blocks.targets import WindowTargets
 from spotter.models.pooling import POOLS, Pooling, Vlad
+from tests.helpers.networks import LAYOUT, clips
+from tests.helpers.window_fitting import CLASSES, TWO, WIDE, check_clips, check_stretch, fit, four_windows, run
 
 every_pool = pytest.mark.parametrize(("pool", "aware"), [(pool, aware) for pool in POOLS for aware in (False, True)])
 

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 import torch
-from networks import LAYOUT, clips
 from torch import nn
 from torch.nn import functional as F
-from window_fitting import CLASSES, HELD, WIDE, check_clips, check_stretch, learnt, run
 
-from spotter.data.window_targets import OffsetTargets
+from spotter.models.blocks.window_heads import OffsetHead
+from spotter.models.blocks.window_targets import OffsetTargets
 from spotter.models.rms import RMSNet
-from spotter.models.window_heads import OffsetHead
+from tests.helpers.networks import LAYOUT, clips
+from tests.helpers.window_fitting import CLASSES, HELD, WIDE, check_clips, check_stretch, learnt, run
 
 
 def network(layout: Any = LAYOUT, window: int = 8, **more: Any) -> RMSNet:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from spotter.models.shift import Frames, GatedShift, Shifted, TemporalShift
+from spotter.models.blocks.shift import Frames, GatedShift, Shifted, TemporalShift
 
 FORMATS = [torch.contiguous_format, torch.channels_last]
 

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 import torch
-from networks import LAYOUT, clips
 from torch.nn import functional as F
-from window_fitting import CLASSES, HELD, WIDE, check_clips, check_stretch, fit, four_windows, learnt, run
 
-from spotter.data.targets import WindowTargets
-from spotter.data.window_targets import PositionTargets
-from spotter.models.heads import WindowHead
+from spotter.models.blocks.heads import WindowHead
+from spotter.models.blocks.targets import WindowTargets
+from spotter.models.blocks.window_heads import PositionHead
+from spotter.models.blocks.window_targets import PositionTargets
 from spotter.models.ste import STE
-from spotter.models.window_heads import PositionHead
+from tests.helpers.networks import LAYOUT, clips
+from tests.helpers.window_fitting import CLASSES, HELD, WIDE, check_clips, check_stretch, fit, four_windows, learnt, run
 
 
 def network(layout: Any = LAYOUT, window: int = 8, **more: Any) -> STE:

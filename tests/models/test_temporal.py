@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from spotter.models.asformer import ASFormer, _Attention
-from spotter.models.mstcn import MSTCN
+from spotter.models.e2e_spot.asformer import ASFormer, _Attention
+from spotter.models.e2e_spot.mstcn import MSTCN
 
 
 def slow_attention(layer: _Attention, x: Tensor, known: Tensor) -> Tensor:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from networks import LAYOUT, TINY, clips
 
 from spotter.models.transformer import Transformer
+from tests.helpers.networks import LAYOUT, TINY, clips
 
 
 @pytest.mark.parametrize("upsample", [1, 2, 3])

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 import torch
-from dense_fitting import AT, OF, STREAMS, fit, run, several
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from networks import LAYOUT, clips
 from torch import Tensor, nn
 
-from spotter.models.heads import DenseHead
+from spotter.models.blocks.heads import DenseHead
 from spotter.models.unet import Bottleneck, UNet
+from tests.helpers.dense_fitting import AT, OF, STREAMS, fit, run, several
+from tests.helpers.networks import LAYOUT, clips
 
 SMALL: dict[str, Any] = {"mlp": [12, 8], "levels": 3, "cap": 16}
 

@@ -10,13 +10,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from networks import clips
 from torch import Tensor
 
-from spotter.batch import Batch
-from spotter.data.window_targets import OffsetTargets, PositionTargets
-from spotter.models.window_heads import OffsetHead, PositionHead
-from spotter.spots import Spots
+from spotter.models.blocks.window_heads import OffsetHead, PositionHead
+from spotter.models.blocks.window_targets import OffsetTargets, PositionTargets
+from spotter.types import Batch, Spots
+from tests.helpers.networks import clips
 
 CLASSES = 3
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 import torch
-from networks import LAYOUT, TINY, clips
 
 from spotter.models.window_transformer import POOLS, WindowTransformer
+from tests.helpers.networks import LAYOUT, TINY, clips
 
 
 def network(pool: str = "flatten", window: int = 5, **more: Any) -> WindowTransformer:

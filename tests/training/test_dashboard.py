@@ -12,14 +12,14 @@ import numpy as np
 import orjson
 import pytest
 import wandb
-from offline_runs import OfflineRun, offline_runs
 from PIL import Image
-from wandb_server import serving
 
-from spotter.spots import Half, Predictions, Spots
 from spotter.tasks import Task
-from spotter.training.timeline import INK, draw_timeline
+from spotter.training.loggers.timeline import INK, draw_timeline
+from spotter.types import Half, Predictions, Spots
 from tests.conftest import PROJECT, call, on_ranks, process
+from tests.helpers.offline_runs import OfflineRun, offline_runs
+from tests.helpers.wandb_server import serving
 
 OFFLINE = {"WANDB_MODE": "offline", "WANDB_SILENT": "true"}
 WORDS = ["logger=wandb", "trainer.log_every_n_steps=1", "trainer.max_epochs=3"]
@@ -163,8 +163,8 @@ def test_whatever_fails_is_said_once(tiny: list[str], tmp_path: Path, monkeypatc
     def fail(*_: object) -> None:
         raise ConnectionError("no route")
 
-    monkeypatch.setattr("spotter.training.charts.class_table", fail)
-    monkeypatch.setattr("spotter.training.charts.artifact", fail)
+    monkeypatch.setattr("spotter.training.loggers.charts.class_table", fail)
+    monkeypatch.setattr("spotter.training.loggers.charts.artifact", fail)
     called = call("train.py", *tiny, *WORDS, "trainer.max_epochs=2", cwd=tmp_path, env=OFFLINE)
     assert called.status == 0, called.err
     assert called.err.count("W&B: the validation could not be logged (no route); the run goes on") == 1
@@ -195,8 +195,8 @@ def test_slow_server_is_left_alone_for_a_while(
     tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What takes long to log is not logged after every validation; the best scores are."""
-    monkeypatch.setattr("spotter.training.dashboard.SLOW", 0.0)
-    monkeypatch.setattr("spotter.training.dashboard.REST", 10_000)
+    monkeypatch.setattr("spotter.training.loggers.dashboard.SLOW", 0.0)
+    monkeypatch.setattr("spotter.training.loggers.dashboard.REST", 10_000)
     called = call("train.py", *tiny, *WORDS, "hydra.run.dir=run", cwd=tmp_path, env=OFFLINE)
     assert called.status == 0, called.err
     (run,) = offline_runs(tmp_path / "run")

@@ -11,9 +11,10 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 
-from spotter.training.checkpoint import load_module, open_checkpoint
+from spotter.cli.scripts import register_resolvers
+from spotter.io.checkpoints import open_checkpoint
+from spotter.training.checkpoint import load_module
 from spotter.training.run import build_data
-from spotter.training.script import register_resolvers
 from spotter.training.trainer import build_trainer
 from tests.conftest import PROJECT, call, files_below, on_ranks, process
 

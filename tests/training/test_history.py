@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from spotter.training.history import History
+from spotter.training.callbacks.history import History
 
 
 def trainer(

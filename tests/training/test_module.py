@@ -13,9 +13,9 @@ from torch import nn
 
 from spotter.errors import UserError
 from spotter.tasks import Task
-from spotter.training.ema import Ema
+from spotter.training.callbacks.ema import Ema
 from spotter.training.module import SpottingModule
-from spotter.training.optimise import schedule_factor
+from spotter.training.optimizer import schedule_factor
 
 SETTINGS: dict[str, Any] = {
     "task": Task.load("soccernet-v2").to_dict(),
@@ -24,7 +24,7 @@ SETTINGS: dict[str, Any] = {
         "_target_": "spotter.models.transformer.Transformer",
         "dim": 8, "layers": 1, "heads": 2, "feedforward": 16,
     },
-    "head": {"_target_": "spotter.models.heads.DenseHead"},
+    "head": {"_target_": "spotter.models.blocks.heads.DenseHead"},
     "targets": {"radius": 2.0, "displacement_radius": 6.0},
     "clips": {"clip_len": 8},
     "postprocess": {"method": "nms", "window": 5.0},

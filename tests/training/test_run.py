@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from spotter.evaluation.average_map import average_map
-from spotter.evaluation.files import read_labels, read_predictions
-from spotter.evaluation.form import flatten
-from spotter.inference.scores import load_header, load_scores
-from spotter.inference.suppress import spot
+from spotter.evaluation.metrics import flatten
+from spotter.inference.decode import spot
+from spotter.io.scores import load_header, load_scores
+from spotter.io.soccernet import read_labels, read_predictions
 from spotter.tasks import MONITORS, Task
 from tests.conftest import call, files_below
 

@@ -12,16 +12,16 @@ import numpy as np
 import orjson
 import pytest
 
-from spotter.commands import main
-from spotter.data.demo import simulate
+from spotter.cli import main
 from spotter.evaluation.average_map import average_map
-from spotter.evaluation.files import read_labels, read_predictions
-from spotter.inference.scores import load_header, load_scores
-from spotter.spots import Half
-from spotter.training.checkpoint import open_checkpoint
+from spotter.io.checkpoints import open_checkpoint
+from spotter.io.scores import load_header, load_scores
+from spotter.io.soccernet import read_labels, read_predictions
+from spotter.simulation.features import simulate
+from spotter.types import Half
 from tests.conftest import call, files_below, on_ranks
+from tests.helpers.systems import SYSTEMS, TASK, prior, simple_matches, words
 from tests.test_predict import check_official
-from tests.training.systems import SYSTEMS, TASK, prior, simple_matches, words
 from tests.training.test_resume import interrupted, same_weights, the_run
 
 System = Callable[[str], Path]

@@ -10,9 +10,9 @@ import orjson
 import pytest
 import torch
 
-from spotter.training.checkpoint import open_checkpoint
+from spotter.io.checkpoints import open_checkpoint
 from tests.conftest import Called, call, files_below, on_ranks
-from tests.data.videos import write_video
+from tests.helpers.videos import write_video
 
 RANDOM = ["model.mixup={alpha:0.2,probability:1.0}", "callbacks.ema.decay=0.9", "data.num_workers=1", "seed=3"]
 
@@ -214,7 +214,7 @@ def test_fine_tuning_on_other_classes(run: Path, words: list[str], tmp_path: Pat
 
 def test_no_weights_without_a_network(words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where ImageNet weights cannot be had, one line names both ways out, before a run begins."""
-    from spotter.models import backbones
+    from spotter.models.blocks import backbones
 
     monkeypatch.setattr(backbones, "_reachable", lambda url: False)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "nothing"))
@@ -227,7 +227,7 @@ def test_no_weights_without_a_network(words: list[str], tmp_path: Path, monkeypa
 @pytest.mark.parametrize("workers", [0, 1])
 def test_damaged_store_is_one_line(words: list[str], matches: Path, tmp_path: Path, workers: int) -> None:
     """What cannot be decoded is never shown as black: the run ends, and one line says which file, from a worker too."""
-    from spotter.commands import main
+    from spotter.cli import main
 
     assert main(["prepare", "video", str(matches), str(tmp_path / "tree"), "--fps", "12.5", "--height", "36"]) == 0
     (store,) = (tmp_path / "tree" / "l" / "s" / "a").glob("*.frames")
@@ -252,7 +252,7 @@ def test_fine_tuning_recipe_asks_for_its_start(tmp_path: Path) -> None:
 
 def test_store_of_another_height_is_named(words: list[str], matches: Path, tmp_path: Path) -> None:
     """Prepared pictures of another size are not reported as a missing video."""
-    from spotter.commands import main
+    from spotter.cli import main
 
     assert main(["prepare", "video", str(matches), str(tmp_path / "tree"), "--fps", "12.5", "--height", "30"]) == 0
     called = call("train.py", *words, f"data.root={tmp_path}/tree", cwd=tmp_path)

@@ -10,7 +10,7 @@ from pathlib import Path
 from spotter.data.video.jpegs import read_rate
 from spotter.data.video.times import exact_fps
 from spotter.errors import UserError
-from spotter.spots import Half
+from spotter.types import Half
 
 VIDEOS = (
     *(".mkv", ".mp4", ".webm", ".avi", ".mov", ".ts", ".m4v", ".mpg", ".mpeg", ".m2ts", ".mts", ".flv", ".wmv"),

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
-from spotter.batch import Clip
 from spotter.data.video.decode import Video, clock
 from spotter.data.video.find import STORE, VIDEOS, expected, find_input, find_video
 from spotter.data.video.jpegs import Box, JpegFolder
@@ -22,7 +21,7 @@ from spotter.data.video.scale import Pictures
 from spotter.data.video.store import Store
 from spotter.data.video.times import Numbers, exact_fps
 from spotter.errors import UserError
-from spotter.spots import Half
+from spotter.types import Clip, Half
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +87,7 @@ class VideoSource:
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Decode clips into one tensor, zero outside the half.
 
-        Returns the ``inputs`` and ``phase`` of ``spotter.batch.Batch``: ``video`` is (B, T, H, W, 3) uint8 RGB.
+        Returns the ``inputs`` and ``phase`` of ``spotter.types.Batch``: ``video`` is (B, T, H, W, 3) uint8 RGB.
         Raises UserError for a damaged file, and for a clip of which nothing can be decoded.
         """
         pictures = _memory((len(clips), clip_len, *(self.crop or self.size), 3))

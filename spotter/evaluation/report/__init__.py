@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from spotter.evaluation.pool import THRESHOLDS
+from spotter.evaluation.events import THRESHOLDS
 from spotter.evaluation.report.analysis import analyse
 from spotter.evaluation.report.columns import (
     columns_of_curves,
@@ -22,9 +22,9 @@ from spotter.evaluation.report.columns import (
 )
 from spotter.evaluation.report.page import page
 from spotter.evaluation.report.summary import UNSCORED_THRESHOLD, summary_of
-from spotter.files import atomic_write
-from spotter.spots import Half, Predictions, Spots
+from spotter.io.files import atomic_write
 from spotter.tasks import Task
+from spotter.types import Half, Predictions, Spots
 
 __all__ = ["video_link", "write_report"]
 

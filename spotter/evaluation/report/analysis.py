@@ -10,10 +10,10 @@ import numpy as np
 
 from spotter.evaluation.average_map import TOLERANCES, average_map, average_precision, precision_recall
 from spotter.evaluation.errors import ERRORS, RIGHT, ErrorAnalysis, Floats, Ints, Sorted
-from spotter.evaluation.form import place
-from spotter.evaluation.pool import ALL, SHOWN, THRESHOLDS, UNSHOWN
-from spotter.spots import Half, Predictions, Spots
+from spotter.evaluation.events import ALL, SHOWN, THRESHOLDS, UNSHOWN
+from spotter.evaluation.metrics import place
 from spotter.tasks import Task
+from spotter.types import Half, Predictions, Spots
 
 JUDGED = (1, 2, 5, 10, 30)  # tolerances, in seconds, at which errors are sorted
 DELTAS = tuple(range(1, 61))

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from spotter.evaluation.errors import Ints, Rows, Sorted, reached, rows_of
 from spotter.evaluation.report.analysis import Analysis, Judged
-from spotter.spots import Half, Predictions
 from spotter.tasks import Task
+from spotter.types import Half, Predictions
 
 MOST = 400_000  # predictions in a page
 FLOOR = 0.01

@@ -11,9 +11,9 @@ import numpy as np
 
 from spotter.errors import UserError
 from spotter.evaluation.errors import AROUND, CAUSES, ERRORS, FATES
-from spotter.evaluation.pool import THRESHOLDS
+from spotter.evaluation.events import THRESHOLDS
 from spotter.evaluation.report.analysis import DELTAS, Analysis
-from spotter.files import atomic_write
+from spotter.io.files import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spotter.evaluation.errors import AROUND, ERRORS
-from spotter.evaluation.form import place
+from spotter.evaluation.metrics import place
 from spotter.evaluation.report.analysis import JUDGED, Analysis
 from spotter.evaluation.report.published import official_split, published
-from spotter.spots import Half
 from spotter.tasks import Task
+from spotter.types import Half
 
 METHODS = {"nms": "hard NMS", "soft_nms": "soft NMS", "quadratic_nms": "quadratic NMS"}
 UNSCORED_THRESHOLD = 40  # of 199, about 0.2

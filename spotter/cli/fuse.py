@@ -1,0 +1,210 @@
+"""Fuse stored raw scores of several runs into one prediction, without running their networks.
+
+SCORES is a folder of raw scores, or the prediction or run folder that holds it; all are of one task, split and set of
+halves. The fused logits are the weighted mean, on the finest grid of the runs: those of lower rates are interpolated.
+Displacements are the mean over the runs that have any, or those of --displacement alone, which need not be among the
+fused runs (Soares and Shah 2022 fuse the confidences of two features and keep the displacements of one). Suppression
+is that of the first run. OUT gets what predict.py writes, with fused raw scores, and the weights in fuse.json.
+
+  spotter fuse outputs/RUN_A outputs/RUN_B --weights learn --labels /data/SoccerNet -o fused/test
+
+A better suppression is found on the valid scores of the fusion:
+
+  spotter fuse outputs/RUN_A outputs/RUN_B --weights 0.7,0.3 --split valid -o fused/valid
+  spotter tune fused/valid/scores --labels /data/SoccerNet --json tuned.json
+  spotter fuse outputs/RUN_A outputs/RUN_B --weights 0.7,0.3 --postprocess tuned.json -o fused/test
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import math
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import orjson
+from rich.console import Console
+from rich.progress import Progress
+
+from spotter.cli.fuse_ensemble import Ensemble, brief, summarise, table
+from spotter.data.splits import SPLITS
+from spotter.errors import UsageError, UserError
+from spotter.evaluation.metrics import monitored
+from spotter.inference.fuse import SHARES, Weights, search
+from spotter.inference.runs import check_alike, find_scores, load_run, valid_beside
+from spotter.io.scores import load_header
+from spotter.io.soccernet import find_games, read_labels
+from spotter.settings import Postprocess
+
+LEARN, VALID = "learn", "valid"
+
+log = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("scores", metavar="SCORES", nargs="+", type=Path, help="raw scores of a run, see above")
+    parser.add_argument("-o", "--out", metavar="OUT", type=Path, required=True, help="folder of the fused prediction")
+    parser.add_argument(
+        "--weights",
+        metavar="W",
+        help="a number for each SCORES, as 0.7,0.3, or learn: those that score best on valid (default: equal ones)",
+    )
+    parser.add_argument("--labels", metavar="ROOT", help="folder or zip of labels (default: $SOCCERNET_ROOT)")
+    parser.add_argument("--split", choices=SPLITS, default="test", help="which of a run folder's (default: test)")
+    parser.add_argument("--displacement", metavar="SCORES", type=Path, help="take displacements from this run alone")
+    parser.add_argument(
+        "--valid",
+        metavar="SCORES",
+        nargs="+",
+        type=Path,
+        help="where weights are learned: valid scores of each SCORES, and of --displacement where that is given "
+        "(default: ../../valid/scores, seen from each)",
+    )
+    parser.add_argument("--postprocess", metavar="FILE", type=Path, help="suppress as this JSON of `spotter tune` says")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Read, learn the weights if asked to, fuse, score where there are labels, write, and show the table."""
+    weights = parse_weights(arguments.weights, len(arguments.scores))
+    root = arguments.labels or os.environ.get("SOCCERNET_ROOT")
+    if weights is None and not root:
+        raise UsageError("learning weights needs labels: give --labels ROOT or set SOCCERNET_ROOT")
+    if weights is not None and arguments.valid:
+        raise UsageError("--valid is where weights are learned: give --weights learn with it")
+    typed = [*arguments.scores, *([arguments.displacement] if arguments.displacement else [])]
+    folders = [find_scores(path, arguments.split) for path in typed]
+    header = load_header(folders[0])
+    postprocess = _postprocess(arguments.postprocess, len(header.task.classes)) or header.postprocess
+    places = folders if weights is not None else _valid_folders(arguments.valid, folders, header.split)
+    _check_out(arguments.out, [*typed, *folders, *places])
+    forms = {}
+    screen = Console(stderr=True)
+    with Progress(console=screen, transient=True, disable=not screen.is_terminal) as progress:
+        fused = _read(folders, len(arguments.scores), root, progress, labelled=False)
+        if weights is None:
+            valid = fused if places is folders else _read(places, len(arguments.scores), root, progress, labelled=True)
+            weights = _learn(valid, postprocess, progress)
+            if valid is not fused:
+                forms[valid.split] = [*valid.forms(), valid.score(valid.fused(weights), postprocess)[1]]
+        scores = fused.fused(weights)
+        predictions, form = fused.score(scores, postprocess)
+        if fused.labels is not None:
+            forms[fused.split] = [*fused.forms(), form]
+        summary = summarise(arguments.scores, weights, arguments.displacement, forms, fused.task)
+        fused.write(arguments.out, scores, predictions, form, summary)
+    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    console.print(table(arguments.scores, weights, [*fused.postprocesses, postprocess], forms, fused.task))
+    for line in _notes(arguments, fused, postprocess):
+        console.print(line, soft_wrap=True, markup=False)
+
+
+def parse_weights(text: str | None, runs: int) -> Weights | None:
+    """Return the weights that are given, divided by their sum, equal ones by default, None if they are to be learned.
+
+    Raises UsageError for a wrong number of weights and for such that are no weights.
+    """
+    if text is None:
+        return (1 / runs,) * runs
+    if text == LEARN:
+        if runs == 1:
+            raise UsageError("--weights learn: one run has nothing to learn; give several SCORES")
+        return None
+    try:
+        weights = [float(word) for word in text.split(",")]
+    except ValueError:
+        raise UsageError(f"--weights: expected numbers such as 0.7,0.3, or learn, found {text!r}") from None
+    if len(weights) != runs:
+        raise UsageError(f"--weights: {len(weights)} for {runs} SCORES: give one for each")
+    if not all(weight >= 0 for weight in weights) or not 0 < sum(weights) < math.inf:
+        raise UsageError(f"--weights: numbers of at least 0 that are not all 0 are weights, found {text!r}")
+    return tuple(weight / sum(weights) for weight in weights)
+
+
+def _check_out(out: Path, inputs: Iterable[Path]) -> None:
+    """Raise UsageError where ``out`` is a file, or writing there would destroy what is read."""
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"--out: {str(out)!r} is a file; give a folder")
+    ours = (out / "fuse.json").is_file()
+    theirs = [name for name in (".hydra", "checkpoints", "metrics.json", "scores") if (out / name).exists()]
+    if theirs and not ours:
+        raise UsageError(
+            f"--out: {out} holds a run or a prediction of something else ({theirs[0]}); give another folder"
+        )
+    for path in (each.resolve() for each in inputs):
+        if path == out.resolve() or (out / "scores").resolve() in (path, *path.parents):
+            raise UsageError(f"--out: {out} holds what is read, {path}; give another folder")
+
+
+def _postprocess(path: Path | None, classes: int) -> Postprocess | None:
+    """Return the suppression in a JSON file; raises UserError where it holds none."""
+    if path is None:
+        return None
+    try:
+        return Postprocess.load(orjson.loads(path.read_bytes())["postprocess"], classes)
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: holds no suppression; give the JSON of `spotter tune --json`") from error
+
+
+def _valid_folders(given: Sequence[Path] | None, folders: Sequence[Path], split: str) -> Sequence[Path]:
+    """Return where the scores lie that weights are learned on: given, the fused ones themselves, or beside them."""
+    if given:
+        if len(given) != len(folders):
+            raise UsageError(
+                f"--valid: {len(given)} for {len(folders)} runs: give one for each SCORES, and for --displacement"
+            )
+        return [find_scores(path, VALID) for path in given]
+    if split == VALID:
+        return folders
+    return [valid_beside(folder) for folder in folders]
+
+
+def _read(folders: Sequence[Path], runs: int, root: str | None, progress: Progress, labelled: bool) -> Ensemble:
+    """Read scores, of which those behind the first ``runs`` give displacements, and labels, which may be missing.
+
+    labelled : the scores are for learning: of the valid split, with labels
+    """
+    read = [load_run(folder) for folder in progress.track(folders, description="reading scores")]
+    check_alike(read)
+    alone = read[runs] if len(read) > runs else None
+    if alone is not None and any(scores.displacement is None for scores in alone.halves.values()):
+        raise UserError(
+            f"{alone.folder}: has no displacements; give --displacement a run of a model that predicts them"
+        )
+    task, games = read[0].header.task, dict.fromkeys(half.game for half in read[0].halves)
+    if labelled and read[0].header.split != VALID:
+        raise UserError(f"{read[0].folder}: of split {read[0].header.split}; weights are learned on valid alone")
+    if root and not labelled and games.keys().isdisjoint(find_games(root, task.label_file)):
+        log.warning("%s: holds no labels of these games, which are not scored", root)
+        root = None
+    return Ensemble(read[:runs], alone, read_labels(root, games, task) if root else None)
+
+
+def _learn(valid: Ensemble, postprocess: Postprocess, progress: Progress) -> Weights:
+    """Return the weights that score best."""
+
+    def value(weights: Weights) -> float:
+        return monitored(valid.score(valid.fused(weights), postprocess)[1], valid.task.monitor)
+
+    bar, around = progress.add_task("learning weights"), len(valid.runs) * len(SHARES)
+    trials = []
+    for trial in search(len(valid.runs), value):
+        trials.append(trial)
+        progress.update(bar, completed=len(trials), total=around * math.ceil(len(trials) / around))
+    return max(trials, key=lambda trial: trial[1])[0]
+
+
+def _notes(arguments: argparse.Namespace, fused: Ensemble, postprocess: Postprocess) -> Iterator[str]:
+    """Yield what the table does not say."""
+    for run in fused.runs:
+        if len(fused.runs) > 1 and run.sparse:
+            yield f"{run.folder}: speaks of few anchors only, as CALF does; its silence weighs on what others say there"
+    if arguments.weights == LEARN and fused.split == VALID and not arguments.valid:
+        yield "weights learned on these very games: their score flatters"
+    differ = "" if len(set(fused.postprocesses)) == 1 else ", though those of the others differ"
+    source = arguments.postprocess or f"the first run{differ}"
+    yield f"suppression of the fusion: {brief(postprocess)}, from {source}"
+    yield f"predictions: {arguments.out}"

@@ -1,0 +1,75 @@
+"""Turn a checkpoint of another codebase into one that `python predict.py ckpt=…` takes.
+
+CHECKPOINT is
+  --from e2e-spot    a released checkpoint_*.pt of E2E-Spot with its config.json beside it, or their folder: then the
+                     highest epoch is taken
+  --from sn-pooling  a model.pth.tar of SoccerNet's pooling baselines, with maximum pooling or NetVLAD
+  --from netvladpp   a model.pth.tar of NetVLAD++ or one of its variants
+Nothing in the file is executed. Classes are put into the order of the task, in which those of pooling baselines lie.
+
+  spotter import-checkpoint models/soccer_rny002gsm_gru_rgb soccer.ckpt --from e2e-spot
+  spotter import-checkpoint models/MAXPOOL_v2/model.pth.tar maxpool.ckpt --from sn-pooling
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from spotter.errors import UsageError
+
+CODEBASES = ("e2e-spot", "sn-pooling", "netvladpp")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", type=Path, help="a file; of e2e-spot also its folder")
+    parser.add_argument("out", metavar="OUT", type=Path, help="the checkpoint to write, such as soccer.ckpt")
+    parser.add_argument("--from", dest="codebase", choices=CODEBASES, required=True, help="where it comes from")
+    parser.add_argument("--task", help="name or YAML file, for other data sets than SoccerNet-v2 and ball-2023")
+    parser.add_argument(
+        "--fps",
+        help="frames per second that it was trained with, for other data sets than these; of pooling baselines rows, "
+        "by default 2",
+    )
+    pooling = parser.add_argument_group("pooling baselines, whose files do not say how they were fed")
+    pooling.add_argument("--window", type=float, metavar="SECONDS", help="by default 20, netvladpp 15")
+    pooling.add_argument(
+        "--features", metavar="NAME", help="of the files {1,2}_NAME.npy, by default ResNET_TF2_PCA512 or ResNET_TF2"
+    )
+    pooling.add_argument("--pool", choices=("max", "mean"), help="of files without clusters, by default max")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the checkpoint and say what it is."""
+    if arguments.out.is_dir():
+        raise UsageError(f"{arguments.out}: is a folder; name the checkpoint to write")
+    told = _pooling(arguments) if arguments.codebase != "e2e-spot" else _e2e_spot(arguments)
+    sys.stdout.write(f"{arguments.out}: {told}\n")
+    return 0
+
+
+def _e2e_spot(arguments: argparse.Namespace) -> str:
+    from spotter.training.import_e2e_spot import import_e2e_spot  # torch, which other commands start without
+
+    given = [f"--{name}" for name in ("window", "features", "pool") if getattr(arguments, name) is not None]
+    if given:
+        raise UsageError(f"{given[0]}: is for pooling baselines, not for e2e-spot; leave it out")
+    module = import_e2e_spot(arguments.checkpoint, arguments.out, arguments.task, arguments.fps)
+    network = module.hparams["network"]
+    told = f"{network['backbone']}, {network['shift']}, {network['temporal']}"
+    return f"{told}, {len(module.task.classes)} classes of {module.task.name}"
+
+
+def _pooling(arguments: argparse.Namespace) -> str:
+    from spotter.training.import_pooling import Fed, import_pooling
+
+    if arguments.window is not None and not 0 < arguments.window < float("inf"):
+        raise UsageError(f"--window: expected seconds, found {arguments.window:g}")
+    fed = Fed(arguments.window, arguments.fps, arguments.features, arguments.task, arguments.pool)
+    module = import_pooling(arguments.checkpoint, arguments.out, arguments.codebase, fed)
+    network, (stream,) = module.hparams["network"], module.hparams["source"]["streams"].values()
+    told = f"{network['pool']}{', before and after' if network['aware'] else ''}, windows of {network['window']} rows"
+    told = f"{told} of {stream['width']} columns ({stream['file']}, {stream['fps']:g} a second)"
+    return f"{told}, {len(module.task.classes)} classes of {module.task.name}"

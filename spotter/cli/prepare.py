@@ -1,0 +1,149 @@
+"""Make prepared stores of a tree's videos: one file a half, small, fast to read at random.
+
+SRC is an official tree (<league>/<season>/<game>/1_224p.mkv, 1_720p.mkv, ...), a tree of E2E-Spot's JPEG folders, or
+any folder of videos. DST gets the same tree with a store for every half, and copies of the label files and of
+splits.json, so that it can be given as data.root; it may be SRC itself. What is there already is skipped, so the same
+command goes on after an interruption.
+
+  spotter prepare video /data/SoccerNet /fast/SoccerNet --fps 2 --height 224
+  spotter prepare video /data/ball /fast/ball --fps 25 --task ball-2023
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import shutil
+import sys
+from collections.abc import Collection
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.filesize import decimal
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from spotter.data.splits import load_splits
+from spotter.data.video.parallel import Result, make_all
+from spotter.data.video.prepare import QUALITY, Job, Recipe, estimate, game_folders, plan
+from spotter.data.video.times import exact_fps
+from spotter.errors import UsageError
+from spotter.io.files import atomic_write
+from spotter.tasks import Task
+
+log = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line."""
+    parser.add_argument("kind", choices=["video"], metavar="video", help="what is prepared")
+    parser.add_argument("src", metavar="SRC_ROOT", type=Path, help="tree of videos, or of JPEG folders")
+    parser.add_argument("dst", metavar="DST_ROOT", type=Path, help="where the stores go; may be SRC_ROOT")
+    parser.add_argument("--fps", required=True, help="pictures a second, such as 2, 25 or 25/12")
+    parser.add_argument("--height", type=int, default=224, help="of a picture (default: %(default)s)")
+    parser.add_argument("--width", type=int, help="of a picture (default: as the video's shape has it)")
+    parser.add_argument("--quality", type=int, default=QUALITY, help="of the JPEG pictures (default: %(default)s)")
+    parser.add_argument("--workers", type=int, help="files at a time (default: one for each core)")
+    parser.add_argument("--task", help="only the games of this task's splits, such as ball-2023 (default: all)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Make the stores and say what became of them; 1 if one could not be made."""
+    recipe = _recipe(arguments)
+    games = None
+    if arguments.task:
+        splits = load_splits(Task.load(arguments.task), arguments.src)
+        games = {game for listed in splits.values() for game in listed}
+    jobs = plan(arguments.src, arguments.dst, recipe, games)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = min(arguments.workers or cores, len(jobs))
+    jobs = [replace(job, threads=max(1, cores // workers)) for job in jobs]
+    copied, kept = copy_labels(arguments.src, arguments.dst, games)
+    if kept:
+        log.warning("%d files in %s differ from those in %s and are kept, first %s; delete them to copy them again",
+                    len(kept), arguments.dst, arguments.src, kept[0])  # fmt: skip
+    results = _make(jobs, workers, arguments.dst)
+    _sum_up(results, copied, arguments.dst)
+    return 1 if any(result.error for result in results) else 0
+
+
+def copy_labels(src: Path, dst: Path, games: Collection[str] | None = None) -> tuple[int, list[Path]]:
+    """Copy label files and ``splits.json`` into the same places of another tree.
+
+    Returns how many were copied, and those of ``dst`` that differ, which are kept.
+    """
+    copied = 0
+    kept: list[Path] = []
+    if src.resolve() == dst.resolve():
+        return copied, kept
+    files = [src / "splits.json"] if (src / "splits.json").is_file() else []
+    for folder in game_folders(src):
+        if games is None or folder.relative_to(src).as_posix() in games:
+            files += sorted(folder.glob("Labels*.json"))
+    for file in files:
+        target = dst / file.relative_to(src)
+        if not target.exists():
+            atomic_write(target, file.read_bytes())
+            copied += 1
+        elif target.read_bytes() != file.read_bytes():
+            kept.append(target)
+    return copied, kept
+
+
+def _recipe(arguments: argparse.Namespace) -> Recipe:
+    """Check the settings."""
+    for name, low, high in (("height", 16, 4320), ("width", 16, 7680), ("quality", 1, 100), ("workers", 1, 1024)):
+        value = getattr(arguments, name)
+        if value is not None and not low <= value <= high:
+            raise UsageError(f"--{name}: expected {low} to {high}, found {value}")
+    return Recipe(exact_fps(arguments.fps, "--fps"), arguments.height, arguments.width, arguments.quality)
+
+
+def _make(jobs: list[Job], workers: int, dst: Path) -> list[Result]:
+    """Make all stores, with an estimate first and a bar or a line for each."""
+    todo = [job for job in jobs if not job.target.is_file()]
+    cost = estimate(todo)
+    if todo:
+        seconds = cost.seconds / workers
+        took = f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:.0f} seconds"
+        disk = decimal(int(cost.disk))
+        log.info("%d of %d halves to do: about %s with %d at a time, %s", len(todo), len(jobs), took, workers, disk)
+        free = shutil.disk_usage(next(path for path in (dst.absolute(), *dst.absolute().parents) if path.exists())).free
+        if free < cost.disk:
+            log.warning("only %s are free at %s", decimal(free), dst)
+    results = []
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("preparing", total=cost.pictures)
+        for result in make_all(jobs, workers, lambda pictures: progress.advance(bar, pictures)):
+            results.append(result)
+            progress.update(bar, description=f"{len(results)} of {len(jobs)} halves")
+            if not console.is_terminal and result.header and not result.there_before:
+                log.info("%s: ready", result.job.target)
+    return results
+
+
+def _sum_up(results: list[Result], copied: int, dst: Path) -> None:
+    """Say what was made, what was there, and what went wrong."""
+    failed = [result for result in results if result.error]
+    headers = [result.header for result in results if result.header]
+    for result in results:
+        for warning in result.warnings:
+            log.warning("warning: %s", warning)
+    for result in failed:
+        log.error("error: %s", result.error)
+    if len({header.width for header in headers}) > 1:
+        widths = ", ".join(f"{width}" for width in sorted({header.width for header in headers}))
+        log.warning("warning: the videos differ in shape: stores are %s wide; a network needs one --width", widths)
+    there = sum(result.there_before for result in results)
+    disk = sum(result.job.target.stat().st_size for result in results if result.header)
+    words = [f"{len(headers) - there} stores made", f"{there} were there", f"{len(failed)} failed"]
+    words += [f"{sum(header.count for header in headers)} pictures", decimal(disk)]
+    replaced = [header.replaced for header in headers if header.replaced]
+    if replaced:
+        words.append(f"{sum(replaced)} in {len(replaced)} halves could not be decoded and show their nearest neighbour")
+    if copied:
+        words.append(f"{copied} label files copied")
+    sys.stdout.write(f"{dst}: {', '.join(words)}\n")

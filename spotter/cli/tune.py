@@ -1,0 +1,126 @@
+"""Tune suppression on stored raw scores of a labelled split, without running the network.
+
+SCORES is a folder of raw scores, as they are written beside the predictions of a split. Both methods are tried with
+many windows, then the best of each with higher thresholds. The words printed last can be pasted behind
+`python predict.py …` or `python train.py …`. Tune on the validation split, never on the test split.
+
+  spotter tune outputs/RUN/predictions/valid/scores --labels /data/SoccerNet --json tuned.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Column, Table
+
+from spotter.errors import UsageError
+from spotter.evaluation.average_map import average_map
+from spotter.evaluation.metrics import monitored, place
+from spotter.inference.decode import displace
+from spotter.inference.tune import Trial, Tuner, best
+from spotter.io.files import atomic_write
+from spotter.io.scores import Header, load_header, load_scores
+from spotter.io.soccernet import read_labels
+from spotter.settings import Postprocess
+from spotter.tasks import Task
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("scores", metavar="SCORES", type=Path, help="folder of raw scores, with its scores.json")
+    parser.add_argument("--labels", metavar="ROOT", help="folder or zip of labels (default: $SOCCERNET_ROOT)")
+    parser.add_argument("--per-class", action="store_true", help="then a window for each class; this can overfit")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write the winner and all trials to FILE")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Tune, print the table and the winning override, and write the JSON if asked to."""
+    root = arguments.labels or os.environ.get("SOCCERNET_ROOT")
+    if not root:
+        raise UsageError("tuning needs labels: give --labels ROOT or set SOCCERNET_ROOT")
+    header = load_header(arguments.scores)
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        tuner = _tuner(arguments.scores, root, header, progress)
+        search = tuner.search(
+            header.postprocess,
+            _value(header.task.monitor),
+            _class_values(header.task) if arguments.per_class else None,
+        )
+        trials = list(progress.track(search, total=tuner.trials(arguments.per_class), description="tuning"))
+    winners = {name: best(trials, _value(name)) for name in dict.fromkeys((header.task.monitor, "loose_map"))}
+    if arguments.json:
+        content = orjson.dumps(_report(trials, winners), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+        atomic_write(arguments.json, content)
+    _show(trials, winners, title=f"{header.split} of {header.task.name}, {len(tuner.grids)} halves, mAP in %")
+
+
+def _tuner(folder: Path, root: str, header: Header, progress: Progress) -> Tuner:
+    """Read scores and labels."""
+    bar = progress.add_task("reading scores", total=None)
+    grids = {}
+    for half, scores in load_scores(folder):
+        grids[half] = displace(scores)
+        progress.advance(bar)
+    progress.update(bar, total=len(grids))
+    labels = read_labels(root, dict.fromkeys(half.game for half in grids), header.task)
+    return Tuner(grids, header.task.fps, lambda predictions: average_map(labels, predictions, header.task))
+
+
+def _value(monitor: str) -> Callable[[Trial], float]:
+    return lambda trial: monitored(trial.form, monitor)
+
+
+def _class_values(task: Task) -> Callable[[Trial], list[float]]:
+    tolerance, view = place(task.monitor)
+    return lambda trial: [trial.form[tolerance][f"per_class{view}"][name] or 0.0 for name in task.classes]
+
+
+def _show(trials: list[Trial], winners: dict[str, Trial], title: str) -> None:
+    """Print all trials, in percent, and the override of each winner."""
+    console = Console(highlight=False)
+    names = list(dict.fromkeys(("tight_map", "loose_map", *winners)))
+    table = Table("method", *(Column(name, justify="right") for name in ("window", "threshold", *names)))
+    table.title, table.box = title, SIMPLE_HEAD
+    for trial in trials:
+        window = trial.postprocess.window
+        told = "per class" if isinstance(window, tuple) else f"{window:g} s"
+        cells = [f"{100 * monitored(trial.form, name):.2f}" for name in names]
+        style = "bold green" if trial in winners.values() else None
+        table.add_row(trial.postprocess.method, told, f"{trial.postprocess.threshold:g}", *cells, style=style)
+    console.print(table)
+    for name, trial in winners.items():
+        line = f"best {name} ({100 * monitored(trial.form, name):.2f}): {_override(trial.postprocess)}"
+        console.print(line, soft_wrap=True, markup=False)
+
+
+def _override(postprocess: Postprocess) -> str:
+    """Return the words that give a suppression on a command line, quoted for a shell."""
+    plain = postprocess.to_dict()
+    window = str(plain["window"]).replace(" ", "")
+    words = (f"postprocess={plain['method']}", f"postprocess.window={window}")
+    return shlex.join((*words, f"postprocess.threshold={plain['threshold']}"))
+
+
+def _report(trials: list[Trial], winners: dict[str, Trial]) -> dict[str, Any]:
+    """Return what ``--json`` writes: the winner, the monitor it wins, the best of each monitor, and all trials."""
+    names = list(dict.fromkeys(("tight_map", "loose_map", *winners)))
+
+    def row(trial: Trial) -> dict[str, Any]:
+        return trial.postprocess.to_dict() | {name: monitored(trial.form, name) for name in names}
+
+    monitor, winner = next(iter(winners.items()))
+    return {
+        "postprocess": winner.postprocess.to_dict(),
+        "monitor": monitor,
+        "best": {name: row(trial) for name, trial in winners.items()},
+        "trials": [row(trial) for trial in trials],
+    }

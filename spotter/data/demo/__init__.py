@@ -1,5 +1,0 @@
-"""Simulated matches: an official data tree whose features carry, and need, what real ones do."""
-
-from spotter.data.demo.tree import DEMO_VERSION, simulate
-
-__all__ = ["DEMO_VERSION", "simulate"]

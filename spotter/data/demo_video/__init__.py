@@ -1,5 +1,0 @@
-"""Rendered matches: a data tree in the layout of ball-2023 whose videos need a network that sees motion."""
-
-from spotter.data.demo_video.tree import DEMO_VIDEO_VERSION, simulate_video
-
-__all__ = ["DEMO_VIDEO_VERSION", "simulate_video"]

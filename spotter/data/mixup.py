@@ -1,0 +1,76 @@
+"""Mix the clips of a training batch with one another, on their device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from spotter.errors import UserError
+from spotter.types import Batch, Targets, batch_size
+
+
+@dataclass(frozen=True, slots=True)
+class Mixup:
+    """Mix clips with one another, after Zhang et al., *mixup*, 2018, as used by Soares and Shah, 2022.
+
+    alpha, beta : a clip's own weight is drawn from Beta(alpha, beta), for each clip; ``beta`` is ``alpha`` by default
+    probability : of a clip to be mixed at all
+    """
+
+    alpha: float
+    probability: float
+    beta: float | None = None
+
+    def __post_init__(self) -> None:
+        for key, value in (("alpha", self.alpha), ("beta", self.beta if self.beta is not None else self.alpha)):
+            if not isinstance(value, int | float) or not value > 0:
+                raise UserError(f"model.mixup.{key}: expected a number above 0, found {value!r}")
+        check_probability("model.mixup.probability", self.probability)
+
+    def __call__(self, batch: Batch, mix: Callable[[Targets, Targets, Tensor], Targets], partners: bool) -> Batch:
+        """Return the batch with inputs, and by ``mix`` targets, as convex combinations.
+
+        mix : of targets, targets of their partners, and the weight (B,) of the former
+        partners : the second half of the batch is there to be mixed into the first; else partners are drawn within it
+        A frame stays valid where it is in both.
+        """
+        device = batch["valid"].device
+        count = batch_size(batch) // 2 if partners else batch_size(batch)
+        mixed = torch.rand(count, device=device) < self.probability
+        weight = torch.distributions.Beta(self.alpha, self.beta or self.alpha).sample((count,)).to(device)
+        weight = torch.where(mixed, weight, torch.ones_like(weight))
+        other = torch.arange(count, 2 * count, device=device) if partners else torch.randperm(count, device=device)
+        mine = _rows(batch, slice(count))
+        theirs = _rows(batch, other)
+        inputs = blend_all(mine["inputs"], theirs["inputs"], weight)
+        valid = mine["valid"] & (theirs["valid"] | ~mixed[:, None])
+        return {**mine, "inputs": inputs, "targets": mix(mine["targets"], theirs["targets"], weight), "valid": valid}
+
+
+def _rows(batch: Batch, chosen: slice | Tensor) -> Batch:
+    def rows(value: Any) -> Any:
+        return {name: x[chosen] for name, x in value.items()} if isinstance(value, Mapping) else value[chosen]
+
+    taken: Any = {key: rows(value) for key, value in batch.items()}
+    return taken
+
+
+def blend(mine: Tensor, theirs: Tensor, weight: Tensor) -> Tensor:
+    """Return ``weight`` (B,) of one tensor (B, …) and the rest of the other."""
+    share = weight.to(mine.dtype).view(-1, *[1] * (mine.dim() - 1))
+    return share * mine + (1 - share) * theirs
+
+
+def blend_all(mine: Mapping[str, Tensor], theirs: Mapping[str, Tensor], weight: Tensor) -> dict[str, Tensor]:
+    """Blend every tensor with that of the same name, see ``blend``."""
+    return {name: blend(value, theirs[name], weight) for name, value in mine.items()}
+
+
+def check_probability(key: str, value: object) -> None:
+    """Raise UserError unless ``value`` lies within 0 … 1."""
+    if not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise UserError(f"{key}: expected a probability, found {value!r}")

@@ -1,0 +1,115 @@
+"""The network's stitched output of one half, and its store: suppression can be tuned without the network."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from spotter.errors import UserError
+from spotter.io.files import atomic_write
+from spotter.settings import Postprocess
+from spotter.tasks import Task
+from spotter.types import Half
+
+HEADER = "scores.json"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """Hold the raw output for one half: T anchors in time, K classes.
+
+    logits : (T, K) float32
+    displacement : (T, K) float32 or None, signed distance from the anchor to its spot, in anchors
+    fps : anchors per second
+    offset : seconds of anchor 0; anchor i lies at ``offset + i / fps``
+    """
+
+    logits: NDArray[np.float32]
+    displacement: NDArray[np.float32] | None
+    fps: float
+    offset: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """Say what a folder of scores is of, and which suppression was in force when it was written."""
+
+    task: Task
+    split: str
+    postprocess: Postprocess
+
+
+def save_scores(folder: str | Path, half: Half, scores: Scores) -> None:
+    """Write ``<folder>/<game>/<number>.npz``."""
+    arrays: dict[str, Any] = {"logits": scores.logits, "fps": scores.fps, "offset": scores.offset}
+    if scores.displacement is not None:
+        arrays["displacement"] = scores.displacement
+    content = io.BytesIO()
+    np.savez(content, **arrays)
+    atomic_write(Path(folder) / half.game / f"{half.number}.npz", content.getvalue())
+
+
+def load_scores(folder: str | Path) -> Iterator[tuple[Half, Scores]]:
+    """Iterate over the halves in ``folder``, by game and number.
+
+    Raises UserError for a folder without scores and for a file that is damaged or not one of ours.
+    """
+    paths = sorted(Path(folder).rglob("*.npz"))
+    if not paths:
+        raise UserError(f"{folder}: no scores (<game>/1.npz) here; give a folder that holds raw scores of a split")
+    for path in paths:
+        if path.stem not in ("1", "2"):
+            raise UserError(f"{path}: not a half's scores, which are named 1.npz or 2.npz; take it away")
+        yield Half(path.parent.relative_to(folder).as_posix(), int(path.stem)), _read(path)
+
+
+def save_header(folder: str | Path, header: Header) -> None:
+    """Write ``<folder>/scores.json``."""
+    content = {
+        "task": header.task.to_dict(),
+        "split": header.split,
+        "postprocess": header.postprocess.to_dict(),
+    }
+    atomic_write(Path(folder) / HEADER, orjson.dumps(content, option=orjson.OPT_INDENT_2))
+
+
+def forget_scores(folder: str | Path) -> None:
+    """Delete the raw scores in ``folder``, so that no two predictions are ever mixed, whenever one is interrupted."""
+    if (Path(folder) / HEADER).is_file():
+        shutil.rmtree(folder)
+
+
+def load_header(folder: str | Path) -> Header:
+    """Read ``<folder>/scores.json``; raises UserError where it is missing or damaged."""
+    path = Path(folder) / HEADER
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; give a folder that holds raw scores of a split")
+    try:
+        content = orjson.loads(path.read_bytes())
+        task = Task.load(content["task"])
+        return Header(task, str(content["split"]), Postprocess.load(content["postprocess"], len(task.classes)))
+    except (ValueError, KeyError, TypeError, UserError) as error:
+        raise UserError(f"{path}: not a header of raw scores ({error}); write the scores anew") from error
+
+
+def _read(path: Path) -> Scores:
+    """Read one half's scores and check that they are whole."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            scores = Scores(arrays["logits"], arrays.get("displacement"), float(arrays["fps"]), float(arrays["offset"]))
+    except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path}: damaged, or not raw scores ({error}); write the scores anew") from error
+    shape = scores.logits.shape
+    fits = len(shape) == 2 and (scores.displacement is None or scores.displacement.shape == shape)
+    if not fits or scores.logits.dtype != np.float32 or not 0 < scores.fps < np.inf or not np.isfinite(scores.offset):
+        raise UserError(f"{path}: damaged, or not raw scores; write the scores anew")
+    return scores

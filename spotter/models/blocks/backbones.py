@@ -1,0 +1,177 @@
+"""2-D networks of timm that look at single frames, with shifts put in, and where their ImageNet weights come from."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import os
+import pickle
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import timm
+import torch
+from huggingface_hub import constants as hub
+from torch import Tensor, nn
+
+from spotter.errors import UserError
+from spotter.models.blocks.shift import Frames, GatedShift, Shifted, TemporalShift
+
+log = logging.getLogger(__name__)
+
+SHIFTS = ("gsm", "tsm", "tsm_block", "none")
+BESIDES = ("downsample", "shortcut")  # convolutions of a block that are not on its main path
+
+
+def create(name: str, shift: str, frames: Frames, **arguments: Any) -> nn.Module:
+    """Return a network of timm, of random weights, that pools each frame to one vector: (N, 3, H, W) -> (N, d).
+
+    shift : ``gsm`` or ``tsm`` before the first convolution of every residual block, ``tsm_block`` before the block as
+        a whole, so that its shortcut is shifted too (published TSM weights want that), or ``none``
+
+    Raises UserError for an unknown name and for a network without residual blocks of convolutions.
+    """
+    if shift not in SHIFTS:
+        raise UserError(f"model.network.shift: {shift!r} is unknown: give one of {', '.join(SHIFTS)}")
+    if not timm.is_model(name):
+        near = difflib.get_close_matches(name, timm.list_models(), n=4, cutoff=0.5) or ["regnety_002", "resnet18"]
+        raise UserError(f"model.network.backbone: timm has no {name!r}; it has for example {', '.join(near)}")
+    network: nn.Module = timm.create_model(name, num_classes=0, **arguments)
+    for module in network.modules():
+        if isinstance(last := getattr(module, "act3", None), nn.ReLU):
+            last.inplace = True  # of a sum that nothing else needs: RegNets keep it for no use
+    if shift != "none":
+        found = list(blocks(network))
+        if not found:
+            raise UserError(f"model.network.backbone: {name} has no residual blocks to shift in; take shift=none")
+        for path, block in found:
+            _insert(network, path, first_convolution(block), shift, frames)
+    return network
+
+
+def width_of(network: nn.Module) -> int:
+    """Return how many numbers a network of timm makes of a frame."""
+    return int(getattr(network, "head_hidden_size", None) or cast(int, network.num_features))
+
+
+def blocks(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Yield path and module of the residual blocks that a shift belongs in: all, but in deep ResNets every second."""
+    layer = getattr(network, "layer3", None)
+    step = 2 if isinstance(layer, nn.Sequential) and len(layer) >= 23 else 1
+    for path, module in network.named_modules():
+        # Blocks of all families of timm that drop paths, and nothing else of them, carry this name.
+        if not hasattr(module, "drop_path") or any(hasattr(inner, "drop_path") for inner in list(module.modules())[1:]):
+            continue
+        if first_convolution(module) and (step == 1 or int(path.rpartition(".")[2]) % step == 0):
+            yield path, module
+
+
+def first_convolution(block: nn.Module) -> str:
+    """Return the path of the first convolution on a block's main path, "" if there is none."""
+    named = (path for path, module in block.named_modules() if isinstance(module, nn.Conv2d))
+    return next((path for path in named if path.partition(".")[0] not in BESIDES), "")
+
+
+def _insert(network: nn.Module, block: str, first: str, shift: str, frames: Frames) -> None:
+    path = f"{block}.{first}"
+    channels = cast(nn.Conv2d, network.get_submodule(path)).in_channels
+    if shift == "tsm_block":
+        path = block
+    kind = GatedShift if shift == "gsm" else TemporalShift
+    parent, _, leaf = path.rpartition(".")
+    setattr(network.get_submodule(parent), leaf, Shifted(kind(frames, channels), network.get_submodule(path)))
+
+
+def plain_names(network: nn.Module) -> dict[str, str]:
+    """Return, for every tensor that the network has without shifts, its name here and the name that timm gives it."""
+    names = {name: name for name in network.state_dict()}
+    for path in [path for path, module in network.named_modules() if isinstance(module, Shifted)]:
+        inner = {name: name.removeprefix(f"{path}.net.") for name in names if name.startswith(f"{path}.")}
+        names |= {name: f"{path}.{rest}" for name, rest in inner.items()}
+        names = {name: plain for name, plain in names.items() if not name.startswith(f"{path}.shift.")}
+    return names
+
+
+def load_imagenet(network: nn.Module, name: str, weights: str | None = None, **arguments: Any) -> None:
+    """Copy ImageNet weights into a network that ``create`` made; shifts stay as they are.
+
+    weights : a ``.safetensors``, ``.pth`` or ``.pt`` file with the names of timm (or torchvision, for its ResNets);
+        without it timm downloads its own, or takes what it downloaded before
+
+    Raises UserError where no weights can be had or none fit.
+    """
+    state = read_weights(weights) if weights else _download(name, **arguments)
+    ours = network.state_dict()
+    names = plain_names(network)
+    fits = {here: state[plain] for here, plain in names.items() if plain in state}
+    fits = {here: value for here, value in fits.items() if value.shape == ours[here].shape}
+    if not any(here.endswith("weight") for here in fits):
+        raise UserError(
+            f"model.weights: not one of the {len(state)} tensors in {weights or 'the download'} fits {name}"
+        )
+    network.load_state_dict(fits, strict=False)
+    log.info("took %d of %d tensors of %s from %s", len(fits), len(names), name, weights or "timm's ImageNet weights")
+    lacking = [plain for here, plain in names.items() if here not in fits and "num_batches" not in plain]
+    if lacking:
+        log.warning("random, for want of tensors that fit: %s", ", ".join(lacking))
+
+
+def read_weights(path: str) -> dict[str, Tensor]:
+    """Read the tensors of a file of weights, out of the wrappings that training scripts like to put around them."""
+    if not Path(path).is_file():
+        raise UserError(f"model.weights: no file {path!r}")
+    try:
+        if path.endswith(".safetensors"):
+            from safetensors.torch import load_file
+
+            content: Any = load_file(path)
+        else:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise UserError(f"model.weights: {path} is damaged, or no file of plain tensors") from error
+    except Exception as error:  # safetensors has an exception of its own, which derives from nothing else
+        raise UserError(f"model.weights: {path} is no readable safetensors file") from error
+    for wrapping in ("state_dict", "model", "model_state_dict"):
+        content = content.get(wrapping, content) if isinstance(content, Mapping) else {}
+    tensors = {str(key).removeprefix("module."): value for key, value in content.items() if isinstance(value, Tensor)}
+    if not tensors:
+        raise UserError(f"model.weights: {path} holds no tensors with names")
+    return tensors
+
+
+def _download(name: str, **arguments: Any) -> dict[str, Tensor]:
+    way_out = "take model.pretrained=false to start from random weights, or model.weights=FILE for a file that you have"
+    offline = hub.HF_HUB_OFFLINE or not _reachable(hub.ENDPOINT)
+    try:
+        with _hub(offline):
+            network: nn.Module = timm.create_model(name, pretrained=True, num_classes=0, **arguments)
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = "the hub cannot be reached" if offline else (str(error).splitlines() or ["no reason given"])[0]
+        raise UserError(f"ImageNet weights of {name} cannot be downloaded ({reason}): {way_out}") from error
+    return network.state_dict()
+
+
+@contextmanager
+def _hub(offline: bool) -> Iterator[None]:
+    """Let the hub's client look only at what it has; else it tries for most of a minute before it gives up."""
+    before, hub.HF_HUB_OFFLINE = hub.HF_HUB_OFFLINE, offline
+    try:
+        yield
+    finally:
+        hub.HF_HUB_OFFLINE = before
+
+
+def _reachable(url: str) -> bool:
+    """Return whether a host answers within seconds; behind a proxy that is for others to find out."""
+    if any(os.environ.get(key) for key in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
+        return True
+    address = urlsplit(url)
+    try:
+        socket.create_connection((address.hostname or "", address.port or 443), timeout=5).close()
+    except OSError:
+        return False
+    return True

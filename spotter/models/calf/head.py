@@ -1,0 +1,119 @@
+"""The head of CALF: what each frame is near to, and a fixed number of slots for the spots of a clip."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from spotter.errors import UserError
+from spotter.models.calf.losses import context_aware, spotting
+from spotter.types import Batch, Output
+
+NOTHING = -20.0  # logit of an anchor that no slot points at
+SHORTEST = 15  # frames, of which the pooling leaves one step
+
+
+class CalfHead(nn.Module):
+    """Segment a clip by the length of capsules, and from these fill slots with confidence, time and class.
+
+    clip_len : frames of every clip, in training and in evaluation
+    margins : seconds K1 < K2 < 0 < K3 < K4 for each class, see ``context_aware``
+    slots : spots that a clip can hold
+    capsule : dimensions of a capsule
+    segmentation_weight : of the segmentation against the slots in the loss
+    coordinate_weight, empty_weight : see ``spotting``
+
+    After Cioppa et al., *A Context-Aware Loss Function for Action Spotting in Soccer Videos*, 2020.
+    """
+
+    margins: Tensor
+
+    def __init__(
+        self,
+        width: int,
+        classes: int,
+        clip_len: int,
+        margins: Sequence[Sequence[float]],
+        slots: int = 15,
+        capsule: int = 16,
+        segmentation_weight: float = 0.000367,
+        coordinate_weight: float = 5.0,
+        empty_weight: float = 0.5,
+    ) -> None:
+        super().__init__()
+        if clip_len < SHORTEST:
+            raise UserError(f"model.clips.clip_len: CALF needs clips of at least {SHORTEST} frames, found {clip_len}")
+        if slots < 1 or capsule < 1:
+            raise UserError(f"model.targets.slots, model.head.capsule: expected at least 1, found {slots}, {capsule}")
+        if len(margins) != classes:
+            said = f"{len(margins)} rows for the {classes} classes of the task"
+            raise UserError(f"model.targets.margins: {said}; give each class its four seconds")
+        self.classes, self.clip_len, self.slots = classes, clip_len, slots
+        self.segmentation_weight = segmentation_weight
+        self.coordinate_weight, self.empty_weight = coordinate_weight, empty_weight
+        self.capsules = nn.Conv1d(width, classes * capsule, 3, padding=1)
+        self.norm = nn.BatchNorm1d(clip_len, eps=1e-3, momentum=0.01)  # every position of a clip has its own
+        self.branch = nn.Sequential(
+            nn.ReLU(),
+            nn.MaxPool1d(3, 2),
+            nn.Conv1d(classes * (capsule + 1), 32, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool1d(3, 2),
+            nn.Conv1d(32, 16, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool1d(3, 2),
+            nn.Flatten(),
+        )
+        steps = clip_len
+        for _ in range(3):
+            steps = (steps - 1) // 2
+        self.place = nn.Linear(16 * steps, slots * 2)
+        self.label = nn.Linear(16 * steps, slots * classes)
+        self.register_buffer("margins", torch.tensor(margins, dtype=torch.float32), persistent=False)
+
+    def forward(self, tokens: Tensor) -> Output:
+        """Return the segmentation (B, T, K) and the slots (B, S, 2 + K) for tokens (B, T, width)."""
+        count, frames, _ = tokens.shape
+        if frames != self.clip_len:
+            raise UserError(
+                f"model.clips: this network knows clips of {self.clip_len} frames, not of {frames}; "
+                "clip_len and eval_len are one, and a trained network keeps them"
+            )
+        capsules = self.capsules(tokens.transpose(1, 2)).float()  # (B, K * capsule, T)
+        said = self.norm(capsules.transpose(1, 2)).sigmoid().unflatten(2, (self.classes, -1))
+        # The root mean square: of the norm, unlike of the root, the gradient at 0 is a number.
+        segmentation = torch.linalg.vector_norm(2 * said - 1, dim=3) / said.shape[3] ** 0.5  # (B, T, K)
+        seen = self.branch(torch.cat((capsules, 1 - segmentation.transpose(1, 2)), dim=1))
+        confidence, time = self.place(seen).float().view(count, self.slots, 2).split(1, dim=2)
+        label = self.label(seen).float().view(count, self.slots, self.classes).softmax(2)
+        return Output(segmentation=segmentation, slots=torch.cat((confidence, time.sigmoid(), label), dim=2))
+
+    def loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
+        """Return the ``loss`` and its parts, means over clips; of what lies outside the half nothing is asked."""
+        target, valid = batch["targets"], batch["valid"]
+        asked = context_aware(output["segmentation"], target["shift"], self.margins)
+        segmentation = (asked * valid[..., None]).sum((1, 2)).mean()
+        frame = (target["slots"][..., 1] * (self.clip_len - 1)).long()  # (B, S)
+        inside = valid.gather(1, frame)[..., None]
+        slots = torch.cat((output["slots"][..., :1].sigmoid(), output["slots"][..., 1:]), dim=2)
+        each = spotting(slots, target["slots"] * inside, self.coordinate_weight, self.empty_weight)
+        spots = (each * valid.any(1)).mean()
+        return {
+            "loss": self.segmentation_weight * segmentation + spots,
+            "segmentation": segmentation,
+            "spotting": spots,
+        }
+
+    def predict(self, output: Output) -> tuple[Tensor, None]:
+        """Return logits (B, T, K): each slot's at the frame nearest to its time, in its likeliest class.
+
+        All others are very low. The original rounds times down, so that spots come half a frame early on average.
+        """
+        slots = output["slots"]
+        frame = (slots[..., 1] * (self.clip_len - 1)).round().long()  # (B, S)
+        anchor = frame * self.classes + slots[..., 2:].argmax(2)
+        logits = slots.new_full((len(frame), self.clip_len * self.classes), NOTHING)
+        logits = logits.scatter_reduce(1, anchor, slots[..., 0], "amax")
+        return logits.view(len(frame), self.clip_len, self.classes), None

@@ -1,0 +1,213 @@
+"""Checkpoints of the E2E-Spot codebase: found, understood, and put under the names that our network has."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from spotter.errors import UserError
+from spotter.models.blocks.backbones import first_convolution, plain_names
+from spotter.models.blocks.heads import FrameHead
+from spotter.models.blocks.shift import GatedShift, Shifted
+from spotter.models.e2e_spot.network import E2ESpot
+from spotter.models.pretrained.tensors import compare, plain_tensors
+
+BACKBONES = ("regnety_002", "regnety_008", "resnet18", "resnet50", "convnext_tiny")
+TEMPORAL = {  # a key that only this temporal head has, and the bias of its classifier
+    "deeper_gru": ("_gru.weight_ih_l2", "_fc_out._fc_out.bias"),
+    "gru": ("_gru.weight_ih_l0", "_fc_out._fc_out.bias"),
+    "mstcn": ("_tcn.conv_out.bias", "_tcn.conv_out.bias"),
+    "asformer": ("_net.encoder.conv_out.bias", "_net.encoder.conv_out.bias"),
+    "none": ("_fc_out.bias", "_fc_out.bias"),
+}
+WORDS = {  # of temporal heads: ours and theirs
+    r"temporal\.gru\.": "_pred_fine._gru.",
+    r"temporal\.stages\.0\.": "_pred_fine._tcn.",
+    r"temporal\.stages\.1\.": "_pred_fine._stages.0.",
+    r"temporal\.stages\.2\.": "_pred_fine._stages.1.",
+    r"temporal\.(?=encoder|decoders)": "_pred_fine._net.",
+    r"\.feed_forward\.": ".feed_forward.layer.0.",
+}
+
+
+@dataclass(frozen=True)
+class Published:
+    """Hold a checkpoint under the names of our modules ``network`` and ``head``.
+
+    network : arguments of ``E2ESpot``
+    classes : K, without background, in that codebase's order
+    config : what its ``config.json`` says, empty without one
+    """
+
+    path: Path
+    network: dict[str, str]
+    classes: int
+    state: dict[str, Tensor]
+    config: dict[str, Any]
+
+
+class Parity(nn.Module):
+    """Map normalised clips (B, T, 3, H, W), T up to ``clip_len``, to logits (B, T, 1 + K) as that codebase does."""
+
+    def __init__(self, network: E2ESpot, head: FrameHead, clip_len: int) -> None:
+        super().__init__()
+        self.network, self.head, self.clip_len = network, head, clip_len
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """Pad shorter clips at their end, which gates and convolutions see; the temporal head does not."""
+        length = clips.shape[1]
+        if length > self.clip_len:
+            raise ValueError(f"clips of {length} frames, but this network was trained with {self.clip_len}")
+        features = self.network.features(F.pad(clips, (0, 0, 0, 0, 0, 0, 0, self.clip_len - length)))
+        logits = self.head(self.network.temporal(features[:, :length]))["logits"]
+        return logits if logits.dim() == 3 else logits[-1]
+
+
+def load(path: str | Path, clip_len: int | None = None) -> Parity:
+    """Do what ``spotter.models.e2e_spot.network.load_published`` says."""
+    found = read(path)
+    clip_len = clip_len or found.config.get("clip_len")
+    if not clip_len:
+        raise UserError(f"{found.path}: no config.json beside it, which says the clip length: give clip_len=")
+    parity = Parity(*modules(found.network, found.classes), clip_len)
+    parity.load_state_dict(found.state)
+    return parity.eval()
+
+
+def modules(network: dict[str, str], classes: int) -> tuple[E2ESpot, FrameHead]:
+    """Return the network and the head of a published checkpoint, of random weights."""
+    spot = E2ESpot({"video": {}}, classes, **network)  # type: ignore[arg-type]
+    return spot, FrameHead(spot.width, classes)
+
+
+def read(path: str | Path) -> Published:
+    """Read a checkpoint file, or the one of the highest epoch in a folder.
+
+    Raises UserError for a missing or damaged file, other input than RGB, and tensors that are too many or lacking.
+    """
+    path = _checkpoint(Path(path))
+    theirs, config = _tensors(path), _config(path)
+    if config.get("modality", "rgb") != "rgb":
+        raise UserError(f"{path}: of modality {config['modality']!r}; only rgb networks can be imported")
+    kind = next((kind for kind, (key, _) in TEMPORAL.items() if f"_pred_fine.{key}" in theirs), None)
+    if kind is None:
+        raise UserError(f"{path}: no checkpoint of E2E-Spot; its keys begin with _features. and _pred_fine.")
+    classes = len(theirs[f"_pred_fine.{TEMPORAL[kind][1]}"]) - 1
+    shift = "gsm" if any(".gsm." in key for key in theirs) else "tsm_block"
+    shift = shift if any(".net." in key for key in theirs) else "none"
+    for backbone in BACKBONES:
+        network = {"backbone": backbone, "shift": shift, "temporal": kind}
+        with torch.device("meta"):
+            spot, head = modules(network, classes)
+        names = published_names(spot, head)
+        if (stem := next(iter(names.values()))) in theirs and _deepest(names.values()) == _deepest(theirs):
+            break
+    else:
+        raise UserError(f"{path}: of an unknown backbone; expected one of {', '.join(BACKBONES)}")
+    if theirs[stem].shape[1] != 3:
+        raise UserError(
+            f"{path}: reads pictures of {theirs[stem].shape[1]} channels; only rgb networks can be imported"
+        )
+    shapes = {names[name]: value.shape for name, value in Parity(spot, head, 1).state_dict().items()}
+    compare(path, shapes, {key: value.shape for key, value in theirs.items()})
+    state = {name: theirs[key] for name, key in names.items()}
+    _absorb_interleaving(spot, state)
+    return Published(path, network, classes, state, config)
+
+
+def published_names(network: E2ESpot, head: FrameHead) -> dict[str, str]:
+    """Return the codebase's name of every tensor, in its order, by our name behind ``network.`` or ``head.``."""
+    names: dict[str, str] = {}
+    plain = plain_names(network.backbone)
+    units = {path: _unit(path, module.net) for path, module in _shifted(network.backbone)}
+    for name in network.backbone.state_dict():
+        if name in plain:
+            their = plain[name]
+            unit = next((unit for unit in units.values() if their.startswith(f"{unit}.")), None)
+            their = their if unit is None else f"{unit}.net.{their.removeprefix(f'{unit}.')}"
+        else:
+            path, _, rest = name.partition(".shift.")
+            their = f"{units[path]}.gsm.{rest if rest.startswith('bn.') else f'conv3D.{rest}'}"
+        names[f"network.backbone.{name}"] = f"_features.{their}"
+    for name in network.temporal.state_dict():
+        their = f"temporal.{name}"
+        for ours, word in WORDS.items():
+            their = re.sub(ours, word, their)
+        names[f"network.temporal.{name}"] = their
+    nested = "_pred_fine._fc_out." if isinstance(network.temporal, nn.Identity) else "_pred_fine._fc_out._fc_out."
+    return names | {f"head.{name}": f"{nested}{name.removeprefix('classes.')}" for name in head.state_dict()}
+
+
+def _shifted(backbone: nn.Module) -> list[tuple[str, Shifted]]:
+    return [(path, module) for path, module in backbone.named_modules() if isinstance(module, Shifted)]
+
+
+def _unit(path: str, net: nn.Module) -> str:
+    """Return the path of what that codebase wraps: a convolution, or with its normalisation where timm joins them."""
+    if not isinstance(net, nn.Conv2d):
+        path = f"{path}.{first_convolution(net)}"
+    return path.removesuffix(".conv")
+
+
+def _absorb_interleaving(network: E2ESpot, state: dict[str, Tensor]) -> None:
+    """Reorder the weights that follow gated shifts, so that ours, which do not interleave channels, give the same."""
+    for path, shifted in _shifted(network.backbone):
+        if not isinstance(shifted.shift, GatedShift):
+            continue
+        fold, convolution = shifted.shift.fold, cast(nn.Conv2d, shifted.net)
+        order = torch.arange(convolution.in_channels)
+        order[:fold] = order[:fold].view(2, 2, -1).transpose(1, 2).flatten()  # channel i there is order[i] here
+        back, prefix = order.argsort(), f"network.backbone.{path}."
+        if convolution.groups == 1:
+            state[f"{prefix}net.weight"] = state[f"{prefix}net.weight"][:, back]
+            continue
+        # Depthwise, as in ConvNeXt: its outputs are in another order, too, up to the next layer that mixes channels.
+        block = prefix.removesuffix("conv_dw.")
+        for name in (f"{prefix}net.weight", f"{prefix}net.bias", f"{block}norm.weight", f"{block}norm.bias"):
+            state[name] = state[name][back]
+        state[f"{block}mlp.fc1.weight"] = state[f"{block}mlp.fc1.weight"][:, back]
+
+
+def _checkpoint(path: Path) -> Path:
+    if path.is_dir():
+        found = {
+            int(name[1]): file for file in path.iterdir() if (name := re.fullmatch(r"checkpoint_(\d+)\.pt", file.name))
+        }
+        if not found:
+            raise UserError(f"{path}: no checkpoint_*.pt in this folder")
+        return found[max(found)]
+    if not path.is_file():
+        raise UserError(f"no checkpoint {str(path)!r}")
+    return path
+
+
+def _config(path: Path) -> dict[str, Any]:
+    file = path.with_name("config.json")
+    try:
+        content = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    except (ValueError, OSError) as error:
+        raise UserError(f"{file}: no readable JSON ({error})") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{file}: expected keys such as clip_len, found {type(content).__name__}")
+    return content
+
+
+def _tensors(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a checkpoint without what OSL-ActionSpotting and parallel training prefix to names."""
+    tensors = {
+        re.sub(r"^.*?(?=_features\.|_pred_fine\.)", "", key): value for key, value in plain_tensors(path).items()
+    }
+    gates = {key: value for key, value in tensors.items() if key.endswith(".conv3D.weight") and value.dim() == 5}
+    return tensors | {key: value.transpose(1, 2).flatten(0, 1) for key, value in gates.items()}  # see GatedShift
+
+
+def _deepest(names: Any) -> set[str]:
+    """Return which blocks of the backbone there are, by which backbones differ."""
+    return {found[0] for name in names if (found := re.match(r"_features\.(?:[a-z]+\.?\d+\.)(?:\w+\.)?\w+", name))}

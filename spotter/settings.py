@@ -1,0 +1,116 @@
+"""A model's choices that prediction needs, as plain values: how halves are cut into clips, and suppression."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from spotter.errors import UserError
+
+METHODS = ("nms", "soft_nms", "quadratic_nms")
+
+
+@dataclass(frozen=True, slots=True)
+class ClipConfig:
+    """Hold clip lengths, in frames.
+
+    clip_len : of training clips
+    eval_len : of evaluation clips, None for ``clip_len``
+    overlap : share of an evaluation clip that the next one sees again, without the margins
+    margin : frames at both ends of an evaluation clip that serve as context only
+    sampling, per_epoch, partners : see ``TrainingBatches``
+    inset : frames which a drawn spot keeps from both ends of a clip, see ``BalancedClips``
+    """
+
+    clip_len: int
+    eval_len: int = 0
+    overlap: float = 0.5
+    margin: int = 0
+    sampling: str = "uniform"
+    per_epoch: int = 8192
+    partners: bool = False
+    inset: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "eval_len", self.eval_len or self.clip_len)
+        numbers = (self.clip_len, self.eval_len, self.margin, self.overlap, self.per_epoch, self.inset)
+        if (
+            not all(isinstance(number, int | float) for number in numbers)
+            or self.clip_len < 1
+            or self.eval_len <= 2 * self.margin
+            or not 0 <= self.overlap < 1
+        ):
+            raise UserError(
+                "model.clips: expected clip_len >= 1, eval_len > 2 * margin and overlap within 0 … 1, "
+                f"found {asdict(self)}"
+            )
+
+    @property
+    def blended(self) -> bool:
+        """Say whether clips are averaged where they overlap; without ``overlap`` only the last one of a half does."""
+        return self.overlap > 0
+
+    @property
+    def stride(self) -> int:
+        """Return the frames from one evaluation clip to the next."""
+        return max(1, round((self.eval_len - 2 * self.margin) * (1 - self.overlap)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plan as plain values, as checkpoints hold it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Postprocess:
+    """Describe one suppression.
+
+    method : ``nms`` removes lower neighbours within ±window/2; ``soft_nms`` multiplies those nearer than a
+        whole window by their distance over the window; ``quadratic_nms`` those within ±window/2 by the square of
+        their distance over window/2, as ASTRA (Xarles et al., 2023)
+    window : seconds, one for all classes or one for each
+    threshold : confidences below it are dropped, before and after the decay
+    """
+
+    method: str
+    window: float | tuple[float, ...]
+    threshold: float = 0.0
+
+    @classmethod
+    def load(cls, content: Mapping[str, Any], classes: int | None = None) -> Postprocess:
+        """Load from plain values; with ``classes``, a window per class must have that many entries.
+
+        Raises UserError for an unknown method, a missing or unknown key, or a value out of range.
+        """
+        missing = [f"lacks {key!r}" for key in ("method", "window") if key not in content]
+        unknown = [f"has the unknown key {key!r}" for key in content if key not in cls.__slots__]
+        if missing or unknown:
+            raise UserError(f"postprocess {' and '.join(missing + unknown)}: its keys are {', '.join(cls.__slots__)}")
+        method, window = content["method"], content["window"]
+        if method not in METHODS:
+            raise UserError(f"postprocess.method {method!r} is unknown: give one of {', '.join(METHODS)}")
+        threshold = _number("threshold", content.get("threshold", 0.0))
+        if threshold > 1:
+            raise UserError(f"postprocess.threshold must lie between 0 and 1, found {threshold:g}")
+        if not isinstance(window, Sequence) or isinstance(window, str):
+            return cls(method, _number("window", window), threshold)
+        if classes is not None and len(window) != classes:
+            raise UserError(f"postprocess.window has {len(window)} entries: give one for all {classes} classes or each")
+        return cls(method, tuple(_number("window", seconds) for seconds in window), threshold)
+
+    def windows(self, classes: int) -> tuple[float, ...]:
+        """Return the window of every class, in seconds."""
+        return self.window if isinstance(self.window, tuple) else (self.window,) * classes
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, as checkpoints and JSON files hold them."""
+        window = list(self.window) if isinstance(self.window, tuple) else self.window
+        return {"method": self.method, "window": window, "threshold": self.threshold}
+
+
+def _number(key: str, value: object) -> float:
+    """Return a finite number that is not negative, or raise UserError."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0:
+        raise UserError(f"postprocess.{key} must be a number of at least 0, found {value!r}")
+    return float(value)

@@ -1,0 +1,81 @@
+"""The label files of a simulated tree: drawn, or official ones from a folder or a zip, given to splits."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+import orjson
+
+from spotter.data.splits import load_splits
+from spotter.errors import UserError
+from spotter.io.files import atomic_write
+from spotter.io.soccernet import find_games
+from spotter.simulation.features.matches import ROUNDS
+from spotter.tasks import Task
+
+SPLITS = ("train", "valid", "test")
+MOST = 10 * ROUNDS  # games of a split
+
+
+def labelled_matches(task: Task, source: str | Path, counts: Sequence[int]) -> dict[str, dict[str, bytes]]:
+    """Return the label files of the first games of each split, by split and ``league/season/game``.
+
+    Games of an official split stay in it; others fill up what is wanted beyond those, in sorted order.
+    Raises UserError when there are fewer games than wanted.
+    """
+    places = find_games(source, task.label_file)
+    found = {"/".join(PurePosixPath(place).parts[-3:]): place for place in places}
+    short = [place for place in places if len(PurePosixPath(place).parts) < 3]
+    if short or not places:
+        what = f"{task.label_file} in {short[0]!r}, not <league>/<season>/<game>" if short else f"no {task.label_file}"
+        raise UserError(f"{source}: holds {what}: give the folder that holds the leagues, or a zip of it")
+    official = load_splits(task)
+    free = sorted(set(found) - {game for games in official.values() for game in games})
+    chosen: dict[str, dict[str, bytes]] = {}
+    for split, count in zip(SPLITS, counts, strict=True):
+        games = [game for game in official[split] if game in found][:count]
+        games += [free.pop(0) for _ in range(min(count - len(games), len(free)))]
+        if len(games) < count:
+            raise UserError(
+                f"{source}: holds {len(games)} games for split {split}, not {count}: ask for fewer by --games"
+            )
+        chosen[split] = {game: _read(Path(source), PurePosixPath(found[game], task.label_file)) for game in games}
+    return chosen
+
+
+def draw_matches(draw: Callable[[int], tuple[str, bytes]], counts: Sequence[int]) -> dict[str, dict[str, bytes]]:
+    """Draw matches by their number; those of a split are the same whatever the number of games in the others."""
+    return {
+        split: dict(draw(MOST * place + index) for index in range(count))
+        for place, (split, count) in enumerate(zip(SPLITS, counts, strict=True))
+    }
+
+
+def write_labels(
+    root: Path, task: Task, matches: Callable[[], Mapping[str, Mapping[str, bytes]]]
+) -> dict[str, list[str]]:
+    """Write the label files of ``matches``, then ``splits.json``, unless that is there; return its content."""
+    path = root / "splits.json"
+    if not path.is_file():
+        made = matches()
+        for split in made.values():
+            for game, content in split.items():
+                atomic_write(root / game / task.label_file, content)
+        splits = {split: list(games) for split, games in made.items()}
+        atomic_write(path, orjson.dumps(splits, option=orjson.OPT_INDENT_2))
+    return dict(orjson.loads(path.read_bytes()))
+
+
+def check_games(counts: Sequence[int]) -> None:
+    """Raise UserError for anything but three counts, of which one is above 0."""
+    if len(counts) != len(SPLITS) or not 0 <= min(counts) <= max(counts) <= MOST or sum(counts) == 0:
+        raise UserError(f"games must be three counts up to {MOST}, for {', '.join(SPLITS)}, found {list(counts)}")
+
+
+def _read(source: Path, member: PurePosixPath) -> bytes:
+    if source.is_dir():
+        return (source / member).read_bytes()
+    with zipfile.ZipFile(source) as archive:
+        return archive.read(str(member))

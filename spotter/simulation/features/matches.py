@@ -1,0 +1,85 @@
+"""When what happens in simulated matches: spots drawn as in real football, with an official label file."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from spotter.simulation.features.rates import BY_HALF, FOLLOWS, NOT_SHOWN, START
+from spotter.simulation.features.seeds import generator
+from spotter.tasks import Task
+from spotter.types import Spots
+
+LEAGUE = "demoland_first-league"
+HOMES = ("Northmere", "Eastvale", "Harrowby", "Port Celia", "Ashcombe", "Llanfer", "Castle Orr", "Vimeira Nova")
+AWAYS = ("Silverdune", "Brackwater", "Santa Lira", "Kestrel Park", "Oldminster", "Tarnholm", "Belgrava", "Quillan")
+ROUNDS = 38
+
+
+def simulated_match(task: Task, seed: int, index: int, minutes: float) -> tuple[str, bytes]:
+    """Draw match ``index`` of ``seed``, whatever other matches there are; return its game and its label file.
+
+    A half lasts ``minutes`` and up to a tenth of added time.
+    """
+    rng = generator(seed, "match", index)
+    halves = {number: draw_spots(task, number, 60 * minutes * rng.uniform(1, 1.1), rng) for number in task.halves}
+    away = {number: rng.random(len(spots)) < 0.5 for number, spots in halves.items()}
+    goals = [away[number][spots.label == task.classes.index("Goal")] for number, spots in halves.items()]
+    conceded = sum(int(of_half.sum()) for of_half in goals)
+    score = f"{sum(map(len, goals)) - conceded} - {conceded}"
+    home_team, away_team = HOMES[index % len(HOMES)], AWAYS[(index + index // len(HOMES)) % len(AWAYS)]
+    day = date(2001 + index // ROUNDS, 8, 11) + timedelta(weeks=index % ROUNDS)
+    season = f"{2001 + index // ROUNDS}-{2002 + index // ROUNDS}"
+    game = f"{LEAGUE}/{season}/{day} - 16-00 {home_team} {score} {away_team}"
+    content = {
+        "UrlLocal": f"{game}/",
+        "UrlYoutube": "",
+        "annotations": [
+            _annotation(task, number, *row)
+            for number, spots in halves.items()
+            for row in zip(spots.label, spots.time, spots.visible, away[number], strict=True)
+        ],
+        "gameAwayTeam": away_team,
+        "gameDate": f"{day:%d/%m/%Y} - 16:00",
+        "gameHomeTeam": home_team,
+        "gameScore": score,
+    }
+    return game, orjson.dumps(content, option=orjson.OPT_INDENT_2)
+
+
+def draw_spots(task: Task, number: int, seconds: float, rng: np.random.Generator) -> Spots:
+    """Walk from action to action, each with the shares and gaps that follow the one before."""
+    chain = {name: _next(following, number) for name, following in FOLLOWS.items()}
+    label, time, last, now = [], [], START, 0.0
+    while True:
+        names, share, median, spread = chain[last]
+        choice = rng.choice(len(names), p=share)
+        now += median[choice] * np.exp(spread[choice] * np.clip(rng.standard_normal(), -2, 2))
+        if now > seconds - 1:
+            break
+        last = names[choice]
+        label.append(task.classes.index(last))
+        time.append(round(now, 3))
+    hidden = np.array([NOT_SHOWN.get(name, 0.0) / 100 for name in task.classes])[np.array(label, int)]
+    return Spots(np.array(label, np.int64), np.array(time), rng.random(len(label)) >= hidden)
+
+
+def _next(following: dict[str, tuple[float, float, float]], number: int) -> tuple[list[str], NDArray, NDArray, NDArray]:
+    names = list(following)
+    share, median, spread = np.array(list(following.values())).T
+    share = share * [BY_HALF.get(name, (1, 1))[number - 1] for name in names]
+    return names, share / share.sum(), median, spread
+
+
+def _annotation(task: Task, number: int, label: int, time: float, visible: bool, away: bool) -> dict[str, Any]:
+    return {
+        "gameTime": f"{number} - {int(time // 60):02d}:{int(time % 60):02d}",
+        "label": task.classes[label],
+        "position": str(round(1000 * time)),
+        "team": "away" if away else "home",
+        "visibility": "visible" if visible else "not shown",
+    }

@@ -1,0 +1,80 @@
+"""Who passes and drives when: spots drawn as in real football, and official label files."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any, NamedTuple
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from spotter.simulation.features.matches import AWAYS, HOMES, ROUNDS
+from spotter.simulation.features.seeds import generator
+from spotter.simulation.video.rates import GAPS, QUANTILES, SHARES, TURNOVER
+from spotter.tasks import Task
+
+LEAGUE = "demoland_second-league"
+SIDES = ("left", "right")
+KICK_OFF = 1.0  # seconds until the first pass, on average
+QUIET = 2.0  # seconds without a spot at the end
+
+
+class Touches(NamedTuple):
+    """Hold who touches the ball when, as columns by time: seconds, whether a pass (else a drive), and the side."""
+
+    time: NDArray[np.float64]
+    passes: NDArray[np.bool_]
+    side: NDArray[np.int64]
+
+
+def simulated_match(task: Task, seed: int, index: int, minutes: float) -> tuple[str, bytes]:
+    """Draw match ``index`` of ``seed``, whatever other matches there are; return its game and its label file."""
+    home, away = HOMES[index % len(HOMES)], AWAYS[(index + index // len(HOMES)) % len(AWAYS)]
+    year = 2001 + index // ROUNDS
+    day = date(year, 8, 11) + timedelta(weeks=index % ROUNDS)
+    game = f"{LEAGUE}/{year}-{year + 1}/{day} - {home} - {away}"
+    touches = draw_touches(60 * minutes, generator(seed, "video match", index))
+    annotations = [
+        {
+            "gameTime": f"1 - {int(time // 60):02d}:{int(time % 60):02d}",
+            "label": "PASS" if passes else "DRIVE",
+            "position": str(round(1000 * time)),
+            "team": SIDES[side],
+            "visibility": "visible",
+        }
+        for time, passes, side in zip(*touches, strict=True)
+    ]
+    content = {"UrlLocal": game, "UrlYoutube": "", "halftime": "", "annotations": annotations}
+    return game, orjson.dumps(content, option=orjson.OPT_INDENT_2)
+
+
+def draw_touches(seconds: float, rng: np.random.Generator) -> Touches:
+    """Walk from touch to touch, each with the shares and gaps that follow the one before."""
+    rows, last, side, now = [], "PASS", int(rng.integers(2)), KICK_OFF * rng.uniform(0.5, 1.5)
+    while now < seconds - QUIET:
+        rows.append((round(now, 3), last == "PASS", side))
+        names = list(SHARES[last])
+        following = names[rng.choice(len(names), p=list(SHARES[last].values()))]
+        now += float(np.exp(np.interp(rng.random(), QUANTILES, np.log(GAPS[last, following]))))
+        side ^= int(rng.random() < TURNOVER[last, following])
+        last = following
+    time, passes, sides = zip(*rows, strict=True) if rows else ((), (), ())
+    return Touches(np.array(time, float), np.array(passes, bool), np.array(sides, np.int64))
+
+
+def read_touches(content: bytes) -> Touches:
+    """Return the touches in the first half of a label file, by time; other labels are left out."""
+    rows = sorted(
+        (_seconds(row), row["label"] == "PASS", int(row.get("team") == SIDES[1]))
+        for row in orjson.loads(content)["annotations"]
+        if row["label"] in SHARES and row["gameTime"].startswith("1")
+    )
+    time, passes, sides = zip(*rows, strict=True) if rows else ((), (), ())
+    return Touches(np.array(time, float), np.array(passes, bool), np.array(sides, np.int64))
+
+
+def _seconds(row: dict[str, Any]) -> float:
+    """Return an annotation's time; as everywhere, ``gameTime`` counts where there is no ``position``."""
+    minutes, seconds = row["gameTime"].split(" - ")[1].split(":")
+    return int(row["position"]) / 1000 if "position" in row else 60.0 * int(minutes) + int(seconds)

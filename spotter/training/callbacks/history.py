@@ -1,0 +1,55 @@
+"""``metrics.csv``: one row an epoch, kept on resume, whatever the logger."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pytorch_lightning as pl
+from torch import Tensor
+
+from spotter.io.files import atomic_write
+
+
+class History(pl.Callback):
+    """Write all epoch-level metrics to a CSV file, a row an epoch; a resumed run continues the file.
+
+    Rows of epochs that a resumed run repeats are dropped, so each epoch stands there once.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = Path(path)
+        self._rows: list[dict[str, str]] = []
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Read what an earlier part of the run has written."""
+        if self.path.is_file() and trainer.ckpt_path:
+            with self.path.open(encoding="utf-8", newline="") as file:
+                self._rows = list(csv.DictReader(file))
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Add the epoch's row; scores stand in the epochs that were validated."""
+        metrics = {
+            name: repr(float(value))
+            for name, value in trainer.callback_metrics.items()
+            if isinstance(value, Tensor) and (name.startswith("train/") or validated(trainer))
+        }
+        rows = [row for row in self._rows if int(row["epoch"]) < trainer.current_epoch]
+        self._rows = [*rows, {"epoch": str(trainer.current_epoch), "step": str(trainer.global_step), **metrics}]
+        if trainer.is_global_zero:
+            self._write()
+
+    def _write(self) -> None:
+        columns = list(dict.fromkeys(name for row in self._rows for name in row))
+        text = io.StringIO()
+        writer = csv.DictWriter(text, columns, restval="")
+        writer.writeheader()
+        writer.writerows(self._rows)
+        atomic_write(self.path, text.getvalue().encode())
+
+
+def validated(trainer: pl.Trainer) -> bool:
+    """Say whether the current epoch is one that is validated; metrics of an earlier one linger in the trainer."""
+    every = trainer.check_val_every_n_epoch
+    return every is not None and (trainer.current_epoch + 1) % every == 0

@@ -1,0 +1,95 @@
+"""Turn a published E2E-Spot checkpoint into one of spotter: its names, its order of classes, and what it was fed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from spotter.data.video.source import VideoSource
+from spotter.errors import UserError
+from spotter.models.pretrained.e2e_spot import Published, read
+from spotter.settings import ClipConfig
+from spotter.tasks import Task
+from spotter.training.checkpoint import write_module
+from spotter.training.module import SpottingModule
+
+# By data set: the task, frames a second, and the frames on both sides that its suppression clears.
+DATASETS: dict[str, tuple[str, str, int]] = {
+    "soccernetv2": ("soccernet-v2", "25/12", 2),
+    "soccernet_ball": ("ball-2023", "25", 25),
+}
+REACH = 1  # frames, for all other data sets
+SIZE = (224, 398)
+# What class scores come out of, by their rows, and what takes them in again, by its columns.
+ROWS = re.compile(r"head\.classes\.(weight|bias)|network\.temporal\.(stages|encoder|decoders)(\.\d+)?\.conv_out\.\w+")
+COLUMNS = re.compile(r"network\.temporal\.(stages\.[1-9]|decoders\.\d+)\.conv_1x1\.weight")
+
+
+def import_e2e_spot(
+    checkpoint: str | Path, out: str | Path, task: str | None = None, fps: str | None = None
+) -> SpottingModule:
+    """Write ``out``, which ``predict.py`` takes, and return the module in it.
+
+    task, fps : for data sets other than SoccerNet-v2 and ball-2023, whose ``config.json`` says neither
+
+    Raises UserError for what cannot be imported, and for classes that are not those of the task.
+    """
+    found = read(checkpoint)
+    if "clip_len" not in found.config:
+        raise UserError(f"{found.path}: no config.json beside it, which says the clip length")
+    dataset = str(found.config.get("dataset", "not named"))
+    known = DATASETS.get(dataset, (None, None, REACH))
+    task, fps = task or known[0], fps or known[1]
+    if not task or not fps:
+        lacking = " and ".join(option for option, value in (("--task", task), ("--fps", fps)) if not value)
+        raise UserError(f"{found.path}: of data set {dataset!r}, of which spotter knows too little: give {lacking}")
+    settings = _settings(found, Task.load(task), VideoSource(fps, SIZE, _crop(found.config)), known[2])
+    module = SpottingModule(**settings)
+    module.load_state_dict(in_order(found.state, module.task.classes))
+    write_module(out, module, settings)
+    return module
+
+
+def in_order(state: dict[str, Tensor], classes: tuple[str, ...]) -> dict[str, Tensor]:
+    """Put classes, which that codebase sorts by name, into the order of the task; the background stays first."""
+    theirs = sorted(classes)
+    order = torch.tensor([0, *(1 + theirs.index(name) for name in classes)])
+    state = {name: value[order] if ROWS.fullmatch(name) else value for name, value in state.items()}
+    return {name: value[:, order] if COLUMNS.fullmatch(name) else value for name, value in state.items()}
+
+
+def _settings(found: Published, task: Task, source: VideoSource, reach: int) -> dict[str, Any]:
+    """Return the hyper-parameters of the module."""
+    count = len(task.classes)
+    if count != found.classes:
+        raise UserError(f"{found.path}: has {found.classes} classes, task {task.name} has {count}: give another --task")
+    clip_len = int(found.config["clip_len"])
+    plan = ClipConfig(clip_len, overlap=0.5, sampling="uniform", per_epoch=500_000 // clip_len)
+    return {
+        "task": task.to_dict(),
+        "source": source.describe(),
+        "network": {"_target_": "spotter.models.e2e_spot.network.E2ESpot", "classes": count, **found.network},
+        "head": {
+            "_target_": "spotter.models.blocks.heads.FrameHead",
+            "foreground_weight": 5.0,
+            "dropout": 0.0 if found.network["temporal"] == "none" else 0.5,
+        },
+        "targets": {
+            "_target_": "spotter.models.blocks.targets.FrameTargets",
+            "dilate": int(found.config.get("dilate_len") or 0),
+        },
+        "clips": plan.to_dict(),
+        "postprocess": {"method": "nms", "window": 2 * reach / source.fps, "threshold": 0.0},
+        "lr": 1e-3,
+        "weight_decay": 1e-2,
+        "final_lr": 0.0,
+    }
+
+
+def _crop(config: dict[str, Any]) -> tuple[int, int] | None:
+    side = config.get("crop_dim") or 0
+    return (int(side), int(side)) if side > 0 else None

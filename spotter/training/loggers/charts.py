@@ -1,0 +1,84 @@
+"""What the W&B dashboard shows beside curves: tables, charts and pictures of what was scored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import wandb
+
+from spotter.data.datasets import HalfRecord
+from spotter.evaluation.average_map import SECONDS, TOLERANCES, VIEWS, average_precision, precision_recall
+from spotter.evaluation.events import ALL, Pool
+from spotter.evaluation.metrics import place
+from spotter.tasks import Task
+from spotter.training.loggers.timeline import draw_timeline
+from spotter.types import Half, Predictions
+
+LONGEST = 5  # seconds; precision and recall are shown at the monitor's longest tolerance up to this one
+
+
+def class_table(form: Mapping[str, Any], pooled: Pool, task: Task) -> wandb.Table:
+    """Return a row a class: how many spots, of them not shown, and its AP, tight and loose, in all views."""
+    places = [(name, view) for name in ("tight", "loose") for view in VIEWS]
+    columns: list[str | int] = ["class", "spots", "not shown", *(f"{name}{view}" for name, view in places)]
+    rows = [
+        [name, int(pooled.events[ALL, k]), int(pooled.events[-1, k])]
+        + [form[at][f"per_class{view}"][name] for at, view in places]
+        for k, name in enumerate(task.classes)
+    ]
+    return wandb.Table(columns=columns, data=rows)
+
+
+def precision_recall_chart(pooled: Pool, task: Task) -> Any:
+    """Return precision over recall, a line a class that has spots."""
+    seconds = max(seconds for seconds in TOLERANCES[place(task.monitor)[0]] if seconds <= LONGEST)
+    precision, recall = (values[ALL] for values in precision_recall(pooled, seconds))
+    known = [k for k in range(len(task.classes)) if pooled.events[ALL, k]]
+    reached = [pooled.detections[ALL, k] > 0 for k in known]
+    return wandb.plot.line_series(
+        xs=[recall[k, some].tolist() for k, some in zip(known, reached, strict=True)],
+        ys=[precision[k, some].tolist() for k, some in zip(known, reached, strict=True)],
+        keys=[task.classes[k] for k in known],
+        title=f"precision over recall at a tolerance of {seconds} s",
+        xname="recall",
+    )
+
+
+def tolerance_chart(pooled: Pool) -> Any:
+    """Return the mAP over the tolerance, 1 to 60 s, a line a view."""
+    means = average_precision(pooled, SECONDS).mean(axis=-1)  # (T, 3)
+    names = [view.strip("_") or "all" for view in VIEWS]
+    return wandb.plot.line_series(
+        xs=list(SECONDS), ys=means.T.tolist(), keys=names, title="mAP over tolerance", xname="tolerance, s"
+    )
+
+
+def timelines(
+    records: Sequence[HalfRecord], predictions: Mapping[Half, Predictions], task: Task, fps: float, most: int
+) -> list[wandb.Image]:
+    """Return pictures of the same halves each time, evenly spread over those of the split."""
+    rows = np.unique(np.linspace(0, len(records) - 1, min(most, len(records))).astype(int))
+    pictures = []
+    for record in (records[row] for row in rows):
+        if record.spots is not None and record.half in predictions:
+            seconds = record.frames / fps
+            drawn = draw_timeline(record.half, seconds, record.spots, predictions[record.half], task.classes)
+            pictures.append(wandb.Image(drawn, caption=f"{record.half.game}, half {record.half.number}"))
+    return pictures
+
+
+def census_table(counts: Mapping[str, Mapping[str, Any]]) -> wandb.Table:
+    """Return the number of spots, a row a class and a column a split."""
+    classes = next(iter(counts.values()))["per_class"]
+    rows = [[name, *(count["per_class"][name] for count in counts.values())] for name in classes]
+    return wandb.Table(columns=["class", *counts], data=rows)
+
+
+def artifact(path: Path, kind: str, run: Any, **metadata: Any) -> wandb.Artifact:
+    """Return a file of the run as an artifact that is uploaded from where it lies."""
+    made = wandb.Artifact(f"{path.stem}-{run.id}", kind, metadata=metadata)
+    made.add_file(str(path), policy="immutable", skip_cache=True)
+    return made

@@ -1,0 +1,134 @@
+"""The callback that makes a W&B run worth looking at; ``logger=wandb`` brings it along."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+
+from spotter.data.statistics import census
+from spotter.evaluation.events import pool
+from spotter.evaluation.metrics import flatten
+from spotter.tasks import MONITORS, Task
+from spotter.training.loggers.provenance import code_changes, code_state, command
+from spotter.training.loggers.wandb import Wandb, wandb_logger
+from spotter.training.predict import average_map_of
+
+REPORT = "report.html"
+SLOW, REST = 10.0, 20  # seconds; a validation that took longer to log is followed by a pause, so many times as long
+
+
+class Dashboard(pl.Callback):
+    """Log tables, charts and timelines after every validation, and keep the best epoch's numbers as the summary.
+
+    monitor : the key that says which epoch is best
+    halves : how many halves of the validation split are drawn, always the same
+    checkpoint : upload the best checkpoint at the end
+    """
+
+    def __init__(self, monitor: str, halves: int = 3, checkpoint: bool = True) -> None:
+        self.monitor, self.halves, self.checkpoint = monitor, halves, checkpoint
+        self.best: float | None = None
+        self._rest = 0.0
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Say what the run is made of, and how its curves are drawn."""
+        logger = wandb_logger(trainer)
+        if logger is None:
+            return
+        with logger.tolerant("what the run is made of"):
+            from spotter.training.loggers.charts import census_table
+
+            data: Any = trainer.datamodule  # type: ignore[attr-defined]
+            counts = census(data.records, data.task, data.source.fps)
+            about = {"command": command(), "folder": trainer.default_root_dir, "git": code_state(), "census": counts}
+            logger.live.config.update(about, allow_val_change=True)
+            _define(logger.live, data.task)
+            logger.live.log({"census": census_table(counts)})
+            changes = code_changes()
+            if changes:
+                patch = Path(logger.live.dir, "code.patch")
+                patch.write_text(changes, encoding="utf-8")
+                logger.live.save(str(patch), base_path=logger.live.dir, policy="now")
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """Log what was scored."""
+        logger, scored, began = wandb_logger(trainer), average_map_of(trainer), time.monotonic()
+        if logger is None or trainer.sanity_checking or scored.form is None:
+            return
+        self._summarise(logger, trainer, scored.form)
+        if began < self._rest:
+            return
+        with logger.tolerant("the validation"):
+            from spotter.training.loggers import charts
+
+            data: Any = trainer.datamodule  # type: ignore[attr-defined]
+            records = data.records["valid"]
+            labels = {each.half: each.spots for each in records if each.half in scored.predictions}
+            pooled = pool(labels, scored.predictions, data.task)
+            logger.live.log(
+                {
+                    "val/classes": charts.class_table(scored.form, pooled, data.task),
+                    "val/precision_recall": charts.precision_recall_chart(pooled, data.task),
+                    "val/map_over_tolerance": charts.tolerance_chart(pooled),
+                    "val/timelines": charts.timelines(
+                        records, scored.predictions, data.task, data.source.fps, self.halves
+                    ),
+                    "epoch": trainer.current_epoch,
+                }
+            )
+        took = time.monotonic() - began
+        if took > SLOW:  # W&B waits for its server; training should not, more than now and then
+            self._rest = began + REST * took
+
+    def _summarise(self, logger: Wandb, trainer: pl.Trainer, form: Mapping[str, Any]) -> None:
+        numbers = {f"val/{name}": value for name, value in flatten(form).items()}
+        if "val/loss" in trainer.callback_metrics:
+            numbers["val/loss"] = float(trainer.callback_metrics["val/loss"])
+        value = numbers.get(self.monitor)
+        if value is not None and (self.best is None or value > self.best):
+            self.best = value
+            with logger.tolerant("the best scores"):
+                logger.live.summary.update({**numbers, "best_epoch": trainer.current_epoch})
+
+    def on_run_end(self, trainer: pl.Trainer, run: Path) -> None:
+        """Upload the best checkpoint, and the report where there is one."""
+        logger = wandb_logger(trainer)
+        if logger is None:
+            return
+        with logger.tolerant("the artifacts"):
+            from spotter.training.loggers.charts import artifact
+
+            files = {"report": run / REPORT, "model": run / "checkpoints" / "best.ckpt"}
+            for kind, path in files.items():
+                if path.is_file() and (self.checkpoint or kind != "model"):
+                    made = artifact(path, kind, logger.live, **{self.monitor: self.best})
+                    logger.live.log_artifact(made, aliases=["best"] if kind == "model" else [])
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed run goes on with."""
+        return {"best": self.best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up the best score of the earlier part of the run."""
+        self.best = state_dict["best"]
+
+
+def _define(run: Any, task: Task) -> None:
+    """Draw what is logged once an epoch over epochs; scores of an epoch that is not the best are no summary."""
+    aps = [f"{tolerance}_ap/{name}" for tolerance in ("tight", "loose") for name in task.classes]
+    for name in ("loss", *MONITORS, *aps):
+        run.define_metric(f"val/{name}", step_metric="epoch", summary="none")
+        run.define_metric(f"test/{name}", step_metric="epoch")
+    run.define_metric("train/loss", step_metric="epoch", summary="min")
+
+
+def show_run(trainer: pl.Trainer, run: Path) -> None:
+    """Let the dashboard, if there is one, upload what a finished run has left in its folder."""
+    callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    for callback in callbacks:
+        if isinstance(callback, Dashboard):
+            callback.on_run_end(trainer, run)

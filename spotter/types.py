@@ -1,0 +1,152 @@
+"""What travels between the rooms: halves, spots and predictions as columns, clips, and the batch a network gets.
+
+Shapes: B clips, T frames, A anchors, K classes, N rows of a column. Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Arrays = dict[str, NDArray]
+Targets = dict[str, "Tensor"]
+HALF_SECONDS = 7200  # the metric's length of a half; whatever comes later falls on its last frame
+
+
+class Half(NamedTuple):
+    """Name one video of a game: ``league/season/match`` and the half's number (1 or 2)."""
+
+    game: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spots:
+    """Hold the labelled spots of one half as columns, in file order.
+
+    label : (N,) int64, index into ``Task.classes``
+    time : (N,) float64, seconds from the start of the half
+    visible : (N,) bool, False where the label file says "not shown"
+    """
+
+    label: NDArray[np.int64]
+    time: NDArray[np.float64]
+    visible: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    @classmethod
+    def empty(cls) -> Spots:
+        """Return a half without spots."""
+        return cls(np.empty(0, np.int64), np.empty(0), np.empty(0, bool))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Predictions:
+    """Hold the predicted spots of one half as columns; in the metric the last of equal (class, frame) counts.
+
+    label : (N,) int64, index into ``Task.classes``
+    time : (N,) float64, seconds from the start of the half, whole milliseconds
+    confidence : (N,) float64
+    """
+
+    label: NDArray[np.int64]
+    time: NDArray[np.float64]
+    confidence: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    def between(self, start: float, end: float) -> Predictions:
+        """Return what lies within two moments, in seconds."""
+        inside = (self.time >= start) & (self.time <= end)
+        return Predictions(self.label[inside], self.time[inside], self.confidence[inside])
+
+    @classmethod
+    def empty(cls) -> Predictions:
+        """Return a half without predictions."""
+        return cls(np.empty(0, np.int64), np.empty(0), np.empty(0))
+
+
+def metric_frame(time: NDArray[np.float64], fps: float) -> NDArray[np.int64]:
+    """Return the metric's frame of each time: truncated towards zero, as the official code does."""
+    return np.trunc(fps * time).astype(np.int64)
+
+
+def quantise(time: NDArray[np.float64], fps: int) -> NDArray[np.int64]:
+    """Return the frames of a half that the times fall on; a negative one counts from the end, as an index does."""
+    frames = HALF_SECONDS * fps
+    frame = np.minimum(metric_frame(np.clip(time, -2 * HALF_SECONDS, HALF_SECONDS), fps), frames - 1)
+    return np.where(frame < 0, frame + frames, frame)
+
+
+@dataclass(frozen=True, slots=True)
+class ClipFrames:
+    """Say which moments a clip shows: frame i lies at ``offset + (start + i) / fps`` seconds of its half.
+
+    start : the clip's first frame, counted from the half's first
+    length : number of frames
+    fps : frames per second
+    offset : seconds of the half's frame 0
+    """
+
+    start: int
+    length: int
+    fps: float
+    offset: float = 0.0
+
+
+class TargetMaker(Protocol):
+    """Make what a head is trained on, clip by clip, in the processes that load data; a head offers one."""
+
+    def __call__(self, spots: Spots, frames: ClipFrames) -> Arrays:
+        """Return the arrays of one clip that the head's loss compares with."""
+
+    def class_prior(self, counts: NDArray[np.int64], frames: int, fps: float) -> NDArray[np.float64]:
+        """Return the expected fraction of positive anchors per class (K,), for ``counts`` spots within ``frames``."""
+
+
+class Clip(NamedTuple):
+    """Point at the frames ``start … start + clip_len`` of a half; they may overhang both of its ends.
+
+    crop : where a crop that is smaller than the picture lies, across and down, from 0 to 1
+    """
+
+    half: int
+    start: int
+    crop: tuple[float, float] = (0.5, 0.5)
+
+
+class Batch(TypedDict):
+    """Hold the clips of one step; an evaluation batch may hold none at all (see ``spotter.data.clips``)."""
+
+    # per stream (B, rows, width), float16 or float32 as stored, or "video" (B, T, H, W, 3) uint8; zero outside the half
+    inputs: dict[str, Tensor]
+    phase: dict[str, Tensor]  # per stream (B,) float32: rows between the stream's first row and the clip's start
+    valid: Tensor  # (B, T) bool: the frame lies inside the half
+    targets: dict[str, Tensor]  # what the head's loss compares with, empty when there are no labels
+    half: Tensor  # (B,) int64: index of the half
+    start: Tensor  # (B,) int64: the clip's first frame
+
+
+class Output(TypedDict, total=False):
+    """Hold what a head says of a batch."""
+
+    logits: Tensor  # (B, A, K), or (B, A, 1 + K) with the background first
+    displacement: Tensor  # (B, A, K) signed distance from anchor to spot, in anchors
+    log_variance: Tensor  # (B, A, K) of the displacement
+    positions: Tensor  # (B, N, W) logits of the positions within each window
+    segmentation: Tensor  # (B, T, K) from 0 to 1, how near to a spot each frame is, as CALF sees it
+    slots: Tensor  # (B, S, 2 + K) a spot's logit of confidence, its time as a share of the clip, shares of its class
+
+
+def batch_size(batch: Batch) -> int:
+    """Return the number of clips in ``batch``."""
+    return len(batch["half"])

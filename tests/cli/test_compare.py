@@ -1,0 +1,67 @@
+"""The table of a sweep in Markdown, and what a run has cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+import yaml
+
+from spotter.cli.compare import markdown, read_job, summarise
+from spotter.tasks import ASSETS, Task
+from tests.conftest import PROJECT
+
+V2 = Task.load("soccernet-v2")
+
+
+def job(folder: Path, number: int, overrides: list[str], score: float) -> dict[str, Any]:
+    """Write what a run leaves and read it as a sweep does."""
+    run = folder / str(number)
+    (run / ".hydra").mkdir(parents=True)
+    (run / ".hydra" / "overrides.yaml").write_text(yaml.safe_dump(overrides), encoding="utf-8")
+    form = {name: {"map": score} for name in ("tight", "loose", "at_1")}
+    (run / "metrics.json").write_bytes(orjson.dumps({"valid": form, "test": form}))
+    cost = {"parameters": 1234, "epochs": 3, "cpu_seconds_per_epoch": 2.0 * number, "seconds_per_epoch": 1.0}
+    (run / "cost.json").write_bytes(orjson.dumps(cost))
+    return read_job(run)
+
+
+def test_means_stand_beside_published_scores_and_their_sources(tmp_path: Path) -> None:
+    jobs = [
+        job(tmp_path, 0, ["data=demo", "model=netvlad", "seed=1"], 0.1),
+        job(tmp_path, 1, ["data=demo", "model=netvlad", "seed=2"], 0.3),
+        job(tmp_path, 2, ["data=demo", "model=unet", "seed=1"], 0.5),
+        job(tmp_path, 3, ["data=demo", "model=unet", "seed=2"], 0.5),
+        job(tmp_path, 4, ["data=demo", "model=linear", "seed=1"], 0.1),
+        job(tmp_path, 5, ["data=demo", "model=linear", "seed=2"], 0.1),
+    ]
+    lines = markdown(summarise(jobs)["over_seeds"], V2).splitlines()
+    assert lines[0].startswith("| test, mAP in % | tight | loose | parameters | CPU s an epoch |")
+    assert [line.count("|") for line in lines] == [7] * 5
+    assert lines[2].startswith(
+        "| `model=netvlad` | 20.0 ± 14.1 | 20.0 ± 14.1 | 1,234 | 1.00 | 4.20 / 31.37 (ResNet PCA512;"
+    )
+    assert "67.81 / 78.05 (Baidu + ResNet, challenge;" in lines[3], "without a score on test that of the challenge"
+    assert lines[4].endswith("|  |"), "of most models nothing is published"
+
+
+def test_a_sweep_of_one_model_knows_what_is_published_of_it(tmp_path: Path) -> None:
+    jobs = [job(tmp_path, seed, ["model=netvlad", f"seed={seed}"], 0.1) for seed in (1, 2)]
+    (row,) = summarise(jobs)["over_seeds"]
+    assert row["differs"] == ""
+    assert "4.20 / 31.37" in markdown([row], V2)
+
+
+def test_published_models_are_options() -> None:
+    table = yaml.safe_load((ASSETS / "report" / "published.yaml").read_text(encoding="utf-8"))
+    named = {row["model"] for splits in table.values() for rows in splits.values() for row in rows if "model" in row}
+    assert len(named) > 5
+    assert all((PROJECT / "conf" / "model" / f"{model}.yaml").is_file() for model in named)
+
+
+def test_a_run_says_what_it_cost(trained: Path) -> None:
+    cost = orjson.loads((trained / "cost.json").read_bytes())
+    assert cost["parameters"] > 100_000
+    assert cost["epochs"] == 2
+    assert 0 < cost["cpu_seconds_per_epoch"] < 60

@@ -1,0 +1,138 @@
+"""``spotter tune`` finds the suppression that the scores call for."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import numpy as np
+import orjson
+import pytest
+
+from spotter.cli import main
+from spotter.evaluation.average_map import average_map
+from spotter.evaluation.metrics import monitored
+from spotter.inference.decode import displace, spot
+from spotter.inference.tune import Trial, Tuner, best, best_per_class
+from spotter.io.scores import Header, Scores, load_scores, save_header, save_scores
+from spotter.io.soccernet import read_labels
+from spotter.settings import METHODS, Postprocess
+from spotter.tasks import Task
+from spotter.types import Half
+
+TASK = Task("pitch", ("PASS", "DRIVE"), "Labels.json", 5, "map_at_2")
+WRITTEN = Postprocess("nms", 60.0)
+GAMES = ("league/season/a - b", "league/season/c - d")
+
+
+@pytest.fixture
+def labels(tmp_path: Path) -> Path:
+    """Return a root of labels."""
+    for seed, game in enumerate(GAMES):
+        rng = np.random.default_rng(seed)
+        annotations = [
+            {"gameTime": f"{half} - 00:00", "position": str(time), "label": name, "visibility": "visible"}
+            for half in (1, 2)
+            for name, gap in (("PASS", 4000), ("DRIVE", 12000))
+            for time in np.cumsum(rng.integers(gap, 2 * gap, 20)).tolist()
+        ]
+        path = tmp_path / "labels" / game / TASK.label_file
+        path.parent.mkdir(parents=True)
+        path.write_bytes(orjson.dumps({"annotations": annotations}))
+    return tmp_path / "labels"
+
+
+@pytest.fixture
+def scores(tmp_path: Path, labels: Path) -> Path:
+    """Return a folder of scores: a bump of three seconds around every label, with noise."""
+    folder, rng = tmp_path / "scores", np.random.default_rng(0)
+    for half, spots in read_labels(labels, GAMES, TASK).items():
+        time = np.arange(2500) / 5
+        logits = rng.normal(-4, 0.7, (2500, 2))
+        for label, centre in zip(spots.label, spots.time, strict=True):
+            logits[:, label] += 6 * np.exp(-(((time - centre) / 1.5) ** 2))
+        save_scores(folder, half, Scores(logits.astype(np.float32), None, fps=5.0))
+    save_header(folder, Header(TASK, "valid", WRITTEN))
+    return folder
+
+
+def test_the_winner_is_the_best_and_holds_without_the_command(
+    scores: Path, labels: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["tune", str(scores), "--labels", str(labels), "--json", str(tmp_path / "out.json")]) == 0
+    report = orjson.loads((tmp_path / "out.json").read_bytes())
+    winner = Postprocess.load(report["postprocess"], classes=2)
+    predictions = {half: spot(raw, winner, TASK.fps) for half, raw in load_scores(scores)}
+    score = monitored(average_map(read_labels(labels, GAMES, TASK), predictions, TASK), "map_at_2")
+    assert report["monitor"] == "map_at_2"
+    assert report["best"]["map_at_2"]["map_at_2"] == score == max(row["map_at_2"] for row in report["trials"])
+    assert report["best"]["loose_map"]["loose_map"] == max(row["loose_map"] for row in report["trials"])
+    assert {"method": "nms", "window": 60.0, "threshold": 0.0}.items() <= report["trials"][0].items()
+    assert report["trials"][0]["map_at_2"] < score
+    assert {row["method"] for row in report["trials"]} == set(METHODS)
+    shown = capsys.readouterr().out
+    line = next(line for line in shown.splitlines() if line.startswith("best map_at_2"))
+    words = shlex.split(line.split(": ")[1])
+    assert words[:2] == [f"postprocess={winner.method}", f"postprocess.window={winner.window}"]
+    assert words[2] == f"postprocess.threshold={winner.threshold}"
+
+
+def test_windows_of_classes_come_last(
+    scores: Path, labels: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOCCERNET_ROOT", str(labels))
+    assert main(["tune", str(scores), "--per-class", "--json", str(tmp_path / "out.json")]) == 0
+    last = orjson.loads((tmp_path / "out.json").read_bytes())["trials"][-1]
+    assert len(last["window"]) == 2
+    assert "per class" in capsys.readouterr().out
+
+
+def test_every_trial_equals_a_run_of_its_own(scores: Path, labels: Path) -> None:
+    """A threshold cut off afterwards leaves what suppression at that threshold leaves."""
+    halves = dict(list(load_scores(scores))[:1])
+    grids = {half: displace(raw) for half, raw in halves.items()}
+    tuner = Tuner(grids, 2, lambda predictions: {str(half): rows for half, rows in predictions.items()})
+    trials = list(tuner.search(WRITTEN, lambda trial: 0.0))
+    assert len(trials) == tuner.trials(per_class=False)
+    for trial in trials:
+        for half, raw in halves.items():
+            expected, found = spot(raw, trial.postprocess, 2), trial.form[str(half)]
+            assert np.array_equal(expected.time, found.time)
+            assert np.array_equal(expected.label, found.label)
+            assert np.array_equal(expected.confidence, found.confidence)
+
+
+def test_of_equal_trials_the_higher_threshold_wins() -> None:
+    trials = [Trial(Postprocess("nms", 1.0, threshold), {}) for threshold in (0.0, 0.1, 0.01)]
+    assert best(trials, lambda trial: 1.0) is trials[1]
+
+
+def test_each_class_takes_its_best_window_of_the_method() -> None:
+    trials = [
+        Trial(Postprocess(method, window, 0.0), {"values": values})
+        for method, window, values in (
+            ("nms", 1.0, [0.5, 0.2, 0]),
+            ("nms", 2.0, [0.4, 0.3, 0]),
+            ("soft_nms", 3.0, [1, 1, 1]),
+        )
+    ]
+    found = best_per_class(trials, trials[0], lambda trial: trial.form["values"])
+    assert found == Postprocess("nms", (1.0, 2.0, 1.0), 0.0)
+
+
+def test_mistakes_are_one_line(
+    scores: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SOCCERNET_ROOT", raising=False)
+    assert main(["tune", str(scores)]) == 2
+    assert "give --labels ROOT or set SOCCERNET_ROOT" in capsys.readouterr().err
+    assert main(["tune", str(tmp_path / "nowhere"), "--labels", str(tmp_path)]) == 1
+    assert "scores.json: no such file" in capsys.readouterr().err
+    assert main(["tune", str(scores), "--labels", str(tmp_path)]) == 1
+    assert GAMES[0] in capsys.readouterr().err
+
+
+def test_a_game_is_scored_even_if_only_one_half_has_scores(scores: Path, labels: Path, tmp_path: Path) -> None:
+    (scores / GAMES[0] / "2.npz").unlink()
+    assert Half(GAMES[0], 2) not in dict(load_scores(scores))
+    assert main(["tune", str(scores), "--labels", str(labels)]) == 0

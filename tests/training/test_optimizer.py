@@ -1,0 +1,100 @@
+"""Schedules by hand, sharpness-aware steps against a slow reference, and what they do not go with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from spotter.errors import UserError
+from spotter.training.optimizer import SharpnessAware, adamw, schedule_factor
+from tests.conftest import call
+
+
+def loss_of(weights: list[Tensor]) -> Tensor:
+    """Return something with curvature."""
+    return (weights[0] ** 4).sum() + (weights[0][0] * weights[1]).pow(2).sum() + weights[1].sin().sum()
+
+
+def fresh() -> list[nn.Parameter]:
+    generator = torch.Generator().manual_seed(0)
+    return [nn.Parameter(torch.randn(2, 3, generator=generator)), nn.Parameter(torch.randn(3, generator=generator))]
+
+
+def test_a_sharpness_aware_step_equals_its_definition() -> None:
+    """Gradient at w + rho g / |g|, then Adam from w: computed here one number after the other."""
+    ours, theirs = fresh(), fresh()
+    sharp, plain = SharpnessAware(ours, lr=0.1, radius=0.5), torch.optim.AdamW(theirs, lr=0.1)
+    for _ in range(3):
+
+        def closure() -> Tensor:
+            sharp.zero_grad()
+            loss = loss_of(list(ours))
+            loss.backward()
+            return loss
+
+        first = sharp.step(closure)
+        assert first.item() == pytest.approx(loss_of(list(theirs)).item(), rel=1e-5), "the loss is that of the weights"
+
+        gradients = torch.autograd.grad(loss_of(list(theirs)), theirs)
+        norm = sum(float(number) ** 2 for gradient in gradients for number in gradient.flatten()) ** 0.5
+        above = [
+            (w.detach() + 0.5 * gradient / norm).requires_grad_() for w, gradient in zip(theirs, gradients, strict=True)
+        ]
+        for weight, gradient in zip(theirs, torch.autograd.grad(loss_of(list(above)), above), strict=True):
+            weight.grad = gradient
+        plain.step()
+        for a, b in zip(ours, theirs, strict=True):
+            torch.testing.assert_close(a, b)
+
+
+def test_weights_come_back_when_the_second_pass_fails() -> None:
+    weights = fresh()
+    sharp = SharpnessAware(weights, lr=0.1, radius=0.5)
+    before = [w.detach().clone() for w in weights]
+
+    def closure() -> Tensor:
+        if sharp.ascended:
+            raise OSError("the disk went away")
+        loss = loss_of(list(weights))
+        loss.backward()
+        return loss
+
+    with pytest.raises(OSError, match="the disk"):
+        sharp.step(closure)
+    assert all(torch.equal(w, b) for w, b in zip(weights, before, strict=True))
+    with pytest.raises(UserError, match=r"16-mixed; take bf16-mixed"):
+        sharp.step()
+    assert type(adamw(weights, 0.1, 0.0, None)) is torch.optim.AdamW
+    assert isinstance(adamw(weights, 0.1, 0.0, 0.05), SharpnessAware)
+
+
+def test_the_linear_schedule_by_hand() -> None:
+    factors = [schedule_factor("linear", step, 12, 2, 0.1) for step in range(15)]
+    assert factors[:3] == pytest.approx([1 / 3, 2 / 3, 1])
+    assert factors[7] == pytest.approx(0.55)
+    assert factors[12:] == pytest.approx([0.1] * 3)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["model.sam=0.1", "trainer.accumulate_grad_batches=2"], "model.sam: does not go with"),
+        (["model.schedule=steps"], "model.schedule: 'steps' is unknown: give one of cosine, linear, plateau"),
+        (["model.clips.partners=true", "model.mixup=null"], "model.clips.partners"),
+        (["model.augment={swap:3}"], "model.augment.swap: expected a probability"),
+        (["model.sam=true"], "model.sam: expected a number of at least 0"),
+        (["model.schedule=plateau", "model.plateau={patience:-1,factor:0.1}"], "model.plateau.patience"),
+        (["model.schedule=plateau", "model.plateau={patience:1,factor:2}"], "model.plateau.factor"),
+        (["model.sam=-1"], "model.sam: expected a number of at least 0"),
+        (["model.clips.sampling=balanced", "model.clips.inset=500"], "model.clips.inset"),
+    ],
+)
+def test_what_does_not_go_together_is_one_line(words: list[str], said: str, tiny: list[str], tmp_path: Path) -> None:
+    called = call("train.py", *tiny, *words, cwd=tmp_path)
+    assert called.status in (1, 2)
+    last = called.err.splitlines()[-1]
+    assert last.startswith("error: ")
+    assert said in last
