@@ -49,7 +49,7 @@ class Spots:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Predictions:
+class HalfPredictions:
     """Hold the predicted spots of one half as columns; in the metric the last of equal (class, frame) counts.
 
     label : (N,) int64, index into ``Task.classes``
@@ -64,13 +64,13 @@ class Predictions:
     def __len__(self) -> int:
         return len(self.label)
 
-    def between(self, start: float, end: float) -> Predictions:
+    def between(self, start: float, end: float) -> HalfPredictions:
         """Return what lies within two moments, in seconds."""
         inside = (self.time >= start) & (self.time <= end)
-        return Predictions(self.label[inside], self.time[inside], self.confidence[inside])
+        return HalfPredictions(self.label[inside], self.time[inside], self.confidence[inside])
 
     @classmethod
-    def empty(cls) -> Predictions:
+    def empty(cls) -> HalfPredictions:
         """Return a half without predictions."""
         return cls(np.empty(0, np.int64), np.empty(0), np.empty(0))
 

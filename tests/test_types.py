@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spotter.types import Half, Predictions, Spots, metric_frame
+from spotter.types import Half, HalfPredictions, Spots, metric_frame
 
 
 @given(st.lists(st.integers(-10_000_000, 10_000_000), max_size=50), st.sampled_from([1, 2, 5, 25]))
@@ -26,8 +26,8 @@ def test_a_half_without_spots_joins_with_others() -> None:
     label = np.concatenate([Spots.empty().label, one.label])
     assert (len(Spots.empty()), len(one), label.dtype) == (0, 1, np.int64)
     assert Spots.empty().visible.dtype == bool
-    assert len(Predictions.empty()) == 0
-    assert Predictions.empty().confidence.dtype == Predictions.empty().time.dtype == np.float64
+    assert len(HalfPredictions.empty()) == 0
+    assert HalfPredictions.empty().confidence.dtype == HalfPredictions.empty().time.dtype == np.float64
 
 
 def test_a_half_is_a_key() -> None:

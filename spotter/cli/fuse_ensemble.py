@@ -23,7 +23,7 @@ from spotter.io.predictions import write_scored
 from spotter.io.scores import Header, Scores, forget_scores, save_header, save_scores
 from spotter.settings import Postprocess
 from spotter.tasks import Task
-from spotter.types import Half, Predictions, Spots
+from spotter.types import Half, HalfPredictions, Spots
 
 Form = dict[str, Any]
 WHOLE = ("metrics.json", "fuse.json", "report.html")  # what tells of all halves goes before anything changes
@@ -56,7 +56,9 @@ class Ensemble:
         """Return the fused scores of all halves."""
         return fuse_runs(self.runs, weights, self.displacement)
 
-    def score(self, scores: Mapping[Half, Scores], postprocess: Postprocess) -> tuple[dict[Half, Predictions], Form]:
+    def score(
+        self, scores: Mapping[Half, Scores], postprocess: Postprocess
+    ) -> tuple[dict[Half, HalfPredictions], Form]:
         """Return predictions and their form, which without labels says only how they were suppressed."""
         predictions = {half: spot(raw, postprocess, self.task.fps) for half, raw in scores.items()}
         form = {} if self.labels is None else average_map(self.labels, predictions, self.task)
@@ -70,7 +72,7 @@ class Ensemble:
         self,
         out: Path,
         scores: Mapping[Half, Scores],
-        predictions: Mapping[Half, Predictions],
+        predictions: Mapping[Half, HalfPredictions],
         form: Form,
         summary: Mapping[str, Any],
     ) -> None:

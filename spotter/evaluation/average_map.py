@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from spotter.evaluation.events import UNSHOWN, Pool, pool
 from spotter.tasks import Task
-from spotter.types import Half, Predictions, Spots
+from spotter.types import Half, HalfPredictions, Spots
 
 TOLERANCES = {
     "tight": tuple(range(1, 6)),
@@ -22,7 +22,9 @@ VIEWS = ("", "_shown", "_unshown")
 RECALLS = np.arange(11) / 10
 
 
-def average_map(labels: Mapping[Half, Spots], predictions: Mapping[Half, Predictions], task: Task) -> dict[str, Any]:
+def average_map(
+    labels: Mapping[Half, Spots], predictions: Mapping[Half, HalfPredictions], task: Task
+) -> dict[str, Any]:
     """Return every score of ``predictions``, as fractions: tight, loose, at_1 … at_5, and the number of games.
 
     The halves scored are those of ``labels``; one that ``predictions`` lacks counts as without predictions.

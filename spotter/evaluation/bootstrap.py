@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from spotter.evaluation.average_map import SECONDS, TOLERANCES, averaged, interpolated, match
 from spotter.evaluation.events import ALL, Pool, pool
 from spotter.tasks import Task
-from spotter.types import Half, Predictions, Spots
+from spotter.types import Half, HalfPredictions, Spots
 
 RESAMPLES = 1000
 LEVEL = 0.95
@@ -33,7 +33,7 @@ def draw(games: int, resamples: int = RESAMPLES, seed: int = 0) -> Array:
 
 def resampled(
     labels: Mapping[Half, Spots],
-    predictions: Mapping[Half, Predictions],
+    predictions: Mapping[Half, HalfPredictions],
     task: Task,
     weights: Array,
     each: Each = iter,
@@ -56,7 +56,7 @@ def resampled(
 
 def compare(
     labels: Mapping[Half, Spots],
-    predictions: Mapping[str, Mapping[Half, Predictions]],
+    predictions: Mapping[str, Mapping[Half, HalfPredictions]],
     task: Task,
     resamples: int = RESAMPLES,
     each: Each = iter,
@@ -82,7 +82,7 @@ def compare(
     return forms
 
 
-def _pools(labels: Mapping[Half, Spots], predictions: Mapping[Half, Predictions], task: Task) -> list[Pool]:
+def _pools(labels: Mapping[Half, Spots], predictions: Mapping[Half, HalfPredictions], task: Task) -> list[Pool]:
     """Return what the metric sees of each game."""
     games: dict[str, dict[Half, Spots]] = {}
     for half, spots in labels.items():

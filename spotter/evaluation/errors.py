@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from spotter.evaluation.average_map import average_precision
 from spotter.evaluation.events import THRESHOLDS, Pool, pool
 from spotter.tasks import Task
-from spotter.types import Half, Predictions, Spots, quantise
+from spotter.types import Half, HalfPredictions, Spots, quantise
 
 CAUSES = ("right", "displaced", "wrong class", "duplicate", "background")
 FATES = ("found", "displaced", "wrong class", "missed")
@@ -85,10 +85,10 @@ class Sorted:
 class ErrorAnalysis:
     """Sort the errors of predictions by cause, at any tolerance."""
 
-    def __init__(self, labels: Mapping[Half, Spots], predictions: Mapping[Half, Predictions], task: Task) -> None:
+    def __init__(self, labels: Mapping[Half, Spots], predictions: Mapping[Half, HalfPredictions], task: Task) -> None:
         self.task, self.halves, self._labels = task, sorted(labels), labels
         spots = [labels[half] for half in self.halves]
-        predicted = [predictions.get(half, Predictions.empty()) for half in self.halves]
+        predicted = [predictions.get(half, HalfPredictions.empty()) for half in self.halves]
         self.events = rows_of(spots, [half.visible.astype(float) for half in spots], task)
         found = rows_of(predicted, [half.confidence for half in predicted], task)
         self.detections = found.take(found.value >= 0)  # neither negative nor NaN, as in the metric
@@ -187,7 +187,7 @@ class ErrorAnalysis:
         added = added.take(np.flatnonzero(~beaten)[np.lexsort((-rank[~beaten], added.half[~beaten]))])
         rows = zip(self._halved(self.detections.take(by_half[kept[by_half]])), self._halved(added), strict=True)
         changed = {
-            half: Predictions(*(np.concatenate(columns) for columns in zip(*both, strict=True)))
+            half: HalfPredictions(*(np.concatenate(columns) for columns in zip(*both, strict=True)))
             for half, both in zip(self.halves, rows, strict=True)
         }
         return pool({half: self._labels[half] for half in self.halves}, changed, self.task)
@@ -199,7 +199,7 @@ class ErrorAnalysis:
         return zip(*(np.split(column, cuts) for column in (rows.label, time, rows.value)), strict=True)
 
 
-def rows_of(columns: Sequence[Spots] | Sequence[Predictions], values: Sequence[Floats], task: Task) -> Rows:
+def rows_of(columns: Sequence[Spots] | Sequence[HalfPredictions], values: Sequence[Floats], task: Task) -> Rows:
     """Return what the metric keeps of labels or predictions, those of several halves, each with a value."""
     empty = np.empty(0, np.int64)
     label = np.concatenate([empty, *(half.label for half in columns)])

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from spotter.errors import UserError
 from spotter.tasks import Task
-from spotter.types import HALF_SECONDS, Half, Predictions, Spots, quantise
+from spotter.types import HALF_SECONDS, Half, HalfPredictions, Spots, quantise
 
 THRESHOLDS = np.linspace(0, 1, 200)
 ALL, SHOWN, UNSHOWN = range(3)
@@ -46,13 +46,13 @@ class Pool:
         return _reaching(self.slot[chosen], self.events.shape[1])
 
 
-def pool(labels: Mapping[Half, Spots], predictions: Mapping[Half, Predictions], task: Task) -> Pool:
+def pool(labels: Mapping[Half, Spots], predictions: Mapping[Half, HalfPredictions], task: Task) -> Pool:
     """Prepare all that matching needs and that no tolerance changes; the halves scored are those of ``labels``.
 
     Raises UserError for a time more than two hours before the start of its half.
     """
     halves, classes, frames = list(labels), len(task.classes), HALF_SECONDS * task.fps
-    spots, predicted = list(labels.values()), [predictions.get(half, Predictions.empty()) for half in halves]
+    spots, predicted = list(labels.values()), [predictions.get(half, HalfPredictions.empty()) for half in halves]
     event, kept = _line(halves, spots, task)
     shown = np.concatenate([np.empty(0, bool), *(half.visible for half in spots)])[kept]
     event_class = event // (len(halves) * frames)
@@ -82,7 +82,7 @@ def pool(labels: Mapping[Half, Spots], predictions: Mapping[Half, Predictions], 
 
 
 def _line(
-    halves: Sequence[Half], columns: Sequence[Spots] | Sequence[Predictions], task: Task
+    halves: Sequence[Half], columns: Sequence[Spots] | Sequence[HalfPredictions], task: Task
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the sorted distinct places of all rows, and the row of the joined columns that counts for each."""
     half = np.repeat(np.arange(len(columns)), [len(rows) for rows in columns])

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from spotter.evaluation.average_map import TOLERANCES, VIEWS
 from spotter.tasks import Task
-from spotter.types import Half, Predictions
+from spotter.types import Half, HalfPredictions
 
 Form = Mapping[str, Any]
 FEW = 10  # games
@@ -92,7 +92,7 @@ def _games(form: Form) -> str:
     return f"{form['games']} game{'s' if form['games'] != 1 else ''}"
 
 
-def spots_table(predictions: Mapping[Half, Predictions], task: Task, threshold: float, most: int = 200) -> Group:
+def spots_table(predictions: Mapping[Half, HalfPredictions], task: Task, threshold: float, most: int = 200) -> Group:
     """Return the spots of at least ``threshold`` by time, with action and confidence; at most ``most`` of a half."""
     parts: list[Text | Table] = []
     for half, spots in predictions.items():

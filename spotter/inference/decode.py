@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from spotter.io.scores import Scores
 from spotter.settings import Postprocess
-from spotter.types import Predictions, metric_frame
+from spotter.types import HalfPredictions, metric_frame
 
 __all__ = ["Grid", "Postprocess", "displace", "spot", "suppress"]
 
@@ -32,7 +32,7 @@ class Grid:
     fps: float
 
 
-def spot(scores: Scores, postprocess: Postprocess, metric_fps: int) -> Predictions:
+def spot(scores: Scores, postprocess: Postprocess, metric_fps: int) -> HalfPredictions:
     """Return the half's predictions by time, at most one for a class and frame of the metric."""
     return suppress(displace(scores), postprocess, metric_fps)
 
@@ -56,7 +56,7 @@ def displace(scores: Scores) -> Grid:
     return grid
 
 
-def suppress(grid: Grid, postprocess: Postprocess, metric_fps: int) -> Predictions:
+def suppress(grid: Grid, postprocess: Postprocess, metric_fps: int) -> HalfPredictions:
     """Suppress lower neighbours in ``grid`` and return what is left, as ``spot`` does."""
     classes = grid.confidence.shape[1]
     left = np.where(grid.confidence >= postprocess.threshold, grid.confidence, DEAD)
@@ -70,7 +70,7 @@ def suppress(grid: Grid, postprocess: Postprocess, metric_fps: int) -> Predictio
     label, time, confidence = label[order], time[order], confidence[order]
     frame = metric_frame(time, metric_fps)
     best = np.sort(_best(frame * classes + label, confidence, classes * int(frame.max(initial=0) + 1)))
-    return Predictions(label[best], time[best], confidence[best])
+    return HalfPredictions(label[best], time[best], confidence[best])
 
 
 def _decay(method: str, window: float) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from spotter.inference.decode import Grid, suppress
 from spotter.settings import METHODS, Postprocess
-from spotter.types import Half, Predictions
+from spotter.types import Half, HalfPredictions
 
 WINDOWS = (0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 15.0, 20.0, 30.0)
 THRESHOLDS = (1e-5, 1e-3, 0.005, 0.01, 0.05)
@@ -37,7 +37,7 @@ class Tuner:
 
     grids: Mapping[Half, Grid]
     metric_fps: int
-    evaluate: Callable[[Mapping[Half, Predictions]], Mapping[str, Any]]
+    evaluate: Callable[[Mapping[Half, HalfPredictions]], Mapping[str, Any]]
 
     def search(
         self, written: Postprocess, value: Value, class_values: Callable[[Trial], Sequence[float]] | None = None
@@ -81,7 +81,7 @@ class Tuner:
     def _try(self, postprocess: Postprocess) -> Trial:
         return Trial(postprocess, self.evaluate(self._predict(postprocess)))
 
-    def _predict(self, postprocess: Postprocess) -> dict[Half, Predictions]:
+    def _predict(self, postprocess: Postprocess) -> dict[Half, HalfPredictions]:
         return {half: suppress(grid, postprocess, self.metric_fps) for half, grid in self.grids.items()}
 
 
@@ -103,6 +103,6 @@ def best_per_class(trials: Sequence[Trial], start: Trial, values: Callable[[Tria
     return replace(start.postprocess, window=windows)
 
 
-def _above(rows: Predictions, threshold: float) -> Predictions:
+def _above(rows: HalfPredictions, threshold: float) -> HalfPredictions:
     kept = rows.confidence >= threshold
-    return Predictions(rows.label[kept], rows.time[kept], rows.confidence[kept])
+    return HalfPredictions(rows.label[kept], rows.time[kept], rows.confidence[kept])

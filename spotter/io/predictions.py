@@ -15,7 +15,7 @@ import orjson
 from spotter.io.files import atomic_write
 from spotter.io.soccernet import PREDICTION_FILE
 from spotter.tasks import Task
-from spotter.types import Half, Predictions, quantise
+from spotter.types import Half, HalfPredictions, quantise
 
 METRICS = "metrics.json"
 PREDICTION_ZIP = "results_spotting.zip"
@@ -23,7 +23,7 @@ EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can hold: equal predict
 
 
 def write_scored(
-    out: str | Path, predictions: Mapping[Half, Predictions], task: Task, form: Mapping[str, Any] | None
+    out: str | Path, predictions: Mapping[Half, HalfPredictions], task: Task, form: Mapping[str, Any] | None
 ) -> None:
     """Write predictions as ``write_predictions`` does, and what they score, if known, as ``<out>/metrics.json``.
 
@@ -36,7 +36,7 @@ def write_scored(
         atomic_write(metrics, orjson.dumps(form, option=orjson.OPT_INDENT_2))
 
 
-def write_predictions(out: str | Path, predictions: Mapping[Half, Predictions], task: Task) -> None:
+def write_predictions(out: str | Path, predictions: Mapping[Half, HalfPredictions], task: Task) -> None:
     """Write ``<out>/<game>/results_spotting.json`` for every game, and ``<out>/results_spotting.zip``.
 
     Entries stand in the order of their metric frames and otherwise as in the columns, so that the last of equal
@@ -68,7 +68,7 @@ def _forget_others(out: Path, games: set[str]) -> None:
                 (out / game / PREDICTION_FILE).unlink(missing_ok=True)
 
 
-def _entries(half: Half, predictions: Predictions, task: Task) -> list[dict[str, Any]]:
+def _entries(half: Half, predictions: HalfPredictions, task: Task) -> list[dict[str, Any]]:
     order = np.argsort(quantise(predictions.time, task.fps), kind="stable")
     milliseconds = np.rint(1000 * predictions.time[order]).astype(np.int64).tolist()
     columns = (predictions.label[order].tolist(), milliseconds, predictions.confidence[order].tolist())

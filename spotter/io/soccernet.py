@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from spotter.io.entries import Entries, find_games, read_entries
 from spotter.tasks import Task
-from spotter.types import Half, Predictions, Spots
+from spotter.types import Half, HalfPredictions, Spots
 
 __all__ = ["HALVES", "PREDICTION_FILE", "find_games", "postprocess_of", "read_labels", "read_predictions"]
 
@@ -47,7 +47,7 @@ def read_labels(root: str | Path, games: Iterable[str], task: Task) -> dict[Half
     return halves
 
 
-def read_predictions(root: str | Path, games: Iterable[str], task: Task) -> dict[Half, Predictions]:
+def read_predictions(root: str | Path, games: Iterable[str], task: Task) -> dict[Half, HalfPredictions]:
     """Return the predictions of both halves of each game, in file order; a half may be empty.
 
     A confidence of null becomes NaN. Labels outside the task are skipped with one counted warning. Raises UserError
@@ -64,7 +64,7 @@ def read_predictions(root: str | Path, games: Iterable[str], task: Task) -> dict
         confidence[counted] = entries.column("confidence", "a number", among=counted)
         for half in HALVES:
             kept = counted & (number == half)
-            halves[Half(game, half)] = Predictions(label[kept], time[kept], confidence[kept])
+            halves[Half(game, half)] = HalfPredictions(label[kept], time[kept], confidence[kept])
     _warn(unknown, f"{root}: predictions", task)
     return halves
 

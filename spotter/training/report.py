@@ -8,14 +8,14 @@ from typing import Any
 
 from spotter.evaluation.report import video_link, write_report
 from spotter.training.datamodule import SpottingDataModule
-from spotter.types import Half, Predictions
+from spotter.types import Half, HalfPredictions
 
 
 def report(
     path: Path,
     data: SpottingDataModule,
     split: str,
-    predictions: Mapping[Half, Predictions],
+    predictions: Mapping[Half, HalfPredictions],
     form: Mapping[str, Any] | None,
     postprocess: Mapping[str, Any],
 ) -> None:

@@ -23,7 +23,7 @@ from spotter.evaluation.bootstrap import compare
 from spotter.io.predictions import write_predictions
 from spotter.io.soccernet import PREDICTION_FILE, find_games, read_labels, read_predictions
 from spotter.tasks import Task
-from spotter.types import Half, Predictions
+from spotter.types import Half, HalfPredictions
 
 TASK = Task.load("soccernet-v2")
 GAMES, SPOTS, PREDICTED, LENGTH = 100, 110, 600, 2_800_000
@@ -52,7 +52,7 @@ def season(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
             ]
             alarms = PREDICTED - SPOTS
             near = np.maximum(at + rng.normal(0, 1500, SPOTS).astype(int), 0)
-            predictions[Half(game, half)] = Predictions(
+            predictions[Half(game, half)] = HalfPredictions(
                 np.append(label, rng.integers(0, len(TASK.classes), alarms)),
                 np.append(near, rng.integers(0, LENGTH, alarms)) / 1000,
                 np.append(rng.random(SPOTS) ** 0.5, rng.random(alarms) ** 3),
@@ -112,7 +112,7 @@ def test_comparison(benchmark: BenchmarkFixture, season: tuple[Path, Path], caps
     """Two predictions side by side, 1000 resamples of the season, 17 classes, 16 tolerances: CPU seconds."""
     games = find_games(season[0], TASK.label_file)
     labels, predictions = read_labels(season[0], games, TASK), read_predictions(season[1], games, TASK)
-    later = {half: Predictions(p.label, p.time + 0.2, p.confidence) for half, p in predictions.items()}
+    later = {half: HalfPredictions(p.label, p.time + 0.2, p.confidence) for half, p in predictions.items()}
     ours: list[float] = []
     both = {"first": predictions, "later": later}
     benchmark.pedantic(lambda: ours.append(_cpu(lambda: compare(labels, both, TASK))), rounds=3)

@@ -15,7 +15,7 @@ from spotter.evaluation.average_map import average_map
 from spotter.io.predictions import write_predictions
 from spotter.io.soccernet import read_labels
 from spotter.tasks import Task
-from spotter.types import Half, Predictions
+from spotter.types import Half, HalfPredictions
 
 TASK = Task.load("soccernet-v2")
 GAMES = ("league/season/one", "league/season/two")
@@ -40,9 +40,9 @@ def predictions(tmp_path: Path, labels: Path) -> Path:
     return tmp_path / "predictions"
 
 
-def right(labels: Path) -> dict[Half, Predictions]:
+def right(labels: Path) -> dict[Half, HalfPredictions]:
     spots = read_labels(labels, GAMES, TASK)
-    return {half: Predictions(rows.label, rows.time, np.full(len(rows), 0.5)) for half, rows in spots.items()}
+    return {half: HalfPredictions(rows.label, rows.time, np.full(len(rows), 0.5)) for half, rows in spots.items()}
 
 
 def written(path: Path) -> Any:
@@ -80,7 +80,7 @@ def test_several_predictions_give_a_summary_and_a_mapping(
     labels: Path, predictions: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     worse = tmp_path / "[worse] run"
-    write_predictions(worse, {half: Predictions.empty() for half in right(labels)}, TASK)
+    write_predictions(worse, {half: HalfPredictions.empty() for half in right(labels)}, TASK)
     out = tmp_path / "scores.json"
     assert main(["evaluate", str(labels), str(predictions), str(worse), "--json", str(out)]) == 0
     forms = written(out)

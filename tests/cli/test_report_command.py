@@ -15,12 +15,12 @@ from spotter.evaluation.average_map import average_map
 from spotter.evaluation.report import plots
 from spotter.io.predictions import write_predictions
 from spotter.tasks import Task
-from spotter.types import Half, Predictions, Spots
+from spotter.types import Half, HalfPredictions, Spots
 
 TASK = Task.load("soccernet-v2")
 GAME = "league/season/one"
 LABELS = {Half(GAME, half): Spots(np.array([2]), np.array([half * 60.0]), np.array([True])) for half in (1, 2)}
-PREDICTIONS = {Half(GAME, 1): Predictions(np.array([2, 10]), np.array([60.4, 90.0]), np.array([0.9, 0.3]))}
+PREDICTIONS = {Half(GAME, 1): HalfPredictions(np.array([2, 10]), np.array([60.4, 90.0]), np.array([0.9, 0.3]))}
 
 
 @pytest.fixture

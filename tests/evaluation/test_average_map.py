@@ -19,7 +19,7 @@ from spotter.evaluation.average_map import TOLERANCES, average_map, average_prec
 from spotter.evaluation.events import pool
 from spotter.io.soccernet import find_games, read_labels, read_predictions
 from spotter.tasks import Task
-from spotter.types import Half, Predictions, Spots
+from spotter.types import Half, HalfPredictions, Spots
 from tests.helpers import official
 from tests.helpers.simulated import Entry, crowded, games, goal, guess
 
@@ -192,14 +192,14 @@ def test_equal_confidences_take_the_earliest_frame(tmp_path: Path) -> None:
 
 def test_time_far_before_the_start_is_an_error() -> None:
     half = Half(GAME, 1)
-    early = Predictions(np.array([0]), np.array([-7201.0]), np.array([1.0]))
+    early = HalfPredictions(np.array([0]), np.array([-7201.0]), np.array([1.0]))
     with pytest.raises(UserError, match=r"league/season/game, half 1: the time -7201\.0"):
         average_map({half: Spots.empty()}, {half: early}, SMALL)
 
 
 def test_halves_scored_are_those_labelled() -> None:
     spots = Spots(np.array([0]), np.array([10.0]), np.array([True]))
-    right = Predictions(np.array([0]), np.array([10.0]), np.array([0.5]))
+    right = HalfPredictions(np.array([0]), np.array([10.0]), np.array([0.5]))
     labelled = {Half(GAME, 1): spots, Half("other", 1): Spots.empty()}
     form = average_map(labelled, {Half(GAME, 1): right, Half("unlabelled", 1): right}, SMALL)
     assert form["at_1"]["per_class"]["Goal"] == 1
@@ -224,7 +224,7 @@ def _values(scores: float | dict[str, float]) -> list[float]:
 
 def test_any_tolerances_can_be_asked_for() -> None:
     spots = Spots(np.array([0]), np.array([10.0]), np.array([True]))
-    near = Predictions(np.array([0]), np.array([12.0]), np.array([0.5]))
+    near = HalfPredictions(np.array([0]), np.array([12.0]), np.array([0.5]))
     pooled = pool({Half(GAME, 1): spots}, {Half(GAME, 1): near}, SMALL)
     precision = average_precision(pooled, [0.5, 3.5, 4, 600])
     assert precision.shape == (4, 3, 3)

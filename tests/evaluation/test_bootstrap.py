@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from spotter.evaluation.average_map import average_map
 from spotter.evaluation.bootstrap import Array, compare, draw, resampled
 from spotter.tasks import Task
-from spotter.types import Half, Predictions, Spots
+from spotter.types import Half, HalfPredictions, Spots
 
 TASK = Task(name="small", classes=("Goal", "Foul", "Corner"), label_file="Labels-v2.json", fps=2, monitor="tight_map")
-Labels, Predicted = dict[Half, Spots], dict[Half, Predictions]
+Labels, Predicted = dict[Half, Spots], dict[Half, HalfPredictions]
 
 
 def season(seed: int, games: int, error: float = 2.0) -> tuple[Labels, Predicted]:
@@ -28,7 +28,7 @@ def season(seed: int, games: int, error: float = 2.0) -> tuple[Labels, Predicted
         alarms = rng.integers(0, 3, 10), rng.integers(0, 240, 10) / 2
         guessed = np.maximum(time + rng.normal(0, error, count), 0)
         confidence = rng.integers(0, 200, count + 10) / 199
-        predictions[half] = Predictions(np.append(label, alarms[0]), np.append(guessed, alarms[1]), confidence)
+        predictions[half] = HalfPredictions(np.append(label, alarms[0]), np.append(guessed, alarms[1]), confidence)
     return labels, predictions
 
 
@@ -82,7 +82,7 @@ def test_intervals_hold_the_score_and_narrow_with_games() -> None:
 def test_differences_are_paired() -> None:
     """The same predictions differ by nothing; later ones are worse for certain."""
     labels, good = season(2, 40, error=0.5)
-    worse = {half: Predictions(p.label, p.time + 2, p.confidence) for half, p in good.items()}
+    worse = {half: HalfPredictions(p.label, p.time + 2, p.confidence) for half, p in good.items()}
     forms = compare(labels, {"good": good, "same": good, "worse": worse}, TASK, 300)
     same, less = (forms[name]["differences"]["tight"]["map"] for name in ("same", "worse"))
     assert same == {"value": 0.0, "interval": [0.0, 0.0], "better": 0.5}

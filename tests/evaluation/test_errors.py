@@ -22,7 +22,7 @@ from spotter.evaluation.errors import (
 )
 from spotter.evaluation.events import THRESHOLDS
 from spotter.tasks import Task
-from spotter.types import Half, Predictions, Spots
+from spotter.types import Half, HalfPredictions, Spots
 from tests.helpers.reports import matches
 
 TASK = Task("toy", ("a", "b", "c"), "labels.json", 2, "tight_map")
@@ -34,12 +34,12 @@ def spots(*rows: tuple[int, float]) -> dict[Half, Spots]:
     return {HALF: Spots(label.astype(np.int64), time.astype(float), np.ones(len(label), bool))}
 
 
-def guesses(*rows: tuple[int, float, float]) -> dict[Half, Predictions]:
+def guesses(*rows: tuple[int, float, float]) -> dict[Half, HalfPredictions]:
     label, time, confidence = (np.array(column) for column in zip(*rows, strict=True))
-    return {HALF: Predictions(label.astype(np.int64), time.astype(float), confidence.astype(float))}
+    return {HALF: HalfPredictions(label.astype(np.int64), time.astype(float), confidence.astype(float))}
 
 
-def causes(labels: dict[Half, Spots], predictions: dict[Half, Predictions], tolerance: float = 4) -> list[str]:
+def causes(labels: dict[Half, Spots], predictions: dict[Half, HalfPredictions], tolerance: float = 4) -> list[str]:
     """Return the cause of each prediction, in the order of the predictions."""
     errors = ErrorAnalysis(labels, predictions, TASK)
     found = {
@@ -123,7 +123,7 @@ def test_nothing_predicted_is_all_missed() -> None:
 
 
 @st.composite
-def scenes(draw: st.DrawFn) -> tuple[dict[Half, Spots], dict[Half, Predictions], float]:
+def scenes(draw: st.DrawFn) -> tuple[dict[Half, Spots], dict[Half, HalfPredictions], float]:
     """Return crowded halves, where events and detections compete, and a tolerance."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     labels, predictions = {}, {}
@@ -133,7 +133,7 @@ def scenes(draw: st.DrawFn) -> tuple[dict[Half, Spots], dict[Half, Predictions],
         labels[Half("game", number)] = Spots(
             rng.integers(0, 3, size), np.sort(moments[:size] % length), rng.random(size) > 0.3
         )
-        predictions[Half("game", number)] = Predictions(
+        predictions[Half("game", number)] = HalfPredictions(
             rng.integers(0, 3, predicted),
             rng.integers(0, 2 * length, predicted) / 2,
             rng.choice([-1, np.nan, 0, 0.2, 0.5, 0.7, 1, rng.random()], predicted),
@@ -169,7 +169,7 @@ def test_a_threshold_is_the_same_as_predictions_left_out(scene: tuple[dict, dict
     shown = errors.detections.value >= threshold
     rows = errors.detections.take(shown)
     left = {
-        half: Predictions(*(column[rows.half == index] for column in (rows.label, rows.time, rows.value)))
+        half: HalfPredictions(*(column[rows.half == index] for column in (rows.label, rows.time, rows.value)))
         for index, half in enumerate(errors.halves)
     }
     again = ErrorAnalysis(labels, left, TASK)

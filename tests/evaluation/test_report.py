@@ -22,7 +22,7 @@ from spotter.evaluation.report.columns import MOST, floor_of
 from spotter.evaluation.report.published import official_split, published
 from spotter.evaluation.report.summary import postprocess_text
 from spotter.tasks import ASSETS, Task
-from spotter.types import Half, Predictions
+from spotter.types import Half, HalfPredictions
 from tests.helpers.reports import V2, matches
 
 OWN = Half("<b>my & match</b>", 1)
@@ -86,7 +86,7 @@ def test_costs_are_the_metric_computed_anew(written: tuple[Path, dict, dict]) ->
     best = THRESHOLDS[judged.threshold]
     rows = analysis.errors.detections
     only = {
-        half: Predictions(*(column[right & (rows.half == index)] for column in (rows.label, rows.time, rows.value)))
+        half: HalfPredictions(*(column[right & (rows.half == index)] for column in (rows.label, rows.time, rows.value)))
         for index, half in enumerate(analysis.errors.halves)
     }
     found = np.count_nonzero(right & (rows.value >= best))
@@ -108,8 +108,10 @@ def test_an_own_match_needs_no_labels(tmp_path: Path) -> None:
     assert path.stat().st_size < 150_000  # no plotting library, for nothing is plotted
 
 
-@pytest.mark.parametrize("rows", [Predictions.empty(), Predictions(np.array([3]), np.array([9000.0]), np.array([2.0]))])
-def test_odd_predictions_are_shown(tmp_path: Path, rows: Predictions) -> None:
+@pytest.mark.parametrize(
+    "rows", [HalfPredictions.empty(), HalfPredictions(np.array([3]), np.array([9000.0]), np.array([2.0]))]
+)
+def test_odd_predictions_are_shown(tmp_path: Path, rows: HalfPredictions) -> None:
     write_report(tmp_path / "odd.html", {OWN: rows}, V2)
     write_report(tmp_path / "odd.html", {OWN: rows}, V2, {OWN: matches(V2, 1)[0][Half("league/season/game 0", 1)]})
     assert len(content(tmp_path / "odd.html")[1]["spot_time"]) == len(rows)

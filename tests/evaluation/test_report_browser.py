@@ -14,7 +14,7 @@ from spotter.evaluation.errors import CAUSES, ErrorAnalysis
 from spotter.evaluation.events import THRESHOLDS
 from spotter.evaluation.report import video_link, write_report
 from spotter.tasks import Task
-from spotter.types import Half, Predictions
+from spotter.types import Half, HalfPredictions
 from tests.helpers.reports import V2, Page, chromium, matches, write_video
 
 BALL = Task.load("ball-2023")
@@ -227,7 +227,7 @@ def test_an_own_match_has_spots_to_step_through(page: Page, tmp_path: Path) -> N
 def test_other_contents(page: Page, tmp_path: Path, case: str) -> None:
     labels, predictions = matches(BALL, 1) if case == "ball" else (LABELS, {})
     if case == "nothing at all":
-        labels, predictions = {}, {OWN: Predictions.empty()}
+        labels, predictions = {}, {OWN: HalfPredictions.empty()}
     write_report(tmp_path / "report.html", predictions, BALL if case == "ball" else V2, labels)
     page.open(tmp_path / "report.html")
     assert page.complaints() == []

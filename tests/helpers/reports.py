@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from spotter.tasks import Task
-from spotter.types import Half, Predictions, Spots, metric_frame
+from spotter.types import Half, HalfPredictions, Spots, metric_frame
 
 V2 = Task.load("soccernet-v2")
 WAIT = 30.0  # seconds
@@ -23,7 +23,7 @@ def matches(task: Task, games: int, seed: int = 0, spots: int = 60, alarms: int 
     """Return labels, and predictions that are late, missing, doubled, of a wrong class or in the air."""
     rng, classes = np.random.default_rng(seed), len(task.classes)
     labels: dict[Half, Spots] = {}
-    predictions: dict[Half, Predictions] = {}
+    predictions: dict[Half, HalfPredictions] = {}
     share = 1 / np.arange(2, classes + 2)
     for half in (Half(f"league/season/game {game}", number) for game in range(games) for number in task.halves):
         time = np.sort(rng.uniform(5, 2700, spots)).round(3)
@@ -40,7 +40,7 @@ def matches(task: Task, games: int, seed: int = 0, spots: int = 60, alarms: int 
         )
         cell = rows[0] * 10**6 + metric_frame(rows[1], task.fps)
         single = np.unique(cell, return_index=True)[1]  # one for each frame and class, so that none is overwritten
-        predictions[half] = Predictions(*(column[single] for column in rows))
+        predictions[half] = HalfPredictions(*(column[single] for column in rows))
     return labels, predictions
 
 

@@ -14,7 +14,7 @@ from spotter.errors import UserError
 from spotter.inference.decode import Grid, displace, spot, suppress
 from spotter.io.scores import Scores
 from spotter.settings import METHODS, Postprocess
-from spotter.types import Predictions, metric_frame
+from spotter.types import HalfPredictions, metric_frame
 
 NONE = Postprocess("nms", 0.0)
 
@@ -44,7 +44,7 @@ def as_grid(confidence: np.ndarray, fps: float = 1.0) -> Grid:
     return Grid(confidence, np.broadcast_to(time[:, None], confidence.shape), fps)
 
 
-def as_cells(predictions: Predictions, fps: float = 1.0) -> dict[tuple[int, int], float]:
+def as_cells(predictions: HalfPredictions, fps: float = 1.0) -> dict[tuple[int, int], float]:
     """Return confidence by (class, cell)."""
     cells = np.rint(predictions.time * fps).astype(int).tolist()
     return dict(zip(zip(predictions.label.tolist(), cells, strict=True), predictions.confidence.tolist(), strict=True))

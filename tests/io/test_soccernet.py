@@ -23,7 +23,7 @@ from spotter.io.files import atomic_write
 from spotter.io.predictions import write_predictions
 from spotter.io.soccernet import find_games, read_labels, read_predictions
 from spotter.tasks import Task
-from spotter.types import Half, Predictions, Spots
+from spotter.types import Half, HalfPredictions, Spots
 from tests.helpers import official
 
 TASK = Task(name="small", classes=("Goal", "Foul"), label_file="Labels-v2.json", fps=2, monitor="tight_map")
@@ -40,7 +40,7 @@ def labels_of(tmp_path: Path, *changes: dict[str, Any]) -> dict[Half, Spots]:
     return read_labels(official.write_labels(tmp_path / "labels", TASK, {GAME: entries}), [GAME], TASK)
 
 
-def predictions_of(tmp_path: Path, *changes: dict[str, Any]) -> dict[Half, Predictions]:
+def predictions_of(tmp_path: Path, *changes: dict[str, Any]) -> dict[Half, HalfPredictions]:
     root = official.write_predictions(tmp_path / "predictions", {GAME: [{**GUESS, **change} for change in changes]})
     return read_predictions(root, [GAME], TASK)
 
@@ -233,11 +233,11 @@ def test_damaged_zip_is_named(tmp_path: Path) -> None:
         read_predictions(root, [GAME], TASK)
 
 
-def columns() -> st.SearchStrategy[Predictions]:
+def columns() -> st.SearchStrategy[HalfPredictions]:
     position = st.one_of(st.integers(0, 3000), st.integers(-3000, 7_300_000))
     row = st.tuples(st.integers(0, 1), position, st.floats(-0.1, 1.1) | st.sampled_from([math.nan, math.inf, 0.5]))
     return st.lists(row, max_size=20).map(
-        lambda rows: Predictions(
+        lambda rows: HalfPredictions(
             np.array([label for label, _, _ in rows], np.int64),
             np.array([at for _, at, _ in rows], np.float64) / 1000,
             np.array([confidence for _, _, confidence in rows], np.float64),
@@ -247,7 +247,9 @@ def columns() -> st.SearchStrategy[Predictions]:
 
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.tuples(columns(), columns(), columns()), columns())
-def test_written_predictions_score_as_those_in_memory(halves: tuple[Predictions, ...], truth: Predictions) -> None:
+def test_written_predictions_score_as_those_in_memory(
+    halves: tuple[HalfPredictions, ...], truth: HalfPredictions
+) -> None:
     names = [Half("a/b/c", 1), Half("a/b/c", 2), Half("a/b/d", 1)]
     labels = {name: Spots(truth.label, truth.time, truth.confidence > 0.3) for name in [*names, Half("a/b/d", 2)]}
     predictions = dict(zip(names, halves, strict=True))
@@ -260,7 +262,7 @@ def test_written_predictions_score_as_those_in_memory(halves: tuple[Predictions,
 
 def test_written_file_has_the_official_fields(tmp_path: Path) -> None:
     half = Half(GAME, 2)
-    predictions = {half: Predictions(np.array([1, 0]), np.array([3754.321, -0.4]), np.array([1 / 3, 1e-9]))}
+    predictions = {half: HalfPredictions(np.array([1, 0]), np.array([3754.321, -0.4]), np.array([1 / 3, 1e-9]))}
     write_predictions(tmp_path, predictions, TASK)
     document = orjson.loads((tmp_path / GAME / "results_spotting.json").read_bytes())
     late = {"gameTime": "2 - 62:34", "label": "Foul", "position": "3754321", "half": "2", "confidence": repr(1 / 3)}
@@ -269,7 +271,7 @@ def test_written_file_has_the_official_fields(tmp_path: Path) -> None:
 
 
 def test_zip_bytes_depend_on_the_predictions_only(tmp_path: Path) -> None:
-    one = {Half(game, 1): Predictions(np.array([0]), np.array([1.0]), np.array([0.5])) for game in ("a/b/c", GAME)}
+    one = {Half(game, 1): HalfPredictions(np.array([0]), np.array([1.0]), np.array([0.5])) for game in ("a/b/c", GAME)}
     write_predictions(tmp_path / "one", one, TASK)
     write_predictions(tmp_path / "two", dict(reversed(one.items())), TASK)
     first, second = ((tmp_path / name / "results_spotting.zip").read_bytes() for name in ("one", "two"))
@@ -280,7 +282,7 @@ def test_zip_bytes_depend_on_the_predictions_only(tmp_path: Path) -> None:
 
 
 def test_game_without_predictions_is_written_too(tmp_path: Path) -> None:
-    write_predictions(tmp_path, {Half(GAME, 1): Predictions.empty()}, TASK)
+    write_predictions(tmp_path, {Half(GAME, 1): HalfPredictions.empty()}, TASK)
     assert [len(half) for half in read_predictions(tmp_path, [GAME], TASK).values()] == [0, 0]
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from spotter.tasks import Task
 from spotter.training.loggers.timeline import INK, draw_timeline
-from spotter.types import Half, Predictions, Spots
+from spotter.types import Half, HalfPredictions, Spots
 from tests.conftest import PROJECT, call, on_ranks, process
 from tests.helpers.offline_runs import OfflineRun, offline_runs
 from tests.helpers.wandb_server import serving
@@ -233,7 +233,7 @@ def test_who_never_logged_in_is_told(tiny: list[str], tmp_path: Path) -> None:
 def test_timeline_draws_labels_and_predictions() -> None:
     """A label above is black or, not shown, hollow; a prediction below is as dark as it is confident."""
     spots = Spots(np.array([0, 1]), np.array([10.0, 20.0]), np.array([True, False]))
-    predictions = Predictions(np.array([0, 1, 1]), np.array([10.0, 20.0, 5.0]), np.array([1.0, 0.4, 0.001]))
+    predictions = HalfPredictions(np.array([0, 1, 1]), np.array([10.0, 20.0, 5.0]), np.array([1.0, 0.4, 0.001]))
     picture = np.asarray(draw_timeline(Half("a/b/c", 1), 60.0, spots, predictions, ("Goal", "Foul")))
     assert picture[37, 365].tolist() == list(INK)
     assert picture.shape[2] == 3

@@ -24,14 +24,14 @@ from spotter.evaluation.report.page import page
 from spotter.evaluation.report.summary import UNSCORED_THRESHOLD, summary_of
 from spotter.io.files import atomic_write
 from spotter.tasks import Task
-from spotter.types import Half, Predictions, Spots
+from spotter.types import Half, HalfPredictions, Spots
 
 __all__ = ["video_link", "write_report"]
 
 
 def write_report(
     path: str | Path,
-    predictions: Mapping[Half, Predictions],
+    predictions: Mapping[Half, HalfPredictions],
     task: Task,
     labels: Mapping[Half, Spots] | None = None,
     *,

@@ -13,7 +13,7 @@ from spotter.evaluation.errors import ERRORS, RIGHT, ErrorAnalysis, Floats, Ints
 from spotter.evaluation.events import ALL, SHOWN, THRESHOLDS, UNSHOWN
 from spotter.evaluation.metrics import place
 from spotter.tasks import Task
-from spotter.types import Half, Predictions, Spots
+from spotter.types import Half, HalfPredictions, Spots
 
 JUDGED = (1, 2, 5, 10, 30)  # tolerances, in seconds, at which errors are sorted
 DELTAS = tuple(range(1, 61))
@@ -71,7 +71,7 @@ class Analysis:
 
 def analyse(
     labels: Mapping[Half, Spots],
-    predictions: Mapping[Half, Predictions],
+    predictions: Mapping[Half, HalfPredictions],
     task: Task,
     form: Mapping[str, Any] | None = None,
 ) -> Analysis:

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from spotter.evaluation.errors import Ints, Rows, Sorted, reached, rows_of
 from spotter.evaluation.report.analysis import Analysis, Judged
 from spotter.tasks import Task
-from spotter.types import Half, Predictions
+from spotter.types import Half, HalfPredictions
 
 MOST = 400_000  # predictions in a page
 FLOOR = 0.01
 NONE = 255
 
 
-def predicted_rows(predictions: Mapping[Half, Predictions], halves: Sequence[Half], task: Task) -> Rows:
+def predicted_rows(predictions: Mapping[Half, HalfPredictions], halves: Sequence[Half], task: Task) -> Rows:
     """Return the detections of halves without labels, as the metric would see them."""
     columns = [predictions[half] for half in halves]
     rows = rows_of(columns, [half.confidence for half in columns], task)

@@ -24,7 +24,7 @@ from spotter.inference.stitch import clip_weights
 from spotter.io.scores import Header, Scores, forget_scores, save_header, save_scores
 from spotter.training.datamodule import SpottingDataModule
 from spotter.training.module import SpottingModule, Step
-from spotter.types import Batch, Half, Predictions
+from spotter.types import Batch, Half, HalfPredictions
 
 log = logging.getLogger(__name__)
 
@@ -43,11 +43,11 @@ class AverageMap(pl.Callback):
         self.start_epoch = start_epoch
         self.scores_folder: Path | None = None
         self.form: dict[str, Any] | None = None
-        self.predictions: dict[Half, Predictions] = {}
+        self.predictions: dict[Half, HalfPredictions] = {}
         self._every: int | None = None
         self._collector: HalfCollector | None = None
         self._span = (0.0, math.inf)
-        self._mine: dict[int, Predictions] = {}
+        self._mine: dict[int, HalfPredictions] = {}
         self._losses: list[tuple[float, int]] = []
         self._records: list[HalfRecord] = []
 

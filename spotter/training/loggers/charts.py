@@ -15,7 +15,7 @@ from spotter.evaluation.events import ALL, Pool
 from spotter.evaluation.metrics import place
 from spotter.tasks import Task
 from spotter.training.loggers.timeline import draw_timeline
-from spotter.types import Half, Predictions
+from spotter.types import Half, HalfPredictions
 
 LONGEST = 5  # seconds; precision and recall are shown at the monitor's longest tolerance up to this one
 
@@ -57,7 +57,7 @@ def tolerance_chart(pooled: Pool) -> Any:
 
 
 def timelines(
-    records: Sequence[HalfRecord], predictions: Mapping[Half, Predictions], task: Task, fps: float, most: int
+    records: Sequence[HalfRecord], predictions: Mapping[Half, HalfPredictions], task: Task, fps: float, most: int
 ) -> list[wandb.Image]:
     """Return pictures of the same halves each time, evenly spread over those of the split."""
     rows = np.unique(np.linspace(0, len(records) - 1, min(most, len(records))).astype(int))

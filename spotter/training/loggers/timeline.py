@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from spotter.types import Half, Predictions, Spots
+from spotter.types import Half, HalfPredictions, Spots
 
 ROW, LEFT, WIDTH, TOP, BOTTOM = 26, 160, 1400, 34, 26  # pixels
 WHITE, INK, GREY, LINE, BLUE = (255,) * 3, (30,) * 3, (120,) * 3, (228,) * 3, (20, 90, 200)
@@ -15,7 +15,7 @@ LEAST = 0.02  # confidence that is still drawn
 
 
 def draw_timeline(
-    half: Half, seconds: float, spots: Spots, predictions: Predictions, classes: Sequence[str]
+    half: Half, seconds: float, spots: Spots, predictions: HalfPredictions, classes: Sequence[str]
 ) -> Image.Image:
     """Draw a row for each class: above the labelled spots, hollow where not shown, below what is predicted.
 
