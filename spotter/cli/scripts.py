@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import os
 import signal
@@ -100,12 +99,25 @@ def _run(name: str, mistakes: list[Exception], cfg: DictConfig) -> Any:
     if int(os.environ.get("LOCAL_RANK", 0)):
         logging.getLogger("spotter").setLevel(logging.ERROR)
     sweeps = HydraConfig.get().mode == RunMode.MULTIRUN
-    module = "sweep" if sweeps and name == "train" else {"train": "run", "predict": "predict"}[name]
     try:
-        job = getattr(importlib.import_module(f"spotter.training.{module}"), "run_job" if module == "sweep" else name)
-        return job(cfg)
+        return _job(name, sweeps)(cfg)
     except (UserError, OSError, *CONFIG_ERRORS) as mistake:
         if sweeps:
             logging.getLogger("spotter").error("%s", mistake)
         mistakes.append(mistake)
         return None
+
+
+def _job(name: str, sweeps: bool) -> Callable[[DictConfig], Any]:
+    """Return what runs a config, imported only now: the mistakes above show without waiting for torch."""
+    if name == "predict":
+        from spotter.training.predict import predict
+
+        return predict
+    if sweeps:
+        from spotter.cli.sweep import run_job
+
+        return run_job
+    from spotter.training.run import train
+
+    return train

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from spotter.models.blocks.targets import Targets
+from spotter.data.datasets import Targets
 from spotter.types import Batch, Output, Spots
 from tests.helpers.networks import LAYOUT, clips
 
