@@ -29,8 +29,12 @@ demo: setup ## simulate matches, train the transformer on them, evaluate, write 
 	@echo "  $(BIN)/python train.py data=baidu data.root=/path/to/SoccerNet               the real thing"
 
 .PHONY: test
-test: setup ## run all tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+test: setup ## run the tests; make test-slow runs the slow ones
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+
+.PHONY: test-slow
+test-slow: setup ## run the slow tests: whole runs, the wheel
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m slow
 
 .PHONY: lint
 lint: setup ## check style and types
