@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from tests.golden.record import CASES, EXPECTED, Golden, compare, machine
+from tests.golden.compared import compare, machine
+from tests.golden.record import CASES, EXPECTED, Golden
 
 
 @pytest.fixture(scope="module")
