@@ -173,13 +173,14 @@ def _random_batch(data: Any) -> Any:
         fps, offset = data.source.fps, data.source.offset
 
         def read(self, halves: Any, clips: Any, clip_len: int) -> Any:
-            if data.source.kind == "video":
-                (size,) = data.source.layout.values()
+            if data.source.spec.kind == "video":
+                (size,) = data.source.spec.layout.values()
                 shape = (len(clips), clip_len, size["height"], size["width"], 3)
                 return {"video": torch.randint(256, shape, dtype=torch.uint8)}, {"video": torch.zeros(len(clips))}
-            rows = {s.name: int(clip_len * s.fps / self.fps + 2) for s in data.source.streams[1:]}
-            rows[data.source.streams[0].name] = clip_len
-            inputs = {s.name: torch.randn(len(clips), rows[s.name], sum(s.read_groups)) for s in data.source.streams}
+            clock, *others = data.source.spec.streams
+            rows = {s.name: int(clip_len * s.fps / self.fps + 2) for s in others} | {clock.name: clip_len}
+            widths = {s.name: sum(s.read_groups) for s in (clock, *others)}
+            inputs = {name: torch.randn(len(clips), rows[name], width) for name, width in widths.items()}
             return inputs, {name: torch.zeros(len(clips)) for name in inputs}
 
     half = HalfRecord(Half("a/b/c", 1), 2 * data.plan.eval_len, Spots.empty())

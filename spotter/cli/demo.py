@@ -11,7 +11,7 @@ import argparse
 import sys
 from typing import Any
 
-from spotter.data.streams import parse_fps
+from spotter.data.fps import parse_fps
 from spotter.errors import UserError
 
 OWN: dict[str, dict[str, Any]] = {  # options that one kind alone has, with its defaults
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
             raise UserError(f"--{option} belongs to --kind {other}: leave it out with --kind {arguments.kind}")
     settings = {**SHARED[arguments.kind], **OWN[arguments.kind], "labels": None, **given}
     shared = {key: settings[key] for key in ("games", "minutes", "seed", "labels")}
-    fps = parse_fps(settings["fps"], "--fps")
+    fps = float(parse_fps(settings["fps"], "--fps"))
     if arguments.kind == "video":
         from spotter.simulation.video import simulate_video
 

@@ -24,10 +24,10 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from spotter.data.fps import parse_fps
 from spotter.data.splits import load_splits
 from spotter.data.video.parallel import Result, make_all
 from spotter.data.video.prepare import QUALITY, Job, Recipe, estimate, game_folders, plan
-from spotter.data.video.times import exact_fps
 from spotter.errors import UsageError
 from spotter.io.files import atomic_write
 from spotter.tasks import Task
@@ -97,7 +97,7 @@ def _recipe(arguments: argparse.Namespace) -> Recipe:
         value = getattr(arguments, name)
         if value is not None and not low <= value <= high:
             raise UsageError(f"--{name}: expected {low} to {high}, found {value}")
-    return Recipe(exact_fps(arguments.fps, "--fps"), arguments.height, arguments.width, arguments.quality)
+    return Recipe(parse_fps(arguments.fps, "--fps"), arguments.height, arguments.width, arguments.quality)
 
 
 def _make(jobs: list[Job], workers: int, dst: Path) -> list[Result]:

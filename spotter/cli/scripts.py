@@ -21,7 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from spotter.cli.exit import run_command
 from spotter.cli.overrides import gathered, quoted, resumed
-from spotter.data.streams import parse_fps
+from spotter.data.fps import parse_fps
 from spotter.errors import UsageError, UserError
 from spotter.tasks import Task
 

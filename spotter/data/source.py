@@ -1,30 +1,149 @@
-"""Where the input of a network comes from: what features and video have in common."""
+"""What a network reads: the description of an input, and the protocol of what reads it."""
 
 from __future__ import annotations
 
-import importlib
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, TypedDict
 
 from torch import Tensor
 
+from spotter.data.fps import parse_fps
+from spotter.data.streams import Stream
 from spotter.errors import UserError
 from spotter.types import Clip, Half
 
-KINDS = {
-    "features": "spotter.data.features.FeatureSource",
-    "video": "spotter.data.video.source.VideoSource",
-}
+Inputs = tuple[dict[str, Tensor], dict[str, Tensor]]  # ``inputs`` and ``phase`` of ``spotter.types.Batch``
+
+
+class StreamLayout(TypedDict, total=False):
+    """Describe one input tensor of a network by the numbers it takes its sizes from."""
+
+    fps: float  # feature rows or images per second
+    clock_fps: float  # features only: frames per second, which is the rate of the first stream
+    groups: list[int]  # features only: columns of each extractor
+    height: int  # video only, in pixels, as is the width
+    width: int
+
+
+Layout = Mapping[str, StreamLayout]  # by the name that the tensor has in ``Batch.inputs``
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSpec:
+    """Describe the images of a video as a network sees them.
+
+    size : height and width that images are scaled to, in pixels
+    crop : height and width of the part that is shown, None for all of it
+    mean, std : of red, green and blue, of pixels from 0 to 1
+    """
+
+    size: tuple[int, int] = (224, 398)
+    crop: tuple[int, int] | None = None
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+
+    @classmethod
+    def load(cls, content: Mapping[str, Any]) -> ImageSpec:
+        """Check plain values; raises UserError naming the key."""
+        default = cls()
+        size = _pair(content.get("size", default.size), "data.size")
+        crop = None if content.get("crop") is None else _pair(content["crop"], "data.crop")
+        if crop and (crop[0] > size[0] or crop[1] > size[1]):
+            raise UserError(f"data.crop: {list(crop)} is larger than the image, data.size={list(size)}")
+        mean, std = (_colours(content.get(key, getattr(default, key)), f"data.{key}") for key in ("mean", "std"))
+        return cls(size, crop, mean, std)
+
+    @property
+    def shown(self) -> tuple[int, int]:
+        """Return the height and width that reach the network."""
+        return self.crop or self.size
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, as checkpoints hold them."""
+        crop = None if self.crop is None else list(self.crop)
+        return {"size": list(self.size), "crop": crop, "mean": list(self.mean), "std": list(self.std)}
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """Describe all that reading the same input elsewhere needs, but for where it lies.
+
+    kind : ``features`` or ``video``; a network says which one it ``reads``
+    fps, offset : frame i of a half lies at ``offset + i / fps`` seconds
+    streams : the feature files of a half; the first is the clock, whose rows are the frames
+    image : of a video
+    """
+
+    kind: Literal["features", "video"]
+    fps: float
+    offset: float = 0.0
+    streams: tuple[Stream, ...] = ()
+    image: ImageSpec | None = None
+
+    @classmethod
+    def features(cls, streams: Sequence[Stream]) -> InputSpec:
+        """Return the spec of one or several feature streams."""
+        if not streams:
+            raise UserError("data.streams: expected at least one feature stream")
+        return cls("features", streams[0].fps, streams[0].offset, tuple(streams))
+
+    @classmethod
+    def video(cls, fps: float | str, image: ImageSpec) -> InputSpec:
+        """Return the spec of images at ``fps``, a number or a fraction."""
+        return cls("video", float(parse_fps(fps, "data.fps")), image=image)
+
+    @classmethod
+    def load(cls, content: Mapping[str, Any]) -> InputSpec:
+        """Load what ``to_dict`` returned; raises UserError for an unknown kind, and naming a wrong key."""
+        kind = content.get("kind")
+        if kind == "features":
+            return cls.features([Stream.load(name, stream) for name, stream in content["streams"].items()])
+        if kind == "video":
+            return cls.video(content["fps"], ImageSpec.load(content))
+        raise UserError(f"source: kind {kind!r} is unknown: expected one of features, video")
+
+    @property
+    def layout(self) -> dict[str, StreamLayout]:
+        """Return what a network takes its sizes from: per stream rate and columns, or rate and image size."""
+        if self.image is not None:
+            height, width = self.image.shown
+            return {"video": {"fps": self.fps, "height": height, "width": width}}
+        return {
+            stream.name: {"fps": stream.fps, "clock_fps": self.fps, "groups": stream.read_groups}
+            for stream in self.streams
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, as checkpoints hold them."""
+        if self.image is not None:
+            return {"kind": self.kind, "fps": self.fps, **self.image.to_dict()}
+        return {"kind": self.kind, "streams": {stream.name: stream.to_dict() for stream in self.streams}}
+
+    def config_values(self) -> dict[str, Any]:
+        """Return what a data config states once and its other keys refer to."""
+        return self.to_dict() if self.image is not None else self.streams[0].to_dict()
 
 
 class Source(Protocol):
-    """Read clips of halves, which lie in an official tree or where the source was told."""
+    """Read clips of halves: from an official tree, from a user's files, or from memory.
 
-    kind: str
-    fps: float  # frames per second
-    offset: float  # seconds of frame 0
+    A source describes what it reads by its ``spec``. It is copied into the processes that load data.
+    """
+
+    @property
+    def spec(self) -> InputSpec:
+        """Return the description of the input."""
+
+    @property
+    def fps(self) -> float:
+        """Return the frames per second."""
+
+    @property
+    def offset(self) -> float:
+        """Return the seconds of frame 0."""
 
     def missing(self, half: Half) -> list[Path]:
         """Return the files that the half lacks."""
@@ -32,40 +151,18 @@ class Source(Protocol):
     def length(self, half: Half) -> int:
         """Return the half's number of frames."""
 
-    def read(
-        self, halves: Sequence[Half], clips: Sequence[Clip], clip_len: int
-    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Return the ``inputs`` and ``phase`` of a batch."""
+    def read(self, halves: Sequence[Half], clips: Sequence[Clip], clip_len: int) -> Inputs:
+        """Return the ``inputs`` and ``phase`` of a batch; ``Clip.half`` counts through ``halves``."""
 
     def video(self, half: Half) -> Path | None:
         """Return the video that shows the half to people, if there is one."""
 
-    @property
-    def layout(self) -> dict[str, dict[str, Any]]:
-        """Return what a network sizes itself by."""
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """Return what a data config states once and its other keys refer to."""
-
-    def describe(self) -> dict[str, Any]:
-        """Return all that reading the same input elsewhere needs, as plain values."""
-
-
-def load_source(
-    description: Mapping[str, Any], root: str | Path | None = None, files: Mapping[Half, Any] | None = None
-) -> Source:
-    """Return the source that ``describe`` described, below another ``root`` or of single ``files``."""
-    settings = {key: value for key, value in description.items() if key not in ("kind", "root")}
-    if description.get("kind") not in KINDS:
-        raise UserError(f"source: kind {description.get('kind')!r} is unknown: expected one of {', '.join(KINDS)}")
-    module, _, name = KINDS[description["kind"]].rpartition(".")
-    source: Source = getattr(importlib.import_module(module), name)(**settings, root=root, files=files)
-    return source
+    def native_fps(self, half: Half) -> float | None:
+        """Return the rate of what is stored, frames per second; None where nothing tells it."""
 
 
 class Excerpt:
-    """Show only what lies between two moments of every half; times stay those of the half.
+    """Read only what lies between two moments of every half; times stay those of the half.
 
     start, end : seconds from the start of the half; None for its own end
     """
@@ -75,24 +172,63 @@ class Excerpt:
             raise UserError(f"end={end:g} must lie behind start={start:g}; both are seconds from the start of the half")
         self._source = source
         self.start, self.end = start, math.inf if end is None else end
-        self.kind, self.fps = source.kind, source.fps
         self.first = max(0, math.ceil((start - source.offset) * source.fps - 1e-6))
-        self.offset = source.offset + self.first / source.fps
-        self.layout, self.facts = source.layout, source.facts
-        self.missing, self.video, self.describe = source.missing, source.video, source.describe
+
+    @property
+    def spec(self) -> InputSpec:
+        """Return the description of the input."""
+        return self._source.spec
+
+    @property
+    def fps(self) -> float:
+        """Return the frames per second."""
+        return self._source.fps
+
+    @property
+    def offset(self) -> float:
+        """Return the seconds of the excerpt's first frame."""
+        return self._source.offset + self.first / self.fps
+
+    def missing(self, half: Half) -> list[Path]:
+        """Return the files that the half lacks."""
+        return self._source.missing(half)
 
     def length(self, half: Half) -> int:
         """Return the number of frames of the excerpt; raises UserError where the half ends before it."""
         last = self._source.length(half)
         if last <= self.first:
             ends = self._source.offset + last / self.fps
-            raise UserError(f"start: {half.game!r} ends after {ends:.1f} seconds, before the part that is asked for")
+            raise UserError(
+                f"start: {half.game!r} ends after {ends:.1f} seconds, before the part from {self.start:g} on"
+            )
         if self.end < math.inf:
             last = min(last, math.floor((self.end - self._source.offset) * self.fps + 1e-6) + 1)
         return max(1, last - self.first)
 
-    def read(
-        self, halves: Sequence[Half], clips: Sequence[Clip], clip_len: int
-    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def read(self, halves: Sequence[Half], clips: Sequence[Clip], clip_len: int) -> Inputs:
         """Return clips of the half itself; frames around the excerpt serve as context."""
         return self._source.read(halves, [clip._replace(start=clip.start + self.first) for clip in clips], clip_len)
+
+    def video(self, half: Half) -> Path | None:
+        """Return the video that shows the half to people, if there is one."""
+        return self._source.video(half)
+
+    def native_fps(self, half: Half) -> float | None:
+        """Return the rate of what is stored; None where nothing tells it."""
+        return self._source.native_fps(half)
+
+
+def _pair(value: object, key: str) -> tuple[int, int]:
+    """Return a height and a width."""
+    match value:
+        case [int(height), int(width)] if bool not in (type(height), type(width)) and min(height, width) > 0:
+            return height, width
+    raise UserError(f"{key}: expected [height,width] in pixels, found {value!r}")
+
+
+def _colours(value: object, key: str) -> tuple[float, float, float]:
+    """Return a number for each of red, green and blue."""
+    match value:
+        case [int() | float() as red, int() | float() as green, int() | float() as blue]:
+            return float(red), float(green), float(blue)
+    raise UserError(f"{key}: expected three numbers, for red, green and blue, found {value!r}")

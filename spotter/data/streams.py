@@ -5,30 +5,44 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spotter.data.fps import parse_fps
 from spotter.errors import UserError
 from spotter.types import Half
 
 
-def parse_fps(value: float | str, key: str = "fps") -> float:
-    """Return frames per second given as a number or as a fraction such as ``25/12``."""
-    try:
-        fps = float(Fraction(value)) if isinstance(value, str) else float(value)
-    except (TypeError, ValueError, ZeroDivisionError):
-        fps = 0.0
-    if not 0 < fps < float("inf"):
-        raise UserError(f"{key}: expected a positive number or a fraction such as 25/12, found {value!r}")
-    return fps
+class Rows(Protocol):
+    """Give rows of one half, wherever they are."""
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Return the type of the numbers."""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+
+    def copy(self, first: int, out: NDArray[np.floating]) -> None:
+        """Copy as many rows as ``out`` has, from ``first`` on."""
+
+
+def cut_rows(halves: Sequence[Rows], first: NDArray[np.int64], count: int, width: int) -> NDArray[np.floating]:
+    """Copy ``count`` rows of every half from ``first`` (B,) on into (B, count, width), zero outside the half."""
+    dtype = np.result_type(*(rows.dtype for rows in halves)) if halves else np.dtype(np.float32)
+    out = np.zeros((len(halves), count, width), dtype)
+    for i, rows in enumerate(halves):
+        begin, end = max(0, int(first[i])), min(len(rows), int(first[i]) + count)
+        if begin < end:
+            rows.copy(begin, out[i, begin - first[i] : end - first[i]])
+    return out
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Rows:
+class FeatureRows:
     """Point at the rows of one feature file, (rows, read columns).
 
     The file is mapped into memory for as long as a part is copied: a map keeps its file open, and a data set has more
@@ -98,15 +112,17 @@ class Stream:
         if not groups or min(groups) < 1:
             raise UserError(f"{key}.groups: expected a list of widths, found {content['groups']!r}")
         if sum(groups) != width:
-            said = f"{key}.groups: {list(groups)} must add up to the width {width}, not to {sum(groups)}"
-            raise UserError(f"{said}; data.source.streams.{name}.groups=null makes it one group")
+            raise UserError(
+                f"{key}.groups: {list(groups)} must add up to the width {width}, not to {sum(groups)}; "
+                f"data.source.streams.{name}.groups=null makes it one group"
+            )
         columns = None
         if content.get("columns") is not None:
             first_last = _wholes(content["columns"])
             if len(first_last) != 2 or not 0 <= first_last[0] < first_last[1] <= width:
                 raise UserError(f"data.columns: expected [from,to] within 0 … {width}, found {content['columns']!r}")
             columns = (first_last[0], first_last[1])
-        fps = parse_fps(content["fps"], f"{key}.fps")
+        fps = float(parse_fps(content["fps"], f"{key}.fps"))
         offset = content.get("offset") or 0.0
         if not isinstance(offset, int | float) or not math.isfinite(offset):
             raise UserError(f"{key}.offset: expected seconds, found {offset!r}")
@@ -132,7 +148,7 @@ class Stream:
         """Return where the stream of a half lies in an official tree."""
         return Path(root) / half.game / f"{half.number}_{self.file}.npy"
 
-    def open(self, path: Path) -> Rows:
+    def open(self, path: Path) -> FeatureRows:
         """Check a feature file and return the columns that are read of it; its rows are not read yet.
 
         Raises UserError for a file that is missing, damaged, of another width or of another type.
@@ -159,7 +175,7 @@ class Stream:
         if len(rows) == 0:
             raise UserError(f"{path}: holds no rows")
         order: Literal["C", "F"] = "C" if rows.flags.c_contiguous else "F"
-        return Rows(path, rows.dtype, rows.shape, rows.offset, order, slice(*(self.columns or (0, self.width))))
+        return FeatureRows(path, rows.dtype, rows.shape, rows.offset, order, slice(*(self.columns or (0, self.width))))
 
 
 def _whole(value: Any) -> bool:

@@ -1,65 +1,56 @@
-"""A user's own files as input for prediction: no tree, no labels."""
+"""Find a user's files for prediction: no tree, no labels."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from spotter.data.source import Source, load_source
 from spotter.data.streams import Stream
-from spotter.data.video.find import own_half, own_videos
+from spotter.data.video.find import find_videos, half_of_name
 from spotter.errors import UserError
 from spotter.types import Half
 
 
-def own_input(paths: Sequence[str | Path], description: Mapping[str, Any]) -> tuple[list[Half], Source]:
-    """Return the halves found in files or below folders, and the source that reads them as ``description`` says.
+def find_video_files(paths: Sequence[str | Path]) -> dict[Half, Path]:
+    """Return the videos, stores and folders of JPEG images that ``paths`` are or hold, by half."""
+    files: dict[Half, Path] = {}
+    for half, file in (found for path in paths for found in find_videos(path)):
+        files[half] = _single(file, files.get(half))
+    return files
 
-    The game is the file's stem, with its folders below the folder given; ``1_`` or ``2_`` before the name gives the
-    half. A model of several feature streams takes a folder with one ``<name>_<stream's file>.npy`` for each.
-    Raises UserError when there is nothing that can be read, a stream is missing, or two files have one name.
+
+def find_feature_files(paths: Sequence[str | Path], streams: Sequence[Stream]) -> dict[Half, dict[str, Path]]:
+    """Return the feature files that ``paths`` are or hold, by half and stream.
+
+    Of one stream any ``.npy`` file is taken; of several those that end in ``_<stream's file>.npy``.
     """
-    files: dict[Half, Any] = {}
-    if description["kind"] == "video":
-        for half, file in (found for path in paths for found in own_videos(path)):
-            files[half] = _only(file, files.get(half))
-    else:
-        found = [found for path in paths for found in _files(Path(path))]
-        files = _streams_of_halves(found, description["streams"])
-    return list(files), load_source(description, files=files)
+    found = [found for path in paths for found in _npy_files(Path(path))]
+    longest_first = sorted(streams, key=lambda stream: -len(stream.file))  # x_big_feat.npy is no file of `feat`
+    files: dict[Half, dict[str, Path]] = {}
+    for name, file in found:
+        for stream in longest_first:
+            ending = f"_{stream.file}" if len(streams) > 1 else ""
+            if name.endswith(ending):
+                parts = files.setdefault(half_of_name(name.removesuffix(ending)), {})
+                parts[stream.name] = _single(file, parts.get(stream.name))
+                break
+    for half, parts in files.items():
+        lacking = [stream.file for stream in streams if stream.name not in parts]
+        if lacking:
+            raise UserError(f"input: {half.game!r} lacks its _{lacking[0]}.npy; this checkpoint reads {len(streams)}")
+    if not files:
+        wanted = ", ".join(f"_{stream.file}.npy" for stream in streams)
+        raise UserError(f"input: this checkpoint reads files that end in {wanted}; none in {str(found[0][1].parent)!r}")
+    return files
 
 
-def _only(file: Path, other: Path | None) -> Path:
+def _single(file: Path, other: Path | None) -> Path:
     if other is not None and not file.samefile(other):
         raise UserError(f"input: {file} and {other} have the same name; give them different ones")
     return file
 
 
-def _streams_of_halves(
-    found: Sequence[tuple[str, Path]], streams: Mapping[str, Mapping[str, Any]]
-) -> dict[Half, dict[str, Path]]:
-    described = [Stream.load(name, content) for name, content in streams.items()]
-    longest_first = sorted(described, key=lambda stream: -len(stream.file))  # x_big_feat.npy is no file of `feat`
-    files: dict[Half, dict[str, Path]] = {}
-    for name, file in found:
-        for stream in longest_first:
-            ending = f"_{stream.file}" if len(described) > 1 else ""
-            if name.endswith(ending):
-                parts = files.setdefault(own_half(name.removesuffix(ending)), {})
-                parts[stream.name] = _only(file, parts.get(stream.name))
-                break
-    for half, parts in files.items():
-        lacking = [stream.file for stream in described if stream.name not in parts]
-        if lacking:
-            raise UserError(f"input: {half.game!r} lacks its _{lacking[0]}.npy; this checkpoint reads {len(described)}")
-    if not files:
-        wanted = ", ".join(f"_{stream.file}.npy" for stream in described)
-        raise UserError(f"input: this checkpoint reads files that end in {wanted}; none in {str(found[0][1].parent)!r}")
-    return files
-
-
-def _files(path: Path) -> list[tuple[str, Path]]:
+def _npy_files(path: Path) -> list[tuple[str, Path]]:
     """Return every ``.npy`` file with its name relative to ``path``, without suffix."""
     if path.is_dir():
         found = sorted(file for file in path.rglob("*.npy") if file.is_file())

@@ -71,7 +71,7 @@ def _settings(found: Published, task: Task, source: VideoSource, reach: int) -> 
     plan = ClipConfig(clip_len, overlap=0.5, sampling="uniform", per_epoch=500_000 // clip_len)
     return {
         "task": task.to_dict(),
-        "source": source.describe(),
+        "source": source.spec.to_dict(),
         "network": {"_target_": "spotter.models.e2e_spot.network.E2ESpot", "classes": count, **found.network},
         "head": {
             "_target_": "spotter.models.blocks.heads.FrameHead",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from spotter.data.features import FeatureSource
-from spotter.data.streams import parse_fps
+from spotter.data.fps import parse_fps
 from spotter.errors import UserError
 from spotter.models.pretrained.soccernet_pooling import Published, read
 from spotter.settings import ClipConfig
@@ -61,13 +61,15 @@ def import_pooling(checkpoint: str | Path, out: str | Path, codebase: str, fed: 
 def _settings(found: Published, codebase: str, fed: Fed) -> dict[str, Any]:
     """Return the hyper-parameters of the module."""
     file = fed.features or ("ResNET_TF2_PCA512" if found.columns == 512 else "ResNET_TF2")
-    source = FeatureSource({STREAM: {"file": file, "fps": parse_fps(fed.fps or 2, "--fps"), "width": found.columns}})
+    source = FeatureSource(
+        {STREAM: {"file": file, "fps": float(parse_fps(fed.fps or 2, "--fps")), "width": found.columns}}
+    )
     seconds = fed.window or (20.0 if codebase == "sn-pooling" else 15.0)
     window = max(1 + found.aware, round(seconds * source.fps))
     plan = ClipConfig(window, round(120 * source.fps) + window, 0.0, window // 2, "tiles", 0)
     return {
         "task": _task(found, fed.task).to_dict(),
-        "source": source.describe(),
+        "source": source.spec.to_dict(),
         "network": {
             "_target_": "spotter.models.pooling.Pooling",
             "window": window,

@@ -16,7 +16,7 @@ from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 from spotter.data.augment import Rows
 from spotter.data.images import Pictures
 from spotter.data.mixup import Mixup
-from spotter.data.source import load_source
+from spotter.data.source import InputSpec
 from spotter.errors import UserError
 from spotter.settings import ClipConfig, Postprocess
 from spotter.tasks import Task
@@ -83,17 +83,16 @@ class SpottingModule(pl.LightningModule):
         check_plateau(plateau)
         self.save_hyperparameters(ignore=["compile"], logger=False)
         self.task = Task.load(task)
-        described = load_source(source)
-        self.rate = described.fps * upsample  # anchors per second
+        spec = InputSpec.load(source)
+        self.rate = spec.fps * upsample  # anchors per second
         reads = getattr(find(network), "reads", "features")
-        if reads != described.kind:
-            raise UserError(f"model: its network reads {reads}, but the data is {described.kind}; take another data=…")
+        if reads != spec.kind:
+            raise UserError(f"model: its network reads {reads}, but the data is {spec.kind}; take another data=…")
         self.plan = ClipConfig(**clips)
         self.postprocess = Postprocess.load(postprocess, len(self.task.classes))
-        video = described.kind == "video"
-        self.pictures = Pictures(source["mean"], source["std"], augment) if video else None
-        self.rows = Rows(**augment) if augment and not video else None
-        self.network = build(network, layout=described.layout, upsample=upsample)
+        self.pictures = Pictures(spec.image.mean, spec.image.std, augment) if spec.image is not None else None
+        self.rows = Rows(**augment) if augment and spec.image is None else None
+        self.network = build(network, layout=spec.layout, upsample=upsample)
         sizes = {"width": self.network.width, "classes": len(self.task.classes), **self._reach(targets)}
         self.head: Any = build(head, **sizes)  # one of spotter.models.blocks.heads
         self.mixup = Mixup(**mixup) if mixup else None

@@ -12,9 +12,9 @@ import pytorch_lightning as pl
 import torch
 from omegaconf import DictConfig
 
-from spotter.data.source import Excerpt, Source, load_source
+from spotter.data.registry import open_files, open_source
+from spotter.data.source import Excerpt, InputSpec, Source
 from spotter.data.splits import check_split
-from spotter.data.user_files import own_input
 from spotter.errors import UsageError
 from spotter.evaluation.table import form_table, spots_table
 from spotter.io.checkpoints import open_checkpoint
@@ -43,7 +43,7 @@ def predict(cfg: DictConfig) -> dict[str, Any] | None:
     known = content["hyper_parameters"]
     module = load_module(content, **_changes(cfg, known))
     module.network = folded(module.network, _precision(cfg))
-    described = known["source"]
+    spec = InputSpec.load(known["source"])
     settings = {key: value for key, value in plain(cfg.data).items() if value is not None}
     unknown = sorted(set(settings) - SETTINGS)
     if unknown:
@@ -54,17 +54,17 @@ def predict(cfg: DictConfig) -> dict[str, Any] | None:
         raise UsageError("start and end are for input=…: a split is predicted and scored as a whole")
     if cfg.out and Path(cfg.out).exists() and not Path(cfg.out).is_dir():
         raise UsageError(f"out: {cfg.out!r} is a file; give a folder")
-    settings = {**LOADING[described["kind"]], "root": described["root"], **settings}
+    settings = {**LOADING[spec.kind], "root": known["source"].get("root"), **settings}
     if cfg.input:
         paths = [cfg.input] if isinstance(cfg.input, str) else list(cfg.input)
-        halves, source = own_input(paths, described)
+        halves, source = open_files(spec, paths)
         data = SpottingDataModule(known["task"], _part(source, cfg), module.plan.to_dict(), **settings)
         data.use_own(halves)
         own = Path(paths[0]).absolute()
         name = own.name if own.is_dir() else own.stem
     else:
         name = check_split(cfg.split)
-        source = load_source(described, settings["root"])
+        source = open_source(spec, settings["root"])
         data = SpottingDataModule(known["task"], source, module.plan.to_dict(), **settings)
         data.use_split(name)
     out = Path(cfg.out) if cfg.out else Path(cfg.ckpt).parent / "predictions" / name

@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger, WandbLogger
 
-from spotter.data.streams import parse_fps
+from spotter.data.fps import parse_fps
 from spotter.errors import FAILURE, INTERRUPTED, SUCCESS, UsageError
 from spotter.evaluation.metrics import monitored
 from spotter.io.checkpoints import open_checkpoint
@@ -85,9 +85,9 @@ def build_data(cfg: DictConfig) -> SpottingDataModule:
     """Build the data module of a config."""
     settings = plain(cfg.data)
     stated = {key: settings.pop(key) for key in STATED_ONCE if key in settings}
-    stated["fps"] = parse_fps(stated["fps"], "data.fps")
+    stated["fps"] = float(parse_fps(stated["fps"], "data.fps"))
     data: SpottingDataModule = hydra.utils.instantiate(settings)
-    for key, found in data.source.facts.items():
+    for key, found in data.source.spec.config_values().items():
         if key in stated and stated[key] != found:
             said = f"data.{key} is {stated[key]}, but data.source has {found}"
             raise UsageError(f"{said}: write {key}: ${{data.{key}}} there, in the config of the data")
@@ -99,8 +99,10 @@ def build_module(cfg: DictConfig, data: SpottingDataModule) -> SpottingModule:
     settings = plain(cfg.model)
     start, pretrained = settings.pop("init_from"), settings.pop("pretrained", False)
     weights = settings.pop("weights", None)
+    root = None if data.root is None else str(Path(data.root).absolute())
+    source = {**data.source.spec.to_dict(), "root": root}
     module: SpottingModule = hydra.utils.instantiate(
-        settings, task=data.task.to_dict(), source=data.source.describe(), _recursive_=False, _convert_="all"
+        settings, task=data.task.to_dict(), source=source, _recursive_=False, _convert_="all"
     )
     if start:
         init_from(module, start)

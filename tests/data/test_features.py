@@ -86,16 +86,16 @@ def test_streams_of_other_rates_and_offsets_tell_the_clocks_time(
     }
     source = FeatureSource(streams, root)
     minutes = 120 / source.fps + 20  # seconds of both files
-    for stream in source.streams:
+    for stream in source.spec.streams:
         rows = seconds_of(math.ceil(minutes * stream.fps), stream.fps, stream.offset)
         write(root, HALVES[0], stream.file, rows)
     inputs, phase = source.read(HALVES, [Clip(0, start)], clip_len)
     frames = offset + (start + np.arange(clip_len)) / source.fps
     np.testing.assert_allclose(inputs["clock"][0, :, 0].numpy(), frames, rtol=1e-4, atol=1e-4)
     # the reference: interpolate the whole file at the frames' times; frames before its first row see zeros
-    file = seconds_of(math.ceil(minutes * source.streams[1].fps), source.streams[1].fps, offset + lag)[:, 0]
+    file = seconds_of(math.ceil(minutes * source.spec.streams[1].fps), source.spec.streams[1].fps, offset + lag)[:, 0]
     inside = frames >= offset + lag
-    layout = source.layout["other"]
+    layout = source.spec.layout["other"]
     told = resample(inputs["other"], phase["other"], layout["fps"] / layout["clock_fps"], clip_len)[0, :, 0].numpy()
     np.testing.assert_allclose(told[inside], np.interp(frames, file, file)[inside], rtol=1e-4, atol=2e-3)
     assert -1e-5 < phase["other"] < 1
@@ -171,11 +171,11 @@ def test_missing_files_are_listed_and_a_source_describes_itself(half: tuple[Path
     game = root / HALVES[0].game
     assert source.missing(HALVES[0]) == [game / "1_more.npy"]
     assert source.missing(HALVES[1]) == [game / "2_feature.npy", game / "2_more.npy"]
-    told = source.describe()
-    again = FeatureSource(told["streams"], told["root"])
-    assert (again.layout, again.fps, again.offset) == (source.layout, source.fps, source.offset)
-    assert source.layout["more"] == {"fps": 2, "clock_fps": 1, "groups": [1, 3]}
-    assert told["kind"] == "features"
+    plain = source.spec.to_dict()
+    again = FeatureSource(plain["streams"], root)
+    assert (again.spec.layout, again.fps, again.offset) == (source.spec.layout, source.fps, source.offset)
+    assert source.spec.layout["more"] == {"fps": 2, "clock_fps": 1, "groups": [1, 3]}
+    assert plain["kind"] == "features"
 
 
 def test_files_may_lie_anywhere(tmp_path: Path) -> None:

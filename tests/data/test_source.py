@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spotter.data.features import FeatureSource
-from spotter.data.source import Excerpt, load_source
+from spotter.data.registry import open_source
+from spotter.data.source import Excerpt, InputSpec
 from spotter.errors import UserError
 from spotter.types import Clip, Half
 from tests.helpers.trees import source_of, write_game
@@ -17,38 +18,39 @@ from tests.helpers.trees import source_of, write_game
 HALF = Half("a/b/c", 1)
 
 
-def test_what_describe_says_is_what_load_source_takes(tmp_path: Path) -> None:
-    source = FeatureSource({"a": {"file": "a", "fps": "25/12", "width": 3, "offset": 0.5}}, tmp_path)
-    again = load_source(source.describe(), source.describe()["root"])
-    assert isinstance(again, FeatureSource)
-    assert again.describe() == source.describe()
-    assert again.facts["fps"] == pytest.approx(25 / 12)
+FEATURES = {"kind": "features", "streams": {"a": {"file": "a", "fps": "25/12", "width": 3, "offset": 0.5}}}
+VIDEO = {"kind": "video", "fps": "25/12", "size": [64, 96], "crop": [32, 40]}
+
+
+@pytest.mark.parametrize("content", [FEATURES, VIDEO])
+def test_a_spec_survives_a_checkpoint_and_opens_its_source(tmp_path: Path, content: dict[str, Any]) -> None:
+    spec = InputSpec.load({**content, "root": "/elsewhere"})  # as checkpoints of version 0.1 say
+    assert InputSpec.load(spec.to_dict()) == spec
+    assert spec.fps == 25 / 12
+    source = open_source(spec, tmp_path)
+    assert (source.spec, source.fps, source.offset) == (spec, spec.fps, spec.offset)
+
+
+def test_a_layout_has_what_networks_take_their_sizes_from() -> None:
+    assert InputSpec.load(FEATURES).layout == {"a": {"fps": 25 / 12, "clock_fps": 25 / 12, "groups": [3]}}
+    assert InputSpec.load(VIDEO).layout == {"video": {"fps": 25 / 12, "height": 32, "width": 40}}
 
 
 def test_unknown_kind() -> None:
     with pytest.raises(UserError, match=r"kind 'radio' is unknown: expected one of features, video"):
-        load_source({"kind": "radio"})
+        InputSpec.load({"kind": "radio"})
 
 
 class Counting:
     """A source whose frames are their own numbers."""
 
-    kind, fps, offset, layout, facts = "features", 2.0, 0.25, {}, {}  # type: ignore[var-annotated]
+    fps, offset, spec = 2.0, 0.25, InputSpec("features", 2.0, 0.25)
 
     def length(self, half: Half) -> int:
         return 100
 
     def read(self, halves: object, clips: list[Clip], clip_len: int) -> object:
         return [clip.start for clip in clips], clip_len
-
-    def missing(self, half: Half) -> list[Path]:
-        return []
-
-    def video(self, half: Half) -> Path | None:
-        return None
-
-    def describe(self) -> dict[str, object]:
-        return {}
 
 
 @given(st.floats(0, 49), st.floats(0.01, 80))

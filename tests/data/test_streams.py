@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spotter.data.streams import Stream, parse_fps
+from spotter.data.streams import Stream
 from spotter.errors import UserError
 from spotter.types import Half
 
@@ -23,19 +22,6 @@ JUNK = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
     max_leaves=4,
 )
-
-
-@given(st.integers(1, 10_000), st.integers(1, 10_000))
-def test_fps_is_a_number_or_a_fraction(numerator: int, denominator: int) -> None:
-    exact = float(Fraction(numerator, denominator))
-    assert parse_fps(f"{numerator}/{denominator}") == exact
-    assert parse_fps(exact) == parse_fps(str(exact)) == exact
-
-
-@pytest.mark.parametrize("value", ["", "two", "1/0", "0", 0, -2, "-25/12", float("nan"), float("inf"), None, [2]])
-def test_an_impossible_fps_names_its_key(value: Any) -> None:
-    with pytest.raises(UserError, match=r"data\.fps: expected a positive number or a fraction such as 25/12"):
-        parse_fps(value, "data.fps")
 
 
 def test_a_description_survives_a_checkpoint() -> None:

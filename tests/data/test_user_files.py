@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from spotter.data.user_files import own_input
+from spotter.data.registry import open_files
+from spotter.data.source import InputSpec, Source
 from spotter.errors import UserError
 from spotter.types import Clip, Half
 
@@ -19,6 +21,10 @@ TWO = {**ONE, "b": {"file": "more", "fps": 2, "width": 3}}
 def save(path: Path, rows: int = 4, width: int = 2) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     np.save(path, np.full((rows, width), rows, np.float16))
+
+
+def open_features(paths: Sequence[str | Path], streams: dict[str, Any]) -> tuple[list[Half], Source]:
+    return open_files(InputSpec.load({"kind": "features", "streams": streams}), paths)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +41,7 @@ def save(path: Path, rows: int = 4, width: int = 2) -> None:
 )
 def test_a_file_is_a_game_and_its_prefix_the_half(tmp_path: Path, name: str, number: int) -> None:
     save(tmp_path / name, rows=7)
-    (half,), source = own_input([tmp_path / name], {"kind": "features", "streams": ONE})
+    (half,), source = open_features([tmp_path / name], ONE)
     assert half == Half(name.removesuffix(".npy"), number)
     assert source.length(half) == 7
     assert source.read([half], [Clip(0, 5)], 4)[0]["a"][0, :, 0].tolist() == [7, 7, 0, 0]
@@ -45,7 +51,7 @@ def test_a_folder_holds_many_below_it(tmp_path: Path) -> None:
     for rows, name in enumerate(("x/1_feat.npy", "x/2_feat.npy", "y.npy"), start=1):
         save(tmp_path / name, rows)
     (tmp_path / "notes.txt").touch()
-    halves, source = own_input([str(tmp_path)], {"kind": "features", "streams": ONE})
+    halves, source = open_features([str(tmp_path)], ONE)
     assert {half: source.length(half) for half in halves} == {
         Half("x/1_feat", 1): 1,
         Half("x/2_feat", 2): 2,
@@ -58,7 +64,7 @@ def test_streams_of_a_match_are_found_by_their_endings(tmp_path: Path) -> None:
         save(tmp_path / name, 4, 2)
     for name in ("x/2_cup_more.npy", "y_more.npy"):
         save(tmp_path / name, 8, 3)
-    halves, source = own_input([tmp_path], {"kind": "features", "streams": TWO})
+    halves, source = open_features([tmp_path], TWO)
     assert halves == [Half("x/2_cup", 2), Half("y", 1)]
     inputs, _ = source.read(halves, [Clip(1, 0)], 4)
     assert (inputs["a"].shape[2], inputs["b"].shape[2]) == (2, 3)
@@ -80,4 +86,4 @@ def test_what_cannot_be_read_is_said(
     for file in files:
         (tmp_path / file).touch()
     with pytest.raises(UserError, match=f"input: .*{said}"):
-        own_input([tmp_path / given], {"kind": "features", "streams": streams})
+        open_features([tmp_path / given], streams)

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
 from spotter.data.datasets import ClipDataset, HalfRecord
+from spotter.data.source import InputSpec
 from spotter.data.video.decode import Video
-from spotter.data.video.find import find_input, own_videos
+from spotter.data.video.find import find_input, find_videos
 from spotter.data.video.jpegs import JpegFolder
 from spotter.data.video.prepare import Job, Recipe, make
 from spotter.data.video.source import OPEN, VideoSource
@@ -85,13 +86,17 @@ def test_a_clip_says_where_its_crop_lies(root: Path, number: int) -> None:
 
 def test_it_says_what_it_is(root: Path) -> None:
     video = source(root, "25/12", crop=[32, 40])
-    assert video.layout == {"video": {"fps": 25 / 12, "height": 32, "width": 40}}
-    assert source(root).layout["video"]["height"] == 64
-    assert video.facts == {"fps": 25 / 12, "size": SIZE, "crop": [32, 40]}
-    described = video.describe()
-    assert described["root"] == str(root)
-    assert (described.pop("kind"), video.offset) == ("video", 0.0)
-    assert VideoSource(**described).describe() == video.describe()
+    assert video.spec.layout == {"video": {"fps": 25 / 12, "height": 32, "width": 40}}
+    assert source(root).spec.layout["video"]["height"] == 64
+    plain = video.spec.to_dict()
+    assert {key: plain[key] for key in ("kind", "fps", "size", "crop")} == {
+        "kind": "video",
+        "fps": 25 / 12,
+        "size": SIZE,
+        "crop": [32, 40],
+    }
+    assert (video.spec.config_values(), video.offset) == (plain, 0.0)
+    assert InputSpec.load(plain) == VideoSource.of_spec(video.spec).spec == video.spec
 
 
 def test_what_lies_on_disk_decides(tmp_path: Path) -> None:
@@ -149,7 +154,7 @@ def test_what_is_prepared_must_fit(root: Path, tmp_path: Path, number: int) -> N
         ({"fps": 0}, "data.fps: expected a positive number"),
         ({"size": 224}, r"data.size: expected \[height,width\]"),
         ({"size": [0, 5]}, r"data.size: expected \[height,width\]"),
-        ({"crop": [300, 100]}, r"data.crop: \[300, 100\] is larger than the picture, data.size=\[224, 398\]"),
+        ({"crop": [300, 100]}, r"data.crop: \[300, 100\] is larger than the image, data.size=\[224, 398\]"),
         ({"mean": [0.5]}, "data.mean: expected three numbers"),
     ],
 )
@@ -201,15 +206,15 @@ def test_own_files_of_any_name(root: Path, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").touch()
     (tmp_path / "pictures").mkdir()
     (tmp_path / "pictures" / "000000.jpg").touch()
-    found = dict(own_videos(tmp_path))
+    found = dict(find_videos(tmp_path))
     assert found[Half("match (1)", 1)] == tmp_path / "match (1).mkv"
     assert set(found) == {
         *(Half(name, 1) for name in ("match (1)", "Málaga", "it's", "a,b", "deep/er/1_x", "pictures")),
         *(Half("deep/er/2_x", 2), Half("2", 2)),
     }
-    ((half, path),) = own_videos(str(tmp_path / "a,b.webm"))
+    ((half, path),) = find_videos(str(tmp_path / "a,b.webm"))
     assert (half, path) == (Half("a,b", 1), tmp_path / "a,b.webm")
-    assert own_videos(tmp_path / "pictures") == [(Half("pictures", 1), tmp_path / "pictures")]
+    assert find_videos(tmp_path / "pictures") == [(Half("pictures", 1), tmp_path / "pictures")]
     assert shown(source(tmp_path, files={half: path}), 5, 2, half) == [5, 6]
 
 
@@ -221,11 +226,11 @@ def test_own_files_that_cannot_be_read(tmp_path: Path, name: str, message: str) 
     (tmp_path / "notes.txt").touch()
     (tmp_path / "bare").mkdir()
     with pytest.raises(UserError, match=message):
-        own_videos(tmp_path / name)
+        find_videos(tmp_path / name)
     (tmp_path / "a.mkv").touch()
     (tmp_path / "a.mp4").touch()
     with pytest.raises(UserError, match="differ only in their suffix"):
-        own_videos(tmp_path)
+        find_videos(tmp_path)
 
 
 @pytest.fixture(scope="module")

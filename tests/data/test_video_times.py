@@ -5,38 +5,13 @@ from __future__ import annotations
 from fractions import Fraction
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spotter.data.video.times import Times, exact_fps
-from spotter.errors import UserError
+from spotter.data.video.times import Times
 
 RATES = st.sampled_from(["1", "2", "25/12", "25/2", "25", "30000/1001", "30", "50", "60000/1001"]).map(Fraction)
 UNITS = st.sampled_from([Fraction(1, d) for d in (1000, 12800, 30000, 90000, 1_000_000)])
-
-
-@pytest.mark.parametrize(
-    ("given_", "meant"),
-    [
-        (25, "25"),
-        (2.0833333333333335, "25/12"),
-        ("25/12", "25/12"),
-        ("2.0833333", "25/12"),
-        (29.97002997, "30000/1001"),
-        (29.97, "2997/100"),
-        (12.5, "25/2"),
-        (Fraction(50), "50"),
-    ],
-)
-def test_rates_are_the_fractions_that_are_meant(given_: float | str | Fraction, meant: str) -> None:
-    assert exact_fps(given_) == Fraction(meant)
-
-
-@pytest.mark.parametrize("wrong", [0, -1, "fast", "", "1/0", float("nan"), float("inf"), None, True, [2]])
-def test_other_rates_are_refused(wrong: object) -> None:
-    with pytest.raises(UserError, match=r"data\.fps: expected a positive number"):
-        exact_fps(wrong, "data.fps")  # type: ignore[arg-type]
 
 
 def nearest_by_hand(times: list[Fraction], frame: int, fps: Fraction) -> int:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
+from spotter.data.fps import parse_fps
 from spotter.data.video.jpegs import read_rate
-from spotter.data.video.times import exact_fps
 from spotter.errors import UserError
 from spotter.types import Half
 
@@ -48,7 +48,7 @@ def find_stores(folder: Path, number: int, height: int | None) -> dict[Fraction,
     """Return the prepared stores of a half, by their pictures a second; without ``height`` those of any height."""
     named = ((_STORE.fullmatch(file.name), file) for file in sorted(folder.glob(f"{number}_*{STORE}")))
     return {
-        exact_fps(match["fps"].replace("-", "/"), str(file)): file
+        parse_fps(match["fps"].replace("-", "/"), str(file)): file
         for match, file in named
         if match and int(match["half"]) == number and height in (None, int(match["height"]))
     }
@@ -84,7 +84,7 @@ def find_video(folder: Path, number: int, height: int) -> Path | None:
     )
 
 
-def own_videos(path: str | Path) -> list[tuple[Half, Path]]:
+def find_videos(path: str | Path) -> list[tuple[Half, Path]]:
     """Return the halves in a user's video, store or folder of pictures, or below a folder of them, with their files.
 
     The game is the file's stem, with its folders below ``path``; ``1_`` or ``2_`` before the name gives the half.
@@ -104,14 +104,14 @@ def own_videos(path: str | Path) -> list[tuple[Half, Path]]:
     halves: dict[Half, Path] = {}
     for name, file in found:
         stem = name.as_posix() if file.is_dir() else name.with_suffix("").as_posix()
-        half = own_half(stem)
+        half = half_of_name(stem)
         if half in halves:
             raise UserError(f"input: {halves[half]} and {file} differ only in their suffix; rename one")
         halves[half] = file
     return list(halves.items())
 
 
-def own_half(name: str) -> Half:
+def half_of_name(name: str) -> Half:
     """Return the half of a user's file called ``name``, without suffix: ``2_`` before the name says the second."""
     return Half(name, 2 if re.match(r"2(_|$)", name.rpartition("/")[2]) else 1)
 

@@ -64,6 +64,15 @@ def open_video(path: str | Path) -> tuple[InputContainer, VideoStream]:
     return container, streams[0]
 
 
+def duration_of(path: str | Path) -> float:
+    """Return the seconds that a video's header states; raises UserError as ``open_video`` does."""
+    container, stream = open_video(path)
+    with container:
+        if stream.duration and stream.time_base:
+            return float(stream.duration * stream.time_base)
+        return float(container.duration or 0) / 1_000_000
+
+
 def scan(path: str | Path) -> Index:
     """Read through a video's packets and return its index.
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import simplejpeg
 
+from spotter.data.fps import parse_fps
 from spotter.data.video.scale import Pictures
-from spotter.data.video.times import Numbers, Times, exact_fps
+from spotter.data.video.times import Numbers, Times
 from spotter.errors import UserError
 
 Box = tuple[slice, slice]  # rows and columns of a picture
@@ -72,4 +73,4 @@ def read_rate(folder: Path) -> Fraction:
     file = folder / "fps.txt"
     if not file.is_file():
         raise UserError(f"{file}: no such file; write the pictures a second into it, such as 25 or 2.0833333")
-    return exact_fps(file.read_text(encoding="utf-8", errors="replace").strip(), str(file))
+    return parse_fps(file.read_text(encoding="utf-8", errors="replace").strip(), str(file))

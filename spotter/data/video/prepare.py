@@ -18,7 +18,7 @@ from PIL import Image
 
 from spotter.data.video.decode import Video
 from spotter.data.video.find import VIDEOS, find_pictures, find_video, official_half
-from spotter.data.video.index import open_video
+from spotter.data.video.index import duration_of, open_video
 from spotter.data.video.jpegs import JpegFolder
 from spotter.data.video.scale import Pictures, Scaler, upright_size
 from spotter.data.video.store import Header, Store, StoreWriter, store_name, writing
@@ -160,7 +160,7 @@ def estimate(jobs: list[Job]) -> Cost:
                 disk += count * len(folder.jpeg(folder.times.count // 3))
             else:
                 sample = sample or _sample(job)
-                length = _duration(job.source)
+                length = duration_of(job.source)
                 count = int(length * job.recipe.fps) + 1
                 seconds += length * sample[0]
                 disk += count * sample[1]
@@ -241,14 +241,6 @@ def _copy(folder: JpegFolder, numbers: Numbers, header: Header, writer: StoreWri
 
 def _size(source: Path) -> int:
     return 0 if source.is_dir() else source.stat().st_size
-
-
-def _duration(path: Path) -> float:
-    container, stream = open_video(path)
-    with container:
-        if stream.duration and stream.time_base:
-            return float(stream.duration * stream.time_base)
-        return float(container.duration or 0) / 1_000_000
 
 
 def _sample(job: Job) -> tuple[float, float]:

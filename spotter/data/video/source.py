@@ -7,19 +7,20 @@ import math
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
+from spotter.data.fps import parse_fps
+from spotter.data.source import ImageSpec, Inputs, InputSpec
 from spotter.data.video.decode import Video, clock
 from spotter.data.video.find import STORE, VIDEOS, expected, find_input, find_video
 from spotter.data.video.jpegs import Box, JpegFolder
 from spotter.data.video.scale import Pictures
 from spotter.data.video.store import Store
-from spotter.data.video.times import Numbers, exact_fps
+from spotter.data.video.times import Numbers
 from spotter.errors import UserError
 from spotter.types import Clip, Half
 
@@ -39,9 +40,6 @@ class VideoSource:
     root : the official tree in which files are looked for, if ``files`` does not say where each half is
     """
 
-    kind = "video"
-    offset = 0.0
-
     def __init__(
         self,
         fps: float | str,
@@ -52,18 +50,23 @@ class VideoSource:
         root: str | Path | None = None,
         files: Mapping[Half, Path] | None = None,
     ) -> None:
-        self._rate = exact_fps(fps, "data.fps")
-        self.fps = float(self._rate)
-        self.size = _pair(size, "data.size")
-        self.crop = None if crop is None else _pair(crop, "data.crop")
-        if self.crop and (self.crop[0] > self.size[0] or self.crop[1] > self.size[1]):
-            raise UserError(f"data.crop: {list(self.crop)} is larger than the picture, data.size={list(self.size)}")
-        self.mean, self.std = _colours(mean, "data.mean"), _colours(std, "data.std")
+        image = ImageSpec.load({"size": size, "crop": crop, "mean": mean, "std": std})
+        self.spec = InputSpec.video(fps, image)
+        self._rate = parse_fps(fps, "data.fps")
+        self.fps, self.offset, self.size, self.crop = self.spec.fps, self.spec.offset, image.size, image.crop
         self.root = None if root is None else str(Path(root).absolute())
         self._folder, self._files = Path(root or "."), files
         self._readers: dict[Half, Video | Store | JpegFolder] = {}
         self._recent: OrderedDict[Half, Video] = OrderedDict()
         self._told = False
+
+    @classmethod
+    def of_spec(
+        cls, spec: InputSpec, root: str | Path | None = None, files: Mapping[Half, Path] | None = None
+    ) -> VideoSource:
+        """Return the source that reads what ``spec`` describes."""
+        image = {} if spec.image is None else spec.image.to_dict()
+        return cls(spec.fps, **image, root=root, files=files)
 
     def missing(self, half: Half) -> list[Path]:
         """Return the file that the half lacks, if it does."""
@@ -78,13 +81,15 @@ class VideoSource:
             return path if path is not None and path.suffix.lower() in VIDEOS else None
         return find_video(self._folder / half.game, half.number, self.size[0])
 
+    def native_fps(self, half: Half) -> float | None:
+        """Return the images per second of the file that the half is read from."""
+        return float(self._reader(half).times.fps)
+
     def length(self, half: Half) -> int:
         """Return the half's number of frames."""
         return self._reader(half).times.frames(self._rate)
 
-    def read(
-        self, halves: Sequence[Half], clips: Sequence[Clip], clip_len: int
-    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def read(self, halves: Sequence[Half], clips: Sequence[Clip], clip_len: int) -> Inputs:
         """Decode clips into one tensor, zero outside the half.
 
         Returns the ``inputs`` and ``phase`` of ``spotter.types.Batch``: ``video`` is (B, T, H, W, 3) uint8 RGB.
@@ -100,21 +105,6 @@ class VideoSource:
             if first < last:
                 self._fill(half, range(begin, end), self._box(clip), out[first:last])
         return {"video": pictures}, {"video": torch.zeros(len(clips))}
-
-    @property
-    def layout(self) -> dict[str, dict[str, Any]]:
-        """Return what a network sizes itself by: rate, height and width of what it is shown."""
-        height, width = self.crop or self.size
-        return {"video": {"fps": self.fps, "height": height, "width": width}}
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """Return what a data config states once."""
-        return {"fps": self.fps, "size": list(self.size), "crop": None if self.crop is None else list(self.crop)}
-
-    def describe(self) -> dict[str, Any]:
-        """Return all that reading the same input elsewhere needs, as plain values."""
-        return {"kind": self.kind, "root": self.root, **self.facts, "mean": list(self.mean), "std": list(self.std)}
 
     def _fill(self, half: Half, frames: range, box: Box, out: Pictures) -> None:
         """Write the pictures of consecutive frames into ``out``, (n, h, w, 3)."""
@@ -198,19 +188,3 @@ def _check_decoded(video: Video, numbers: Numbers, shown: Numbers) -> None:
         begin, end = clock(seconds(int(numbers[0]))), clock(seconds(int(numbers[-1])))
         raise UserError(f"{video.path}: nothing from {begin} to {end} can be decoded; fetch the file again, "
                         "or let `spotter prepare video` fill the gap")  # fmt: skip
-
-
-def _pair(value: Sequence[int], key: str) -> tuple[int, int]:
-    """Return a height and a width."""
-    listed = isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 2
-    if not listed or not all(type(each) is int and each > 0 for each in value):
-        raise UserError(f"{key}: expected [height,width] in pixels, found {value!r}")
-    return value[0], value[1]
-
-
-def _colours(value: Sequence[float], key: str) -> tuple[float, float, float]:
-    """Return a number for each of red, green and blue."""
-    listed = isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 3
-    if not listed or not all(isinstance(each, int | float) for each in value):
-        raise UserError(f"{key}: expected three numbers, for red, green and blue, found {value!r}")
-    return float(value[0]), float(value[1]), float(value[2])

@@ -21,9 +21,10 @@ from typing import Any, BinaryIO
 import numpy as np
 import orjson
 
+from spotter.data.fps import parse_fps
 from spotter.data.video.jpegs import WHOLE, Box, Unpacker
 from spotter.data.video.scale import Pictures
-from spotter.data.video.times import Numbers, Times, exact_fps
+from spotter.data.video.times import Numbers, Times
 from spotter.errors import UserError
 
 MAGIC, VERSION = b"spotter\x01", 1
@@ -109,7 +110,7 @@ class Store:
                 self.header, self._table, self._bytes = _read_header(self.path, file)
         except FileNotFoundError as error:
             raise UserError(f"{path}: no such store; {REMEDY}") from error
-        self.times = Times.regular(self.header.count, exact_fps(self.header.fps, str(path)))
+        self.times = Times.regular(self.header.count, parse_fps(self.header.fps, str(path)))
         self.height, self.width = self.header.height, self.header.width
 
     def read(self, numbers: Numbers, out: Pictures, box: Box = WHOLE) -> None:

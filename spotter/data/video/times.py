@@ -9,24 +9,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from spotter.errors import UserError
-
 Numbers = NDArray[np.int64]
-
-
-def exact_fps(value: float | str | Fraction, key: str = "fps") -> Fraction:
-    """Return frames per second as the fraction that is meant: 2.083333 is 25/12, 29.97003 is 30000/1001.
-
-    Raises UserError naming ``key`` for anything but a positive number or a fraction.
-    """
-    try:
-        fps = Fraction(value)
-    except (TypeError, ValueError, OverflowError, ZeroDivisionError):
-        fps = Fraction(0)
-    if fps <= 0 or isinstance(value, bool):
-        raise UserError(f"{key}: expected a positive number or a fraction such as 25/12, found {value!r}")
-    simple = fps.limit_denominator(1001)
-    return simple if abs(simple - fps) < fps / 1_000_000 else fps.limit_denominator(1_000_000)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
