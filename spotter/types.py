@@ -49,6 +49,15 @@ class Spots:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class HalfRecord:
+    """Hold what is known of a half: its length in frames, and its spots, or None without labels."""
+
+    half: Half
+    frames: int
+    spots: Spots | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class HalfPredictions:
     """Hold the predicted spots of one half as columns; in the metric the last of equal (class, frame) counts.
 

@@ -18,14 +18,14 @@ from omegaconf import DictConfig, OmegaConf
 
 from spotter.cli.scripts import register_resolvers
 from spotter.data.clips import EvaluationBatches
-from spotter.data.datasets import ClipDataset, HalfRecord
+from spotter.data.datasets import ClipDataset
 from spotter.errors import UserError
 from spotter.inference.stitch import clip_weights
 from spotter.settings import Postprocess
 from spotter.tasks import Task
 from spotter.training.run import build_data, build_module
 from spotter.training.trainer import build_trainer, plain
-from spotter.types import Half, Spots
+from spotter.types import Half, HalfRecord, Spots
 from tests.conftest import PROJECT
 
 CONF = PROJECT / "conf"

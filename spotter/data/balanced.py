@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from spotter.data.datasets import HalfRecord
 from spotter.errors import UserError
-from spotter.types import Clip
+from spotter.types import Clip, HalfRecord
 
 
 class BalancedClips:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -13,16 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from spotter.data.source import Source
-from spotter.types import Arrays, Batch, Clip, Half, Spots
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class HalfRecord:
-    """Hold what is known of a half: its length in frames, and its spots, or None without labels."""
-
-    half: Half
-    frames: int
-    spots: Spots | None
+from spotter.types import Arrays, Batch, Clip, HalfRecord, Spots
 
 
 class Targets(Protocol):

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from spotter.data.datasets import HalfRecord
 from spotter.data.source import Source
 from spotter.errors import UserError
 from spotter.io.soccernet import read_labels
 from spotter.tasks import Task
-from spotter.types import Half, Spots
+from spotter.types import Half, HalfRecord, Spots
 
 log = logging.getLogger(__name__)
 

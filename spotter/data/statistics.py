@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from spotter.data.datasets import HalfRecord
 from spotter.tasks import Task
+from spotter.types import HalfRecord
 
 
 def census(records: Mapping[str, Sequence[HalfRecord]], task: Task, fps: float) -> dict[str, Any]:

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spotter.data.datasets import HalfRecord
 from spotter.inference.stitch import Stitcher
 from spotter.io.scores import Scores
-from spotter.types import Clip
+from spotter.types import Clip, HalfRecord
 
 Piece = tuple[int, NDArray[np.float32], NDArray[np.float32] | None]  # first anchor, logits, displacement
 Gather = Callable[[Any], list[Any]]

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 from spotter.data.balanced import BalancedClips
 from spotter.data.clips import EvaluationBatches, TrainingBatches, batches, cover
-from spotter.data.datasets import ClipDataset, HalfRecord, Targets
+from spotter.data.datasets import ClipDataset, Targets
 from spotter.data.games import find_halves, trainable
 from spotter.data.source import Source
 from spotter.data.splits import hold_out, load_splits
@@ -25,7 +25,7 @@ from spotter.errors import UserError
 from spotter.settings import ClipConfig
 from spotter.tasks import Task
 from spotter.training.callbacks.progress import show
-from spotter.types import Batch, Clip, Half
+from spotter.types import Batch, Clip, Half, HalfRecord
 
 log = logging.getLogger(__name__)
 SIMULATORS = {"features": "spotter.simulation.features.simulate", "video": "spotter.simulation.video.simulate_video"}

@@ -12,9 +12,8 @@ import torch
 from hydra import compose, initialize_config_dir
 
 from spotter.cli.scripts import register_resolvers
-from spotter.data.datasets import HalfRecord
 from spotter.training.run import build_data, build_module
-from spotter.types import Half, Spots
+from spotter.types import Half, HalfRecord, Spots
 
 MB = 1024.0  # /proc counts in kB
 STEPS = 12

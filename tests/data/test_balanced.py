@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 
 from spotter.data.balanced import BalancedClips
 from spotter.data.clips import TrainingBatches
-from spotter.data.datasets import HalfRecord
 from spotter.errors import UserError
-from spotter.types import Half, Spots
+from spotter.types import Half, HalfRecord, Spots
 
 
 def record(frames: int, spots: list[tuple[int, float]], number: int = 1) -> HalfRecord:

@@ -10,10 +10,10 @@ import torch
 from torch.utils.data import DataLoader
 
 from spotter.data.clips import EvaluationBatches
-from spotter.data.datasets import ClipDataset, HalfRecord
+from spotter.data.datasets import ClipDataset
 from spotter.data.games import find_halves
 from spotter.models.blocks.targets import DenseTargets
-from spotter.types import Clip, batch_size
+from spotter.types import Clip, HalfRecord, batch_size
 from tests.helpers.trees import TASK, source_of, write_game
 
 TARGETS = DenseTargets(1.0, 3.0)

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from spotter.data.datasets import HalfRecord
 from spotter.data.games import find_halves, trainable
 from spotter.errors import UserError
-from spotter.types import Half
+from spotter.types import Half, HalfRecord
 from tests.helpers.trees import TASK, source_of, write_game
 
 

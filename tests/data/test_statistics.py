@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from spotter.data.datasets import HalfRecord
 from spotter.data.games import find_halves
 from spotter.data.statistics import census, census_table, class_counts
-from spotter.types import Half
+from spotter.types import Half, HalfRecord
 from tests.helpers.trees import TASK, source_of, write_game
 
 

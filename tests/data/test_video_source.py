@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
-from spotter.data.datasets import ClipDataset, HalfRecord
+from spotter.data.datasets import ClipDataset
 from spotter.data.source import InputSpec
 from spotter.data.video.decode import Video
 from spotter.data.video.find import find_input, find_videos
@@ -23,7 +23,7 @@ from spotter.data.video.prepare import Job, Recipe, make
 from spotter.data.video.source import OPEN, VideoSource
 from spotter.data.video.store import Store
 from spotter.errors import UserError
-from spotter.types import Clip, Half
+from spotter.types import Clip, Half, HalfRecord
 from tests.data.test_video_store import write_folder
 from tests.helpers.videos import damage, numbers_of, write_video
 

@@ -9,11 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spotter.data.clips import batches, cover
-from spotter.data.datasets import HalfRecord
 from spotter.inference.collect import HalfCollector
 from spotter.inference.stitch import Stitcher, triangle
 from spotter.io.scores import Scores
-from spotter.types import Clip, Half
+from spotter.types import Clip, Half, HalfRecord
 
 CLIP, CLASSES = 4, 2
 

@@ -14,7 +14,6 @@ import torch.distributed as dist
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spotter.data.datasets import HalfRecord
 from spotter.data.source import Excerpt
 from spotter.evaluation.average_map import average_map
 from spotter.evaluation.metrics import flatten
@@ -24,7 +23,7 @@ from spotter.inference.stitch import clip_weights
 from spotter.io.scores import Header, Scores, forget_scores, save_header, save_scores
 from spotter.training.datamodule import SpottingDataModule
 from spotter.training.module import SpottingModule, Step
-from spotter.types import Batch, Half, HalfPredictions
+from spotter.types import Batch, Half, HalfPredictions, HalfRecord
 
 log = logging.getLogger(__name__)
 

@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 import wandb
 
-from spotter.data.datasets import HalfRecord
 from spotter.evaluation.average_map import SECONDS, TOLERANCES, VIEWS, average_precision, precision_recall
 from spotter.evaluation.events import ALL, Pool
 from spotter.evaluation.metrics import place
 from spotter.tasks import Task
 from spotter.training.loggers.timeline import draw_timeline
-from spotter.types import Half, HalfPredictions
+from spotter.types import Half, HalfPredictions, HalfRecord
 
 LONGEST = 5  # seconds; precision and recall are shown at the monitor's longest tolerance up to this one
 
