@@ -20,7 +20,7 @@ HALF_SECONDS = 7200  # the metric's length of a half; whatever comes later falls
 
 
 class Half(NamedTuple):
-    """Name one video of a game: ``league/season/match`` and the half's number (1 or 2)."""
+    """Name one video of a game: ``league/season/match`` and the half's number, from 1 up."""
 
     game: str
     number: int
@@ -73,10 +73,13 @@ class HalfPredictions:
     def __len__(self) -> int:
         return len(self.label)
 
+    def take(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> HalfPredictions:
+        """Return some rows, by a mask or by index."""
+        return HalfPredictions(self.label[rows], self.time[rows], self.confidence[rows])
+
     def between(self, start: float, end: float) -> HalfPredictions:
         """Return what lies within two moments, in seconds."""
-        inside = (self.time >= start) & (self.time <= end)
-        return HalfPredictions(self.label[inside], self.time[inside], self.confidence[inside])
+        return self.take((self.time >= start) & (self.time <= end))
 
     @classmethod
     def empty(cls) -> HalfPredictions:

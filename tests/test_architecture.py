@@ -21,11 +21,12 @@ BELOW = {
     "io": set(),
     "data": {"io"},
     "models": {"io", "data"},
-    "evaluation": {"io"},
-    "inference": {"io", "data", "models", "evaluation"},
+    "predictions": {"io"},
+    "evaluation": {"io", "predictions"},
+    "inference": {"io", "predictions", "data", "models", "evaluation"},
     "simulation": {"io", "data", "inference", "evaluation"},
-    "training": {"io", "data", "models", "inference", "evaluation", "simulation"},
-    "cli": {"io", "data", "models", "inference", "evaluation", "simulation", "training"},
+    "training": {"io", "predictions", "data", "models", "inference", "evaluation", "simulation"},
+    "cli": {"io", "predictions", "data", "models", "inference", "evaluation", "simulation", "training"},
     "__main__": {"cli"},
 }
 TORCH = {"data", "models", "training"}  # rooms that may import it anywhere
@@ -81,7 +82,14 @@ def test_scoring_and_suppression_start_without_torch() -> None:
     rooms = {"io", "evaluation"}
     light = [name_of(path) for path in MODULES if room_of(name_of(path)) in rooms and name_of(path) not in TORCH_FILES]
     light += ["spotter.inference.decode", "spotter.inference.fuse", "spotter.inference.tune", "spotter.inference.runs"]
-    light += ["spotter.cli", "spotter.cli.evaluate", "spotter.cli.report", "spotter.cli.tune", "spotter.cli.fuse"]
+    light += [
+        "spotter.predictions",
+        "spotter.cli",
+        "spotter.cli.evaluate",
+        "spotter.cli.report",
+        "spotter.cli.tune",
+        "spotter.cli.fuse",
+    ]
     code = "\n".join(
         [
             "import importlib, sys",

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spotter.errors import UserError
-from spotter.tasks import MONITORS, Task
+from spotter.tasks import MONITORS, Task, monitor_name
 
 CONTENT: dict[str, Any] = {
     "name": "hockey",
@@ -59,6 +59,7 @@ def test_a_users_task_is_one_yaml(tmp_path: Path) -> None:
     assert task == Task.load(file) == Task.load(CONTENT)
     assert (task.classes, task.fps, task.halves) == (("Goal", "Face-off"), 5, (1, 2))
     assert Task.load({**CONTENT, "halves": [1]}).halves == (1,)
+    assert Task.load({**CONTENT, "halves": [3, 1, 2]}).halves == (1, 2, 3), "ice hockey has three"
 
 
 @pytest.mark.parametrize(
@@ -73,11 +74,12 @@ def test_a_users_task_is_one_yaml(tmp_path: Path) -> None:
         ({"fps": 0}, "fps"),
         ({"fps": 2.5}, "fps"),
         ({"fps": True}, "fps"),
-        ({"monitor": "tight"}, "tight_map, "),
+        ({"monitor": "tightest"}, "tight_map, "),
         ({"halves": []}, "halves"),
         ({"halves": 2}, "halves"),
         ({"halves": [1, 1]}, "halves"),
-        ({"halves": [1, 2, 3]}, "halves"),
+        ({"halves": [0, 1]}, "halves"),
+        ({"halves": ["1"]}, "halves"),
         ({"window": 20}, "unknown key 'window'"),
     ],
 )
@@ -113,3 +115,32 @@ def test_a_file_that_holds_no_task_is_named(tmp_path: Path, content: bytes) -> N
     file.write_bytes(content)
     with pytest.raises(UserError, match=r"task\.yaml: "):
         Task.load(file)
+
+
+@pytest.mark.parametrize("key", ["label", "event"])
+def test_an_entry_becomes_a_class_and_back(key: str) -> None:
+    task = Task.load({**CONTENT, "class_key": key})
+    assert task.entry_of(1) == {key: "Face-off"}
+    assert [task.class_of(task.entry_of(index)) for index in range(2)] == [0, 1]
+    assert task.class_of({key: "Tea", "position": 1}) is None
+    assert task.class_name({key: "Tea"}) == "Tea"
+    assert Task.load(task.to_dict()) == task
+
+
+@pytest.mark.parametrize(("entry", "problem"), [({}, "lacks 'label'"), ({"label": ["Goal"]}, "not text")])
+def test_an_entry_without_a_class_is_named(entry: dict[str, Any], problem: str) -> None:
+    with pytest.raises(UserError, match=problem):
+        Task.load(CONTENT).class_of(entry)
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [("tight", "tight_map"), ("loose", "loose_map"), ("at_1", "map_at_1"), ("val/at_5", "val/map_at_5")]
+    + [(name, name) for name in MONITORS],
+)
+def test_a_score_may_be_typed_short(typed: str, shown: str) -> None:
+    assert monitor_name(typed) == shown
+
+
+def test_a_task_shows_one_spelling_of_its_score() -> None:
+    assert Task.load({**CONTENT, "monitor": "at_1"}).monitor == "map_at_1"

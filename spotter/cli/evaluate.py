@@ -17,12 +17,13 @@ from typing import Any
 
 import orjson
 
-from spotter.data.splits import SPLITS, load_splits
 from spotter.errors import UserError
 from spotter.evaluation.average_map import average_map
 from spotter.evaluation.bootstrap import RESAMPLES, compare
 from spotter.io.files import atomic_write
-from spotter.io.soccernet import find_games, postprocess_of, read_labels, read_predictions
+from spotter.io.formats import format_of
+from spotter.io.predictions import postprocess_of, read_predictions
+from spotter.io.splits import SPLITS, load_splits
 from spotter.tasks import Task
 
 
@@ -52,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Read, score, write the JSON if asked for, and show the tables."""
     task = Task.load(arguments.task)
     games = _games(arguments.labels, arguments.split, task)
-    labels = read_labels(arguments.labels, games, task)
+    labels = format_of(task).read(arguments.labels, games, task)
     forms: dict[str, dict[str, Any]] = {}
     predictions = {root: read_predictions(root, games, task) for root in arguments.predictions}
     for root, rows in predictions.items():
@@ -69,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _games(labels: str, split: str | None, task: Task) -> list[str]:
     if split is None:
-        games = find_games(labels, task.label_file)
+        games = format_of(task).games(labels, task)
         if not games:
             raise UserError(f"{labels}: holds no {task.label_file}: give the labels of task {task.name}, or --task")
         return games

@@ -30,13 +30,13 @@ from rich.console import Console
 from rich.progress import Progress
 
 from spotter.cli.fuse_ensemble import Ensemble, brief, summarise, table
-from spotter.data.splits import SPLITS
 from spotter.errors import UsageError, UserError
 from spotter.evaluation.metrics import monitored
 from spotter.inference.fuse import SHARES, Weights, search
 from spotter.inference.runs import check_alike, find_scores, load_run, valid_beside
+from spotter.io.formats import format_of
 from spotter.io.scores import load_header
-from spotter.io.soccernet import find_games, read_labels
+from spotter.io.splits import SPLITS
 from spotter.settings import Postprocess
 
 LEARN, VALID = "learn", "valid"
@@ -177,10 +177,10 @@ def _read(folders: Sequence[Path], runs: int, root: str | None, progress: Progre
     task, games = read[0].header.task, dict.fromkeys(half.game for half in read[0].halves)
     if labelled and read[0].header.split != VALID:
         raise UserError(f"{read[0].folder}: of split {read[0].header.split}; weights are learned on valid alone")
-    if root and not labelled and games.keys().isdisjoint(find_games(root, task.label_file)):
+    if root and not labelled and games.keys().isdisjoint(format_of(task).games(root, task)):
         log.warning("%s: holds no labels of these games, which are not scored", root)
         root = None
-    return Ensemble(read[:runs], alone, read_labels(root, games, task) if root else None)
+    return Ensemble(read[:runs], alone, format_of(task).read(root, games, task) if root else None)
 
 
 def _learn(valid: Ensemble, postprocess: Postprocess, progress: Progress) -> Weights:

@@ -25,11 +25,11 @@ from rich.filesize import decimal
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from spotter.data.fps import parse_fps
-from spotter.data.splits import load_splits
 from spotter.data.video.parallel import Result, make_all
 from spotter.data.video.prepare import QUALITY, Job, Recipe, estimate, game_folders, plan
 from spotter.errors import UsageError
 from spotter.io.files import atomic_write
+from spotter.io.splits import load_splits
 from spotter.tasks import Task
 
 log = logging.getLogger(__name__)

@@ -16,13 +16,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
-from spotter.data.splits import SPLITS, load_splits
 from spotter.errors import UsageError, UserError
 from spotter.evaluation.report import video_link, write_report
 from spotter.evaluation.report.analysis import analyse
 from spotter.evaluation.report.plots import write_plots
-from spotter.io.predictions import PREDICTION_ZIP
-from spotter.io.soccernet import PREDICTION_FILE, find_games, postprocess_of, read_labels, read_predictions
+from spotter.io.formats import format_of
+from spotter.io.predictions import PREDICTION_FILE, PREDICTION_ZIP, find_predictions, postprocess_of, read_predictions
+from spotter.io.splits import SPLITS, load_splits
 from spotter.tasks import Task
 from spotter.types import Half
 
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     task, root = Task.load(arguments.task), Path(arguments.predictions)
     games = _games(arguments, task)
     predictions = read_predictions(root, games, task)
-    labels = read_labels(arguments.labels, games, task) if arguments.labels else None
+    labels = format_of(task).read(arguments.labels, games, task) if arguments.labels else None
     filled = [half for half, rows in predictions.items() if len(rows) or (labels and len(labels[half]))]
     filled = filled or list(predictions)
     form = {"postprocess": postprocess_of(root)}
@@ -98,7 +98,7 @@ def find_videos(root: str, halves: Iterable[Half], report: Path) -> dict[Half, l
 
 def _games(arguments: argparse.Namespace, task: Task) -> list[str]:
     if arguments.split is None:
-        games = find_games(arguments.predictions, PREDICTION_FILE)
+        games = find_predictions(arguments.predictions)
         if not games:
             raise UserError(f"{arguments.predictions}: holds no {PREDICTION_FILE}: give what predict.py wrote")
         return games

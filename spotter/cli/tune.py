@@ -24,12 +24,12 @@ from rich.table import Column, Table
 
 from spotter.errors import UsageError
 from spotter.evaluation.average_map import average_map
-from spotter.evaluation.metrics import monitored, place
+from spotter.evaluation.metrics import monitored, parse_monitor
 from spotter.inference.decode import displace
 from spotter.inference.tune import Trial, Tuner, best
 from spotter.io.files import atomic_write
+from spotter.io.formats import format_of
 from spotter.io.scores import Header, load_header, load_scores
-from spotter.io.soccernet import read_labels
 from spotter.settings import Postprocess
 from spotter.tasks import Task
 
@@ -71,7 +71,7 @@ def _tuner(folder: Path, root: str, header: Header, progress: Progress) -> Tuner
         grids[half] = displace(scores)
         progress.advance(bar)
     progress.update(bar, total=len(grids))
-    labels = read_labels(root, dict.fromkeys(half.game for half in grids), header.task)
+    labels = format_of(header.task).read(root, dict.fromkeys(half.game for half in grids), header.task)
     return Tuner(grids, header.task.fps, lambda predictions: average_map(labels, predictions, header.task))
 
 
@@ -80,7 +80,7 @@ def _value(monitor: str) -> Callable[[Trial], float]:
 
 
 def _class_values(task: Task) -> Callable[[Trial], list[float]]:
-    tolerance, view = place(task.monitor)
+    tolerance, view = parse_monitor(task.monitor)
     return lambda trial: [trial.form[tolerance][f"per_class{view}"][name] or 0.0 for name in task.classes]
 
 

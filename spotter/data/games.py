@@ -10,7 +10,7 @@ import numpy as np
 
 from spotter.data.source import Source
 from spotter.errors import UserError
-from spotter.io.soccernet import read_labels
+from spotter.io.formats import format_of
 from spotter.tasks import Task
 from spotter.types import Half, HalfRecord, Spots
 
@@ -39,9 +39,10 @@ def find_halves(
         raise UserError(f"data.root: no folder {str(root)!r}; give the official tree <root>/<league>/<season>/<game>/")
     if not games:
         raise UserError(f"split {split} lists no game; give data.splits.{split}=FILE_OR_LIST")
-    labelled = [game for game in games if (Path(root) / game / task.label_file).is_file()]
+    missing = format_of(task).missing(root, games, task)
+    labelled = [game for game in games if game not in missing]
     unlabelled_split = labels == "optional" and not labelled
-    lacking = [] if unlabelled_split else [Path(root) / g / task.label_file for g in games if g not in set(labelled)]
+    lacking = [] if unlabelled_split else [missing[game] for game in games if game in missing]
     candidates = [Half(game, n) for game in (games if unlabelled_split else labelled) for n in task.halves]
     gaps = {half: source.missing(half) for half in candidates}
     absent = lacking + [path for paths in gaps.values() for path in paths]
@@ -50,7 +51,7 @@ def find_halves(
     halves = [half for half in candidates if not gaps[half]]
     if not halves:
         raise UserError(f"{root}: nothing of split {split} is there; expected for example {absent[0]}")
-    spots = {} if unlabelled_split else read_labels(root, list(dict.fromkeys(h.game for h in halves)), task)
+    spots = {} if unlabelled_split else format_of(task).read(root, list(dict.fromkeys(h.game for h in halves)), task)
     return [HalfRecord(half, source.length(half), None if unlabelled_split else spots[half]) for half in halves]
 
 

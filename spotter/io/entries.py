@@ -1,4 +1,4 @@
-"""Find the JSON files of games in a folder or a zip, and take columns from their entries."""
+"""Find the JSON files of games in a folder, a zip or as a single file, and take columns from their entries."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import compress
@@ -18,6 +19,7 @@ import orjson
 from numpy.typing import NDArray
 
 from spotter.errors import UserError
+from spotter.tasks import Task
 
 Mask = NDArray[np.bool_]
 _MALFORMED = (KeyError, IndexError, TypeError, ValueError, OverflowError)
@@ -45,7 +47,20 @@ class Entries:
             return _numbers(rows, field, convert)
         except _MALFORMED as error:
             number, problem = self._first_fault(field, meant, convert, among)
-            raise UserError(f"{self.where}: entry {number} {problem}: mend the file or write it anew") from error
+            raise UserError(f"{self.where}: entry {number} {problem}: correct the file or write it again") from error
+
+    def classes(self, task: Task, unknown: Counter[str]) -> NDArray[np.int64]:
+        """Return each entry's class, (N,), -1 where the task has none; count the names of those in ``unknown``.
+
+        Raises UserError naming the first entry that names no class.
+        """
+        try:
+            found = np.fromiter(map(task.class_of, self.rows), np.float64, len(self.rows))  # None becomes NaN
+        except UserError as error:
+            number = next(i for i, row in enumerate(self.rows, start=1) if _names_no_class(row, task))
+            raise UserError(f"{self.where}: entry {number} {error}: correct the file or write it again") from error
+        unknown.update(task.class_name(self.rows[row]) for row in np.flatnonzero(np.isnan(found)))
+        return np.nan_to_num(found, nan=-1).astype(np.int64)
 
     def _first_fault(
         self, field: str, meant: str, convert: Callable[[Any], float | None] | None, among: Mask | None
@@ -65,8 +80,15 @@ class Entries:
 
 
 def find_games(root: str | Path, file_name: str) -> list[str]:
-    """Return the sorted games of a folder or zip: every directory, at any depth, that holds ``file_name``."""
+    """Return the sorted games of a folder or zip: every directory, at any depth, that holds ``file_name``.
+
+    A single JSON file holds one game, named by its ``UrlLocal`` or else by its folder.
+    """
     root = _checked(root)
+    if root.suffix == ".json":
+        document = _document(root.read_bytes(), str(root))
+        name = str(document.get("UrlLocal") or "").strip("/") if isinstance(document, dict) else ""
+        return [name or root.absolute().parent.name]
     if root.is_dir():
         return sorted(folder.relative_to(root).as_posix() for folder, names in _walk(root) if file_name in names)
     with zipfile.ZipFile(root) as archive:
@@ -77,11 +99,14 @@ def find_games(root: str | Path, file_name: str) -> list[str]:
 def read_entries(
     root: str | Path, games: Iterable[str], file_name: str, key: str, remedy: str
 ) -> Iterator[tuple[str, Entries]]:
-    """Yield each game with the entries that its file lists under ``key``.
+    """Yield each game with the entries that its file lists under ``key``; a single file is that of the one game.
 
     Raises UserError for a file that is missing, with the ``remedy``, or that is not such JSON.
     """
     root = _checked(root)
+    if root.suffix == ".json":
+        yield from _only_game(root, list(games), key)
+        return
     archive = None if root.is_dir() else zipfile.ZipFile(root)
     try:
         for game in games:
@@ -91,7 +116,7 @@ def read_entries(
             except (KeyError, FileNotFoundError, NotADirectoryError) as error:
                 raise UserError(f"{root}: no {member}: {_moved(root, member) or remedy}") from error
             except _BAD_ZIP as error:
-                raise UserError(f"{root}: cannot read {member} ({error}): make the zip anew") from error
+                raise UserError(f"{root}: cannot read {member} ({error}): make the zip again") from error
             where = f"{root}/{member}"
             yield game, Entries(where, _parse(content, where, key))
     finally:
@@ -104,24 +129,44 @@ def _numbers(rows: list[Any], field: str, convert: Callable[[Any], float | None]
     return np.fromiter(values if convert is None else map(convert, values), np.float64, len(rows))
 
 
-def _parse(content: bytes, where: str, key: str) -> list[Any]:
+def _only_game(path: Path, games: list[str], key: str) -> Iterator[tuple[str, Entries]]:
+    if len(games) != 1:
+        raise UserError(f"{path}: a single file holds one game, not {len(games)}: give a folder or a zip of all games")
+    yield games[0], Entries(str(path), _parse(path.read_bytes(), str(path), key))
+
+
+def _names_no_class(row: Any, task: Task) -> bool:
     try:
-        document = orjson.loads(content)
-    except orjson.JSONDecodeError:
-        try:
-            document = json.loads(content)  # takes bare NaN and Infinity, as the official code does
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"{where}: not JSON ({error}): mend the file or write it anew") from error
+        task.class_of(row)
+    except UserError:
+        return True
+    return False
+
+
+def _parse(content: bytes, where: str, key: str) -> list[Any]:
+    document = _document(content, where)
     if not isinstance(document, dict) or not isinstance(document.get(key), list):
         raise UserError(f"{where}: expected an object with a list {key!r}: is it the right file?")
     return document[key]
+
+
+def _document(content: bytes, where: str) -> Any:
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        try:
+            return json.loads(content)  # takes bare NaN and Infinity, as the official code does
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"{where}: not JSON ({error}): correct the file or write it again") from error
 
 
 def _checked(root: str | Path) -> Path:
     root = Path(root)
     if not root.exists():
         raise UserError(f"{root}: no such folder or zip")
-    if not root.is_dir() and not zipfile.is_zipfile(root):
+    if root.is_dir() or root.suffix == ".json":
+        return root
+    if not zipfile.is_zipfile(root):
         raise UserError(f"{root}: neither a folder nor a zip: give the root of the games' folders, or a zip of it")
     return root
 

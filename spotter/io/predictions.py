@@ -1,10 +1,11 @@
-"""Write predictions as the official JSON files and as one zip for the challenge server."""
+"""Prediction files: the official JSON of each game, one zip for the challenge server, and what they score."""
 
 from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,43 @@ from typing import Any
 import numpy as np
 import orjson
 
+from spotter.io.entries import find_games, read_entries
 from spotter.io.files import atomic_write
-from spotter.io.soccernet import PREDICTION_FILE
+from spotter.io.soccernet import MILLISECONDS, game_time, halves_of, warn_of_unknown
 from spotter.tasks import Task
 from spotter.types import Half, HalfPredictions, quantise
 
 METRICS = "metrics.json"
+PREDICTION_FILE = "results_spotting.json"
 PREDICTION_ZIP = "results_spotting.zip"
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can hold: equal predictions give equal bytes
+
+
+def find_predictions(root: str | Path) -> list[str]:
+    """Return the sorted games that have predictions in a folder, a zip or a single file."""
+    return find_games(root, PREDICTION_FILE)
+
+
+def read_predictions(root: str | Path, games: Iterable[str], task: Task) -> dict[Half, HalfPredictions]:
+    """Return the predictions of the halves of each game, in file order; a half may be empty.
+
+    A confidence of null becomes NaN. Labels outside the task are skipped with one counted warning. Raises UserError
+    for a missing or malformed file.
+    """
+    halves, unknown, numbers = {}, Counter[str](), halves_of(task)
+    remedy = f"predict this game, or choose other games; an empty list in its {PREDICTION_FILE} means no predictions"
+    for game, entries in read_entries(root, games, PREDICTION_FILE, "predictions", remedy):
+        time = entries.column("position", MILLISECONDS, int) / 1000
+        number = entries.column("half", "a half's number", int)
+        label = entries.classes(task, unknown)
+        counted = (label >= 0) & np.isin(number, numbers)
+        confidence = np.full(len(label), np.nan)
+        confidence[counted] = entries.column("confidence", "a number", among=counted)
+        for half in numbers:
+            kept = counted & (number == half)
+            halves[Half(game, half)] = HalfPredictions(label[kept], time[kept], confidence[kept])
+    warn_of_unknown(unknown, f"{root}: predictions", task)
+    return halves
 
 
 def write_scored(
@@ -47,13 +77,18 @@ def write_predictions(out: str | Path, predictions: Mapping[Half, HalfPrediction
     _forget_others(Path(out), {half.game for half in predictions})
     with zipfile.ZipFile(archive, "w") as packed:
         for game, halves in groupby(sorted(predictions), key=lambda half: half.game):
-            entries = [entry for half in halves for entry in _entries(half, predictions[half], task)]
-            content = orjson.dumps({"UrlLocal": game, "predictions": entries}, option=orjson.OPT_INDENT_2)
+            content = game_json(game, {half: predictions[half] for half in halves}, task)
             atomic_write(Path(out, game, PREDICTION_FILE), content)
             member = zipfile.ZipInfo(f"{game}/{PREDICTION_FILE}", EPOCH)
             member.external_attr = 0o644 << 16  # else the file comes out unreadable
             packed.writestr(member, content, zipfile.ZIP_DEFLATED)
     atomic_write(Path(out, PREDICTION_ZIP), archive.getvalue())
+
+
+def game_json(game: str, halves: Mapping[Half, HalfPredictions], task: Task) -> bytes:
+    """Return the official JSON of one game."""
+    entries = [entry for half in sorted(halves) for entry in _entries(half, halves[half], task)]
+    return orjson.dumps({"UrlLocal": game, "predictions": entries}, option=orjson.OPT_INDENT_2)
 
 
 def _forget_others(out: Path, games: set[str]) -> None:
@@ -74,11 +109,22 @@ def _entries(half: Half, predictions: HalfPredictions, task: Task) -> list[dict[
     columns = (predictions.label[order].tolist(), milliseconds, predictions.confidence[order].tolist())
     return [
         {
-            "gameTime": f"{half.number} - {max(position, 0) // 60000:02d}:{max(position, 0) // 1000 % 60:02d}",
-            "label": task.classes[label],
+            "gameTime": game_time(half.number, position),
+            **task.entry_of(label),
             "position": str(position),
             "half": str(half.number),
             "confidence": repr(confidence),
         }
         for label, position, confidence in zip(*columns, strict=True)
     ]
+
+
+def postprocess_of(root: str | Path) -> dict[str, Any]:
+    """Return how predictions were suppressed, where a ``metrics.json`` that belongs to them says so."""
+    folder = Path(root).parent if Path(root).suffix == ".zip" else Path(root)
+    try:
+        metrics = orjson.loads((folder / "metrics.json").read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        return {}
+    found = metrics.get("postprocess") if isinstance(metrics, dict) else None
+    return found if isinstance(found, dict) else {}

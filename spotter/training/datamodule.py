@@ -19,9 +19,9 @@ from spotter.data.clips import EvaluationBatches, TrainingBatches, batches, cove
 from spotter.data.datasets import ClipDataset, Targets
 from spotter.data.games import find_halves, trainable
 from spotter.data.source import Source
-from spotter.data.splits import hold_out, load_splits
 from spotter.data.statistics import census, census_table, class_counts
 from spotter.errors import UserError
+from spotter.io.splits import hold_out, load_splits
 from spotter.settings import ClipConfig
 from spotter.tasks import Task
 from spotter.training.callbacks.progress import show

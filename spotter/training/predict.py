@@ -14,11 +14,11 @@ from omegaconf import DictConfig
 
 from spotter.data.registry import open_files, open_source
 from spotter.data.source import Excerpt, InputSpec, Source
-from spotter.data.splits import check_split
 from spotter.errors import UsageError
 from spotter.evaluation.table import form_table, spots_table
 from spotter.io.checkpoints import open_checkpoint
 from spotter.io.predictions import write_scored
+from spotter.io.splits import check_split
 from spotter.models.e2e_spot.fold import folded
 from spotter.settings import Postprocess
 from spotter.training.callbacks.average_map import AverageMap

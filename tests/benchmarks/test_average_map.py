@@ -20,8 +20,9 @@ from SoccerNet.Evaluation import ActionSpotting
 
 from spotter.evaluation.average_map import average_map
 from spotter.evaluation.bootstrap import compare
-from spotter.io.predictions import write_predictions
-from spotter.io.soccernet import PREDICTION_FILE, find_games, read_labels, read_predictions
+from spotter.io.entries import find_games
+from spotter.io.predictions import PREDICTION_FILE, read_predictions, write_predictions
+from spotter.io.soccernet import SoccerNet
 from spotter.tasks import Task
 from spotter.types import Half, HalfPredictions
 
@@ -86,7 +87,7 @@ def test_loaded_arrays(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     games = find_games(season[0], TASK.label_file)
-    labels, predictions = read_labels(season[0], games, TASK), read_predictions(season[1], games, TASK)
+    labels, predictions = SoccerNet().read(season[0], games, TASK), read_predictions(season[1], games, TASK)
     ours: list[float] = []
     benchmark.pedantic(
         lambda: ours.append(_cpu(lambda: average_map(labels, predictions, TASK))), rounds=15, warmup_rounds=1
@@ -111,7 +112,7 @@ def test_loaded_arrays(
 def test_comparison(benchmark: BenchmarkFixture, season: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
     """Two predictions side by side, 1000 resamples of the season, 17 classes, 16 tolerances: CPU seconds."""
     games = find_games(season[0], TASK.label_file)
-    labels, predictions = read_labels(season[0], games, TASK), read_predictions(season[1], games, TASK)
+    labels, predictions = SoccerNet().read(season[0], games, TASK), read_predictions(season[1], games, TASK)
     later = {half: HalfPredictions(p.label, p.time + 0.2, p.confidence) for half, p in predictions.items()}
     ours: list[float] = []
     both = {"first": predictions, "later": later}

@@ -13,7 +13,7 @@ import pytest
 from spotter.cli import main
 from spotter.evaluation.average_map import average_map
 from spotter.io.predictions import write_predictions
-from spotter.io.soccernet import read_labels
+from spotter.io.soccernet import SoccerNet
 from spotter.tasks import Task
 from spotter.types import Half, HalfPredictions
 
@@ -41,7 +41,7 @@ def predictions(tmp_path: Path, labels: Path) -> Path:
 
 
 def right(labels: Path) -> dict[Half, HalfPredictions]:
-    spots = read_labels(labels, GAMES, TASK)
+    spots = SoccerNet().read(labels, GAMES, TASK)
     return {half: HalfPredictions(rows.label, rows.time, np.full(len(rows), 0.5)) for half, rows in spots.items()}
 
 
@@ -57,7 +57,7 @@ def test_table_and_json_hold_the_scores(
     out = tmp_path / "new folder" / "scores.json"
     assert main(["evaluate", str(labels), str(predictions), "--json", str(out)]) == 0
     form = written(out)
-    assert form == {**average_map(read_labels(labels, GAMES, TASK), right(labels), TASK), "postprocess": {}}
+    assert form == {**average_map(SoccerNet().read(labels, GAMES, TASK), right(labels), TASK), "postprocess": {}}
     assert form["tight"]["per_class"]["Goal"] == 1
     shown = " ".join(capsys.readouterr().out.split())
     assert "2 games" in shown

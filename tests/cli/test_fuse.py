@@ -12,8 +12,9 @@ import pytest
 from spotter.cli import main
 from spotter.evaluation.average_map import average_map
 from spotter.inference.decode import spot
+from spotter.io.predictions import read_predictions
 from spotter.io.scores import Header, Scores, load_header, load_scores, save_header, save_scores
-from spotter.io.soccernet import read_labels, read_predictions
+from spotter.io.soccernet import SoccerNet
 from spotter.settings import Postprocess
 from spotter.tasks import Task
 from spotter.types import Half
@@ -49,7 +50,7 @@ def write_run(run: Path, labels: Path, seed: int, fps: float, noise: float, disp
     """Write valid and test scores of a run: a bump around every label, with noise."""
     rng = np.random.default_rng(seed)
     for split, game in GAMES.items():
-        spots = read_labels(labels, [game], TASK)[Half(game, 1)]
+        spots = SoccerNet().read(labels, [game], TASK)[Half(game, 1)]
         time = np.arange(int(170 * fps)) / fps
         logits = rng.normal(-3, noise, (len(time), 2))
         for label, centre in zip(spots.label, spots.time, strict=True):
@@ -77,7 +78,7 @@ def alone(run: str, split: str, labels: Path) -> dict:
     scores = Path(run, "predictions", split, "scores")
     suppression = load_header(scores).postprocess
     predictions = {half: spot(raw, suppression, TASK.fps) for half, raw in load_scores(scores)}
-    form = average_map(read_labels(labels, [GAMES[split]], TASK), predictions, TASK)
+    form = average_map(SoccerNet().read(labels, [GAMES[split]], TASK), predictions, TASK)
     return {**form, "postprocess": suppression.to_dict()}
 
 
@@ -91,7 +92,7 @@ def test_a_fusion_is_a_prediction_like_any_other(
         assert said in shown
     assert load_header(out / "scores") == Header(TASK, "test", SUPPRESSION)
     read = read_predictions(out, [GAMES["test"]], TASK)
-    form = average_map(read_labels(labels, [GAMES["test"]], TASK), read, TASK)
+    form = average_map(SoccerNet().read(labels, [GAMES["test"]], TASK), read, TASK)
     assert form_of(out) == {**form, "postprocess": SUPPRESSION.to_dict()}
     assert (out / "results_spotting.zip").is_file()
     assert b"<html" in (out / "report.html").read_bytes()

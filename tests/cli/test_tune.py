@@ -15,7 +15,7 @@ from spotter.evaluation.metrics import monitored
 from spotter.inference.decode import displace, spot
 from spotter.inference.tune import Trial, Tuner, best, best_per_class
 from spotter.io.scores import Header, Scores, load_scores, save_header, save_scores
-from spotter.io.soccernet import read_labels
+from spotter.io.soccernet import SoccerNet
 from spotter.settings import METHODS, Postprocess
 from spotter.tasks import Task
 from spotter.types import Half
@@ -46,7 +46,7 @@ def labels(tmp_path: Path) -> Path:
 def scores(tmp_path: Path, labels: Path) -> Path:
     """Return a folder of scores: a bump of three seconds around every label, with noise."""
     folder, rng = tmp_path / "scores", np.random.default_rng(0)
-    for half, spots in read_labels(labels, GAMES, TASK).items():
+    for half, spots in SoccerNet().read(labels, GAMES, TASK).items():
         time = np.arange(2500) / 5
         logits = rng.normal(-4, 0.7, (2500, 2))
         for label, centre in zip(spots.label, spots.time, strict=True):
@@ -63,7 +63,7 @@ def test_the_winner_is_the_best_and_holds_without_the_command(
     report = orjson.loads((tmp_path / "out.json").read_bytes())
     winner = Postprocess.load(report["postprocess"], classes=2)
     predictions = {half: spot(raw, winner, TASK.fps) for half, raw in load_scores(scores)}
-    score = monitored(average_map(read_labels(labels, GAMES, TASK), predictions, TASK), "map_at_2")
+    score = monitored(average_map(SoccerNet().read(labels, GAMES, TASK), predictions, TASK), "map_at_2")
     assert report["monitor"] == "map_at_2"
     assert report["best"]["map_at_2"]["map_at_2"] == score == max(row["map_at_2"] for row in report["trials"])
     assert report["best"]["loose_map"]["loose_map"] == max(row["loose_map"] for row in report["trials"])

@@ -17,7 +17,9 @@ from SoccerNet.Evaluation.ActionSpotting import compute_class_scores
 from spotter.errors import UserError
 from spotter.evaluation.average_map import TOLERANCES, average_map, average_precision, match
 from spotter.evaluation.events import pool
-from spotter.io.soccernet import find_games, read_labels, read_predictions
+from spotter.io.entries import find_games
+from spotter.io.predictions import read_predictions
+from spotter.io.soccernet import SoccerNet
 from spotter.tasks import Task
 from spotter.types import Half, HalfPredictions, Spots
 from tests.helpers import official
@@ -30,7 +32,7 @@ GAME = "league/season/game"
 
 def ours(labelled: Path, predicted: Path, task: Task) -> dict[str, Any]:
     found = find_games(labelled, task.label_file)
-    return average_map(read_labels(labelled, found, task), read_predictions(predicted, found, task), task)
+    return average_map(SoccerNet().read(labelled, found, task), read_predictions(predicted, found, task), task)
 
 
 def compare(
@@ -67,7 +69,7 @@ def test_matching_and_visibility_are_the_official_ones(task: Task, examples: int
             labelled = official.write_labels(Path(folder, "labels"), task, {GAME: data[0]})
             predicted = official.write_predictions(Path(folder, "predictions"), {GAME: data[1]})
             dense = list(zip(*official.vectors(labelled, predicted, task), strict=True))
-            pooled = pool(read_labels(labelled, [GAME], task), read_predictions(predicted, [GAME], task), task)
+            pooled = pool(SoccerNet().read(labelled, [GAME], task), read_predictions(predicted, [GAME], task), task)
         for tolerance in tolerances:
             rows, events = [], np.zeros((2, len(task.classes)), int)
             for index in range(len(task.classes)):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from spotter.errors import UserError
-from spotter.evaluation.metrics import flatten, monitored, place
+from spotter.evaluation.metrics import flatten, monitored, parse_monitor
 from spotter.tasks import MONITORS
 
 CLASSES = ("PASS", "DRIVE")
@@ -50,4 +50,4 @@ def test_absent_numbers_are_left_out_and_cannot_be_monitored() -> None:
 
 def test_unknown_monitor_is_told() -> None:
     with pytest.raises(UserError, match="monitor 'map_at_9' is unknown"):
-        place("map_at_9")
+        parse_monitor("map_at_9")

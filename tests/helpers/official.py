@@ -11,7 +11,7 @@ from unittest import mock
 
 from SoccerNet.Evaluation import ActionSpotting
 
-from spotter.io.soccernet import PREDICTION_FILE
+from spotter.io.predictions import PREDICTION_FILE
 from spotter.tasks import Task
 
 METRICS = {"tight": "tight", "loose": "loose", **{f"at_{seconds}": f"at{seconds}" for seconds in range(1, 6)}}

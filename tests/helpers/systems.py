@@ -13,7 +13,7 @@ import orjson
 from spotter.evaluation.average_map import average_map
 from spotter.inference.decode import spot
 from spotter.io.scores import Scores
-from spotter.io.soccernet import read_labels
+from spotter.io.soccernet import SoccerNet
 from spotter.settings import Postprocess
 from spotter.simulation.features import simulate
 from spotter.simulation.features.tree import DEFAULT_FILE, feature_path
@@ -115,7 +115,7 @@ def prior(root: Path, split: str, postprocess: Mapping[str, Any]) -> dict[str, A
     Of so many equal anchors, noise decides which suppression leaves; no threshold takes any away.
     """
     splits: dict[str, list[str]] = orjson.loads((root / "splits.json").read_bytes())
-    train, labels = (read_labels(root, splits[name], TASK) for name in ("train", split))
+    train, labels = (SoccerNet().read(root, splits[name], TASK) for name in ("train", split))
     frames = {half: len(np.load(feature_path(root, half, DEFAULT_FILE), mmap_mode="r")) for half in (*train, *labels)}
     counts = np.bincount(np.concatenate([spots.label for spots in train.values()]), minlength=len(TASK.classes))
     rate = counts.clip(1e-3) / sum(frames[half] for half in train)

@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 
 from spotter.errors import UserError
 from spotter.evaluation.average_map import average_map
+from spotter.io.entries import find_games
 from spotter.io.files import atomic_write
-from spotter.io.predictions import write_predictions
-from spotter.io.soccernet import find_games, read_labels, read_predictions
+from spotter.io.predictions import read_predictions, write_predictions
+from spotter.io.soccernet import SoccerNet
 from spotter.tasks import Task
 from spotter.types import Half, HalfPredictions, Spots
 from tests.helpers import official
@@ -37,7 +38,7 @@ def labels_of(tmp_path: Path, *changes: dict[str, Any]) -> dict[Half, Spots]:
     for entry in entries:
         for key in [key for key, value in entry.items() if value is ...]:
             del entry[key]
-    return read_labels(official.write_labels(tmp_path / "labels", TASK, {GAME: entries}), [GAME], TASK)
+    return SoccerNet().read(official.write_labels(tmp_path / "labels", TASK, {GAME: entries}), [GAME], TASK)
 
 
 def predictions_of(tmp_path: Path, *changes: dict[str, Any]) -> dict[Half, HalfPredictions]:
@@ -50,7 +51,7 @@ def test_games_are_found_in_folder_and_zip(tmp_path: Path, name: str) -> None:
     root = official.write_labels(tmp_path / name, TASK, {"b/s/two": [], GAME: [LABEL], "deep/er/than/usual": []})
     assert find_games(root, "Labels-v2.json") == ["b/s/two", "deep/er/than/usual", GAME]
     assert find_games(root, "Labels.json") == []
-    spots = read_labels(root, [GAME], TASK)
+    spots = SoccerNet().read(root, [GAME], TASK)
     assert list(spots) == [Half(GAME, 1), Half(GAME, 2)]
     assert [len(half) for half in spots.values()] == [1, 0]
 
@@ -71,7 +72,7 @@ def test_root_may_be_the_game_itself(tmp_path: Path, name: str) -> None:
         with zipfile.ZipFile(root, "w") as archive:
             archive.writestr("Labels-v2.json", json.dumps({"annotations": [LABEL]}))
     assert find_games(root, "Labels-v2.json") == ["."]
-    assert len(read_labels(root, ["."], TASK)[Half(".", 1)]) == 1
+    assert len(SoccerNet().read(root, ["."], TASK)[Half(".", 1)]) == 1
 
 
 @pytest.mark.parametrize(
@@ -114,7 +115,7 @@ def test_unknown_labels_give_one_counted_warning(tmp_path: Path, caplog: pytest.
     games = {f"a/b/{number}": [LABEL, {**LABEL, "label": "I'm"}, {**LABEL, "label": None}] for number in range(2)}
     root = official.write_labels(tmp_path / "labels", TASK, games)
     with caplog.at_level(logging.WARNING):
-        spots = read_labels(root, games, TASK)
+        spots = SoccerNet().read(root, games, TASK)
     assert sum(map(len, spots.values())) == 2
     assert [record.getMessage() for record in caplog.records] == [
         f"{root}: labels: skipped 4 outside the task small: \"I'm\" (2), 'None' (2)"

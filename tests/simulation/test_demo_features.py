@@ -10,10 +10,12 @@ import numpy as np
 import orjson
 import pytest
 
-from spotter.data.splits import load_splits
 from spotter.errors import UserError
 from spotter.evaluation.average_map import average_map
-from spotter.io.soccernet import find_games, read_labels, read_predictions
+from spotter.io.entries import find_games
+from spotter.io.predictions import read_predictions
+from spotter.io.soccernet import SoccerNet
+from spotter.io.splits import load_splits
 from spotter.simulation.features import DEMO_VERSION, simulate
 from spotter.simulation.features.matches import draw_spots
 from spotter.simulation.features.oracle import write_oracle
@@ -94,7 +96,7 @@ def test_layout_is_official(tree: Path) -> None:
         for row in content["annotations"]:
             second = int(row["position"]) // 1000
             assert row["gameTime"].endswith(f" - {second // 60:02d}:{second % 60:02d}")
-    for half, spots in read_labels(tree, games, TASK).items():
+    for half, spots in SoccerNet().read(tree, games, TASK).items():
         rows = np.load(tree / half.game / f"{half.number}_{BAIDU}.npy")
         assert np.isfinite(rows).all()
         assert len(rows) >= max(180, spots.time.max(initial=0))
@@ -126,7 +128,7 @@ def test_activation_is_smooth_and_keeps_the_time_within_a_second() -> None:
 def test_oracle_finds_what_is_there(tree: Path, tmp_path: Path) -> None:
     root = simulate(tmp_path / "tree", games=(0, 0, 1), minutes=20, width=64)
     write_oracle(root, tmp_path / "out", BAIDU)
-    spots = read_labels(root, find_games(root, TASK.label_file), TASK)
+    spots = SoccerNet().read(root, find_games(root, TASK.label_file), TASK)
     form = average_map(spots, read_predictions(tmp_path / "out", find_games(root, TASK.label_file), TASK), TASK)
     present = {TASK.classes[label] for half in spots.values() for label in half.label}
     assert np.mean([form["tight"]["per_class_shown"][name] for name in present]) > 0.6

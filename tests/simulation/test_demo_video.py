@@ -15,9 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spotter.data.splits import load_splits
 from spotter.errors import UserError
-from spotter.io.soccernet import find_games, read_labels
+from spotter.io.entries import find_games
+from spotter.io.soccernet import SoccerNet
+from spotter.io.splits import load_splits
 from spotter.simulation.features import simulate
 from spotter.simulation.video import DEMO_VIDEO_VERSION, simulate_video
 from spotter.simulation.video import tree as module
@@ -171,7 +172,7 @@ def test_layout_is_official(tree: Path) -> None:
     splits = orjson.loads((tree / "splits.json").read_bytes())
     games = [*splits["train"], *splits["test"]]
     assert sorted(games) == find_games(tree, TASK.label_file)
-    labels = read_labels(tree, games, TASK)
+    labels = SoccerNet().read(tree, games, TASK)
     for game in games:
         with av.open(str(tree / game / "48p.mp4")) as container:
             stream = container.streams.video[0]

@@ -15,8 +15,9 @@ from torch import Tensor
 from spotter.evaluation.average_map import average_map
 from spotter.evaluation.metrics import flatten
 from spotter.inference.decode import spot
+from spotter.io.predictions import read_predictions
 from spotter.io.scores import load_header, load_scores
-from spotter.io.soccernet import read_labels, read_predictions
+from spotter.io.soccernet import SoccerNet
 from spotter.tasks import MONITORS, Task
 from tests.conftest import call, files_below
 
@@ -89,7 +90,7 @@ def test_written_predictions_give_the_logged_numbers(
 ) -> None:
     """What is read back from the JSON files scores the same, and the best epoch's row says so too."""
     for split in ("valid", "test"):
-        labels = read_labels(tree, games(tree, split), TASK)
+        labels = SoccerNet().read(tree, games(tree, split), TASK)
         predictions = read_predictions(trained / "predictions" / split, games(tree, split), TASK)
         assert {**average_map(labels, predictions, TASK), "postprocess": forms[split]["postprocess"]} == forms[split]
     logged = max(rows, key=lambda row: float(row["val/tight_map"]))
@@ -102,7 +103,7 @@ def test_stored_scores_give_the_written_predictions(trained: Path, tree: Path, f
     folder = trained / "predictions" / "valid"
     header = load_header(folder / "scores")
     again = {half: spot(scores, header.postprocess, TASK.fps) for half, scores in load_scores(folder / "scores")}
-    form = average_map(read_labels(tree, games(tree, "valid"), TASK), again, TASK)
+    form = average_map(SoccerNet().read(tree, games(tree, "valid"), TASK), again, TASK)
     assert form["tight"] == forms["valid"]["tight"]
 
 

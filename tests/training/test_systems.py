@@ -15,8 +15,9 @@ import pytest
 from spotter.cli import main
 from spotter.evaluation.average_map import average_map
 from spotter.io.checkpoints import open_checkpoint
+from spotter.io.predictions import read_predictions
 from spotter.io.scores import load_header, load_scores
-from spotter.io.soccernet import read_labels, read_predictions
+from spotter.io.soccernet import SoccerNet
 from spotter.simulation.features import simulate
 from spotter.types import Half
 from tests.conftest import call, files_below, on_ranks
@@ -89,7 +90,7 @@ def test_systems_of_different_rates_are_fused(system: System, matches: Path, tmp
     dense, windows, out = system("transformer"), system("avgpool"), tmp_path / "fused"
     assert main(["fuse", str(dense), str(windows), "--labels", str(matches), "-o", str(out)]) == 0
     games = read(matches / "splits.json")["test"]
-    form = average_map(read_labels(matches, games, TASK), read_predictions(out, games, TASK), TASK)
+    form = average_map(SoccerNet().read(matches, games, TASK), read_predictions(out, games, TASK), TASK)
     postprocess = load_header(out / "scores").postprocess.to_dict()
     assert read(out / "metrics.json") == {**form, "postprocess": postprocess}
     assert form["loose"]["map"] > 1.5 * prior(matches, "test", postprocess)["loose"]["map"]

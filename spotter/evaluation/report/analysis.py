@@ -11,7 +11,7 @@ import numpy as np
 from spotter.evaluation.average_map import TOLERANCES, average_map, average_precision, precision_recall
 from spotter.evaluation.errors import ERRORS, RIGHT, ErrorAnalysis, Floats, Ints, Sorted
 from spotter.evaluation.events import ALL, SHOWN, THRESHOLDS, UNSHOWN
-from spotter.evaluation.metrics import place
+from spotter.evaluation.metrics import parse_monitor
 from spotter.tasks import Task
 from spotter.types import Half, HalfPredictions, Spots
 
@@ -87,7 +87,7 @@ def analyse(
 
 def monitored_tolerances(task: Task) -> tuple[int, ...]:
     """Return the tolerances of the score that the task is judged by."""
-    return TOLERANCES[place(task.monitor)[0]]
+    return TOLERANCES[parse_monitor(task.monitor)[0]]
 
 
 def _judge(errors: ErrorAnalysis, tolerance: int) -> Judged:

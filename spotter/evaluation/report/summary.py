@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spotter.evaluation.errors import AROUND, ERRORS
-from spotter.evaluation.metrics import place
+from spotter.evaluation.metrics import parse_monitor
 from spotter.evaluation.report.analysis import JUDGED, Analysis
 from spotter.evaluation.report.published import official_split, published
 from spotter.tasks import Task
@@ -28,7 +28,7 @@ def summary_of(
     form = form or {}
     return {
         "classes": list(task.classes),
-        "monitor": list(place(task.monitor)),
+        "monitor": list(parse_monitor(task.monitor)),
         "subtitle": _subtitle(task, halves, official or split),
         "scored": f"{_count(len(games), 'game')}, in percent; equal to the official evaluator's to the last bit.",
         "form": analysis and {name: analysis.form[name] for name in analysis.form if name != "postprocess"},

@@ -8,10 +8,10 @@ from pathlib import Path, PurePosixPath
 
 import orjson
 
-from spotter.data.splits import load_splits
 from spotter.errors import UserError
 from spotter.io.files import atomic_write
-from spotter.io.soccernet import find_games
+from spotter.io.formats import format_of
+from spotter.io.splits import load_splits
 from spotter.simulation.features.matches import ROUNDS
 from spotter.tasks import Task
 
@@ -25,7 +25,7 @@ def labelled_matches(task: Task, source: str | Path, counts: Sequence[int]) -> d
     Games of an official split stay in it; others fill up what is wanted beyond those, in sorted order.
     Raises UserError when there are fewer games than wanted.
     """
-    places = find_games(source, task.label_file)
+    places = format_of(task).games(source, task)
     found = {"/".join(PurePosixPath(place).parts[-3:]): place for place in places}
     short = [place for place in places if len(PurePosixPath(place).parts) < 3]
     if short or not places:

@@ -78,7 +78,7 @@ def _next(following: dict[str, tuple[float, float, float]], number: int) -> tupl
 def _annotation(task: Task, number: int, label: int, time: float, visible: bool, away: bool) -> dict[str, Any]:
     return {
         "gameTime": f"{number} - {int(time // 60):02d}:{int(time % 60):02d}",
-        "label": task.classes[label],
+        **task.entry_of(label),
         "position": str(round(1000 * time)),
         "team": "away" if away else "home",
         "visibility": "visible" if visible else "not shown",

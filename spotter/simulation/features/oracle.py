@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from spotter.data.splits import load_splits
 from spotter.errors import UserError
 from spotter.inference.decode import spot
 from spotter.io.predictions import write_predictions
 from spotter.io.scores import Scores
+from spotter.io.splits import load_splits
 from spotter.settings import Postprocess
 from spotter.simulation.features.features import COLUMN_NOISE, MEMORY, NOISE, SHARED_NOISE, SUPPORT, FeatureFile
 from spotter.simulation.features.matches import draw_spots

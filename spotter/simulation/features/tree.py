@@ -13,7 +13,7 @@ from rich.progress import track
 
 from spotter.errors import UserError
 from spotter.io.files import atomic_write
-from spotter.io.soccernet import read_labels
+from spotter.io.formats import format_of
 from spotter.simulation.features.features import FeatureFile
 from spotter.simulation.features.labels import SPLITS, check_games, draw_matches, labelled_matches, write_labels
 from spotter.simulation.features.matches import simulated_match
@@ -61,7 +61,7 @@ def simulate(
     halves = [Half(game, number) for split in SPLITS for game in splits[split] for number in task.halves]
     missing = [half for half in halves if not feature_path(root, half, file).is_file()]
     if missing:
-        spots = read_labels(root, dict.fromkeys(half.game for half in missing), task)
+        spots = format_of(task).read(root, dict.fromkeys(half.game for half in missing), task)
         for half in track(missing, "features", console=Console(stderr=True), transient=True):
             content = _features(task, features, seed, half, spots[half], 60 * minutes)
             atomic_write(feature_path(root, half, file), content)

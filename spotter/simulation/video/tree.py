@@ -13,7 +13,7 @@ from rich.progress import track
 
 from spotter.errors import UserError
 from spotter.io.files import atomic_write
-from spotter.io.soccernet import read_labels
+from spotter.io.formats import format_of
 from spotter.simulation.features.labels import SPLITS, check_games, draw_matches, labelled_matches, write_labels
 from spotter.simulation.features.tree import RECORD
 from spotter.simulation.video.encode import write_video
@@ -66,7 +66,7 @@ def simulate_video(
         root, task, lambda: labelled_matches(task, labels, games) if labels else draw_matches(draw, games)
     )
     missing = [game for split in SPLITS for game in splits[split] if not video_path(root, game, height).is_file()]
-    read_labels(root, missing, task)  # what is wrong with a label file shows now, before any work is done
+    format_of(task).read(root, missing, task)  # what is wrong with a label file shows now, before any work is done
     for game in track(missing, "videos", console=Console(stderr=True), transient=True):
         _render(root, game, task, wanted)
     return root

@@ -11,7 +11,7 @@ import wandb
 
 from spotter.evaluation.average_map import SECONDS, TOLERANCES, VIEWS, average_precision, precision_recall
 from spotter.evaluation.events import ALL, Pool
-from spotter.evaluation.metrics import place
+from spotter.evaluation.metrics import parse_monitor
 from spotter.tasks import Task
 from spotter.training.loggers.timeline import draw_timeline
 from spotter.types import Half, HalfPredictions, HalfRecord
@@ -33,7 +33,7 @@ def class_table(form: Mapping[str, Any], pooled: Pool, task: Task) -> wandb.Tabl
 
 def precision_recall_chart(pooled: Pool, task: Task) -> Any:
     """Return precision over recall, a line a class that has spots."""
-    seconds = max(seconds for seconds in TOLERANCES[place(task.monitor)[0]] if seconds <= LONGEST)
+    seconds = max(seconds for seconds in TOLERANCES[parse_monitor(task.monitor)[0]] if seconds <= LONGEST)
     precision, recall = (values[ALL] for values in precision_recall(pooled, seconds))
     known = [k for k in range(len(task.classes)) if pooled.events[ALL, k]]
     reached = [pooled.detections[ALL, k] > 0 for k in known]

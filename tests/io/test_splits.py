@@ -9,8 +9,8 @@ import orjson
 import pytest
 from omegaconf import OmegaConf
 
-from spotter.data.splits import SPLITS, check_split, hold_out, load_splits
 from spotter.errors import UsageError, UserError
+from spotter.io.splits import SPLITS, check_split, hold_out, load_splits
 from spotter.tasks import Task
 
 SOCCER, BALL = Task.load("soccernet-v2"), Task.load("ball-2023")

@@ -1,0 +1,58 @@
+"""Annotation formats: how labelled spots lie on disk, each behind one protocol, chosen by ``Task.format``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from spotter.errors import UserError
+from spotter.io.soccernet import SoccerNet
+from spotter.tasks import Task
+from spotter.types import Half, Spots
+
+
+class AnnotationFormat(Protocol):
+    """Read and write labelled spots; the class of an entry is what ``Task.class_of`` says, and only that.
+
+    root : a folder, or whatever else the format can be read from
+    games : names of games, with ``/`` between their folders
+    """
+
+    def games(self, root: str | Path, task: Task) -> list[str]:
+        """Return the sorted names of the games that have labels below ``root``."""
+
+    def missing(self, root: str | Path, games: Iterable[str], task: Task) -> dict[str, Path]:
+        """Return those of ``games`` that have no labels, each with the file that should hold them."""
+
+    def read(self, root: str | Path, games: Iterable[str], task: Task) -> dict[Half, Spots]:
+        """Return the spots of every half of each game, in the order of the file; a half may be empty.
+
+        Raises UserError for a missing or malformed file.
+        """
+
+    def write(self, root: str | Path, labels: Mapping[Half, Spots], task: Task) -> None:
+        """Write the spots so that ``read`` returns them again."""
+
+
+_formats: dict[str, AnnotationFormat] = {"soccernet": SoccerNet()}
+
+
+def register_format(name: str, annotations: AnnotationFormat) -> None:
+    """Make an annotation format known; a task then asks for it by ``format: <name>``.
+
+    Raises ValueError where another format has that name.
+    """
+    if type(_formats.get(name, annotations)) is not type(annotations):
+        raise ValueError(f"there is another annotation format {name!r}: choose another name")
+    _formats[name] = annotations
+
+
+def format_of(task: Task) -> AnnotationFormat:
+    """Return the annotation format of a task; raises UserError where none of that name is known."""
+    if task.format not in _formats:
+        raise UserError(
+            f"task {task.name}: format {task.format!r} is unknown: give one of {', '.join(sorted(_formats))}, or "
+            "import the module that registers it (trust=MODULE)"
+        )
+    return _formats[task.format]
