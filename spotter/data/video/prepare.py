@@ -18,6 +18,7 @@ from PIL import Image
 
 from spotter.data.video.decode import Video
 from spotter.data.video.find import VIDEOS, find_pictures, find_video, official_half
+from spotter.data.video.images import even_width
 from spotter.data.video.index import duration_of, open_video
 from spotter.data.video.jpegs import JpegFolder
 from spotter.data.video.scale import Pictures, Scaler, upright_size
@@ -221,7 +222,7 @@ def _header(job: Job, reader: JpegFolder | Video) -> Header:
     else:
         height, quality = recipe.height, recipe.quality
         there = reader.size()
-        width = recipe.width or max(2, 2 * round(height * there[1] / there[0] / 2))
+        width = recipe.width or even_width(height, there)
     return Header(str(recipe.fps), height, width, quality, job.source.name, _size(job.source))
 
 

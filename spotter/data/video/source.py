@@ -15,19 +15,17 @@ from torch.utils.data import get_worker_info
 
 from spotter.data.fps import parse_fps
 from spotter.data.source import ImageSpec, Inputs, InputSpec
-from spotter.data.video.decode import Video, clock
-from spotter.data.video.find import STORE, VIDEOS, expected, find_input, find_video
-from spotter.data.video.jpegs import Box, JpegFolder
+from spotter.data.video.decode import Video
+from spotter.data.video.find import VIDEOS, expected, find_input, find_video
+from spotter.data.video.images import ImageReader, check_decoded, open_images
+from spotter.data.video.jpegs import Box
 from spotter.data.video.scale import Pictures
-from spotter.data.video.store import Store
-from spotter.data.video.times import Numbers
 from spotter.errors import UserError
 from spotter.types import Clip, Half
 
 log = logging.getLogger(__name__)
 
 OPEN = 4  # videos that a process keeps open: a data set has more than it may open at once
-REACH = 1.0  # seconds: how far from its time a clip may be shown where nothing in it can be decoded
 
 
 class VideoSource:
@@ -56,7 +54,7 @@ class VideoSource:
         self.fps, self.offset, self.size, self.crop = self.spec.fps, self.spec.offset, image.size, image.crop
         self.root = None if root is None else str(Path(root).absolute())
         self._folder, self._files = Path(root or "."), files
-        self._readers: dict[Half, Video | Store | JpegFolder] = {}
+        self._readers: dict[Half, ImageReader] = {}
         self._recent: OrderedDict[Half, Video] = OrderedDict()
         self._told = False
 
@@ -118,7 +116,7 @@ class VideoSource:
         while len(self._recent) > OPEN:
             self._recent.popitem(last=False)[1].close()
         whole = out if self.crop is None else np.empty((len(out), *self.size, 3), np.uint8)
-        _check_decoded(reader, numbers, reader.read(numbers, whole))
+        check_decoded(reader, numbers, reader.read(numbers, whole))
         if self.crop is not None:
             out[:] = whole[:, box[0], box[1]]
 
@@ -128,7 +126,7 @@ class VideoSource:
         left, top = (round((w - c) * at) for w, c, at in zip((width, height), (columns, rows), clip.crop, strict=True))
         return slice(top, top + rows), slice(left, left + columns)
 
-    def _reader(self, half: Half) -> Video | Store | JpegFolder:
+    def _reader(self, half: Half) -> ImageReader:
         if half not in self._readers:
             path = self._path(half)
             if path is None:
@@ -137,18 +135,18 @@ class VideoSource:
             self._tell(self._readers[half])
         return self._readers[half]
 
-    def _tell(self, reader: Video | Store | JpegFolder) -> None:
+    def _tell(self, reader: ImageReader) -> None:
         """Say once that a tree's videos are read as they are."""
         if isinstance(reader, Video) and self._files is None and not self._told:
             self._told = True
             log.info("%s is read as it is, and other videos too, each in full to begin with; for training, "
                      "`spotter prepare video` makes stores that are several times as fast", reader.path)  # fmt: skip
 
-    def _opened(self, path: Path) -> Video | Store | JpegFolder:
+    def _opened(self, path: Path) -> ImageReader:
         """Open what holds the pictures of a half, checked."""
-        if path.suffix != STORE and not path.is_dir():
-            return Video(path)
-        reader = JpegFolder(path) if path.is_dir() else Store(path)
+        reader = open_images(path)
+        if isinstance(reader, Video):
+            return reader
         if (reader.height, reader.width) != self.size:
             (height, width), found = self.size, f"[{reader.height},{reader.width}]"
             raise UserError(f"{path}: its pictures are {reader.width}x{reader.height}, not {width}x{height}; train on "
@@ -176,15 +174,3 @@ def _memory(shape: tuple[int, ...]) -> Tensor:
     # As torch's own collate does it.
     shared: torch.UntypedStorage = torch.UntypedStorage._new_shared(math.prod(shape))  # type: ignore[no-untyped-call]
     return torch.empty(0, dtype=torch.uint8).set_(shared).view(shape)
-
-
-def _check_decoded(video: Video, numbers: Numbers, shown: Numbers) -> None:
-    """Raise UserError where no picture of a clip could be decoded, nor one close by."""
-    if (shown == numbers).any():
-        return
-    seconds = video.times.seconds
-    far = [abs(seconds(a) - seconds(b)) for a, b in zip(numbers.tolist(), shown.tolist(), strict=True)]
-    if min(far) > REACH:
-        begin, end = clock(seconds(int(numbers[0]))), clock(seconds(int(numbers[-1])))
-        raise UserError(f"{video.path}: nothing from {begin} to {end} can be decoded; fetch the file again, "
-                        "or let `spotter prepare video` fill the gap")  # fmt: skip
