@@ -15,7 +15,7 @@ from rich.text import Text
 from spotter.evaluation.average_map import average_map
 from spotter.evaluation.metrics import monitored
 from spotter.evaluation.report import write_report
-from spotter.inference.decode import spot
+from spotter.inference.decode import decode
 from spotter.inference.fuse import Weights
 from spotter.inference.runs import Run, fuse_runs
 from spotter.io.files import atomic_write
@@ -60,7 +60,7 @@ class Ensemble:
         self, scores: Mapping[Half, Scores], postprocess: Postprocess
     ) -> tuple[dict[Half, HalfPredictions], Form]:
         """Return predictions and their form, which without labels says only how they were suppressed."""
-        predictions = {half: spot(raw, postprocess, self.task.fps) for half, raw in scores.items()}
+        predictions = {half: decode(raw, postprocess, self.task.fps) for half, raw in scores.items()}
         form = {} if self.labels is None else average_map(self.labels, predictions, self.task)
         return predictions, {**form, "postprocess": postprocess.to_dict()}
 

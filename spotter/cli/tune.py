@@ -25,7 +25,7 @@ from rich.table import Column, Table
 from spotter.errors import UsageError
 from spotter.evaluation.average_map import average_map
 from spotter.evaluation.metrics import monitored, parse_monitor
-from spotter.inference.decode import displace
+from spotter.inference.decode import apply_displacement
 from spotter.inference.tune import Trial, Tuner, best
 from spotter.io.files import atomic_write
 from spotter.io.formats import format_of
@@ -60,28 +60,28 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.json:
         content = orjson.dumps(_report(trials, winners), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
         atomic_write(arguments.json, content)
-    _show(trials, winners, title=f"{header.split} of {header.task.name}, {len(tuner.grids)} halves, mAP in %")
+    _show(trials, winners, title=f"{header.split} of {header.task.name}, {len(tuner.candidates)} halves, mAP in %")
 
 
 def _tuner(folder: Path, root: str, header: Header, progress: Progress) -> Tuner:
     """Read scores and labels."""
     bar = progress.add_task("reading scores", total=None)
-    grids = {}
+    candidates = {}
     for half, scores in load_scores(folder):
-        grids[half] = displace(scores)
+        candidates[half] = apply_displacement(scores)
         progress.advance(bar)
-    progress.update(bar, total=len(grids))
-    labels = format_of(header.task).read(root, dict.fromkeys(half.game for half in grids), header.task)
-    return Tuner(grids, header.task.fps, lambda predictions: average_map(labels, predictions, header.task))
+    progress.update(bar, total=len(candidates))
+    labels = format_of(header.task).read(root, dict.fromkeys(half.game for half in candidates), header.task)
+    return Tuner(candidates, header.task.fps, lambda predictions: average_map(labels, predictions, header.task))
 
 
 def _value(monitor: str) -> Callable[[Trial], float]:
-    return lambda trial: monitored(trial.form, monitor)
+    return lambda trial: monitored(trial.metrics, monitor)
 
 
 def _class_values(task: Task) -> Callable[[Trial], list[float]]:
     tolerance, view = parse_monitor(task.monitor)
-    return lambda trial: [trial.form[tolerance][f"per_class{view}"][name] or 0.0 for name in task.classes]
+    return lambda trial: [trial.metrics[tolerance][f"per_class{view}"][name] or 0.0 for name in task.classes]
 
 
 def _show(trials: list[Trial], winners: dict[str, Trial], title: str) -> None:
@@ -93,12 +93,12 @@ def _show(trials: list[Trial], winners: dict[str, Trial], title: str) -> None:
     for trial in trials:
         window = trial.postprocess.window
         told = "per class" if isinstance(window, tuple) else f"{window:g} s"
-        cells = [f"{100 * monitored(trial.form, name):.2f}" for name in names]
+        cells = [f"{100 * monitored(trial.metrics, name):.2f}" for name in names]
         style = "bold green" if trial in winners.values() else None
         table.add_row(trial.postprocess.method, told, f"{trial.postprocess.threshold:g}", *cells, style=style)
     console.print(table)
     for name, trial in winners.items():
-        line = f"best {name} ({100 * monitored(trial.form, name):.2f}): {_override(trial.postprocess)}"
+        line = f"best {name} ({100 * monitored(trial.metrics, name):.2f}): {_override(trial.postprocess)}"
         console.print(line, soft_wrap=True, markup=False)
 
 
@@ -115,7 +115,7 @@ def _report(trials: list[Trial], winners: dict[str, Trial]) -> dict[str, Any]:
     names = list(dict.fromkeys(("tight_map", "loose_map", *winners)))
 
     def row(trial: Trial) -> dict[str, Any]:
-        return trial.postprocess.to_dict() | {name: monitored(trial.form, name) for name in names}
+        return trial.postprocess.to_dict() | {name: monitored(trial.metrics, name) for name in names}
 
     monitor, winner = next(iter(winners.items()))
     return {

@@ -1,4 +1,4 @@
-"""From the scores of a half to its predictions: displacement, then hard or soft non-maximum suppression."""
+"""Decode the scores of a half into predictions: displacement, then hard or soft non-maximum suppression (NMS)."""
 
 from __future__ import annotations
 
@@ -13,16 +13,15 @@ from spotter.io.scores import Scores
 from spotter.settings import Postprocess
 from spotter.types import HalfPredictions, metric_frame
 
-__all__ = ["Grid", "Postprocess", "displace", "spot", "suppress"]
-
-DEAD = -1.0
+SUPPRESSED = -1.0
+DIGITS = 5  # significant ones of a written confidence
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Grid:
-    """Hold the displaced anchors of one half: in each cell, one anchor's width, the best that moved there.
+class Candidates:
+    """Hold the displaced anchors of one half: in each cell, as wide as an anchor, the best that moved there.
 
-    confidence : (T, K) float64, -1 where nothing moved to
+    confidence : (T, K) float64, -1 in empty cells
     time : (T, K) float64, the exact seconds of that anchor, whole milliseconds
     fps : cells per second
     """
@@ -32,17 +31,31 @@ class Grid:
     fps: float
 
 
-def spot(scores: Scores, postprocess: Postprocess, metric_fps: int) -> HalfPredictions:
-    """Return the half's predictions by time, at most one for a class and frame of the metric."""
-    return suppress(displace(scores), postprocess, metric_fps)
+def decode(scores: Scores, postprocess: Postprocess, metric_fps: int) -> HalfPredictions:
+    """Return the half's predictions by time, at most one for a class and frame of the metric.
+
+    Confidences are rounded as files hold them, so that what is scored here and what is scored from files are equal.
+    """
+    return round_confidence(suppress(apply_displacement(scores), postprocess, metric_fps))
 
 
-def displace(scores: Scores) -> Grid:
-    """Move every anchor to where it says its spot is, but not out of the half; the best in a cell stays."""
+def round_confidence(predictions: HalfPredictions) -> HalfPredictions:
+    """Round confidences to 5 significant digits, and to 22 decimals: any such number is its shortest text exactly.
+
+    The metric's thresholds lie 0.005 apart: fewer than one prediction in a thousand crosses one by this.
+    """
+    confidence = predictions.confidence
+    exponent = np.floor(np.log10(np.maximum(confidence, 1e-22)))
+    scale = 10.0 ** np.clip(DIGITS - 1 - exponent, 0, 22)  # 10**22 is the largest that is a float64 exactly
+    return HalfPredictions(predictions.label, predictions.time, np.rint(confidence * scale) / scale)
+
+
+def apply_displacement(scores: Scores) -> Candidates:
+    """Move every anchor by its predicted displacement, but not out of the half; the best in a cell stays."""
     length, classes = scores.logits.shape
     with np.errstate(over="ignore"):  # exp(-logit) may be infinite: the confidence is 0 then
         confidence = 1 / (1 + np.exp(-scores.logits.astype(np.float64)))
-    confidence = np.nan_to_num(confidence, nan=DEAD)  # a network that diverged is scored, too
+    confidence = np.nan_to_num(confidence, nan=SUPPRESSED)  # scores of a network that diverged count, too
     position = np.broadcast_to(np.arange(length, dtype=np.float64)[:, None], (length, classes))
     if scores.displacement is not None:
         position = position + np.nan_to_num(scores.displacement)
@@ -50,22 +63,22 @@ def displace(scores: Scores) -> Grid:
     time = np.rint(1000 * np.clip(scores.offset + position / scores.fps, 0, end)) / 1000
     cell = np.clip(np.floor(position), 0, length - 1).astype(np.int64) * classes + np.arange(classes)
     best = _best(cell.ravel(), confidence.ravel(), confidence.size)
-    grid = Grid(np.full_like(confidence, DEAD), np.zeros_like(time), scores.fps)
-    grid.confidence.flat[cell.flat[best]] = confidence.flat[best]
-    grid.time.flat[cell.flat[best]] = time.flat[best]
-    return grid
+    candidates = Candidates(np.full_like(confidence, SUPPRESSED), np.zeros_like(time), scores.fps)
+    candidates.confidence.flat[cell.flat[best]] = confidence.flat[best]
+    candidates.time.flat[cell.flat[best]] = time.flat[best]
+    return candidates
 
 
-def suppress(grid: Grid, postprocess: Postprocess, metric_fps: int) -> HalfPredictions:
-    """Suppress lower neighbours in ``grid`` and return what is left, as ``spot`` does."""
-    classes = grid.confidence.shape[1]
-    left = np.where(grid.confidence >= postprocess.threshold, grid.confidence, DEAD)
+def suppress(candidates: Candidates, postprocess: Postprocess, metric_fps: int) -> HalfPredictions:
+    """Suppress lower neighbours and return the remaining predictions, as ``decode`` does but not rounded."""
+    classes = candidates.confidence.shape[1]
+    left = np.where(candidates.confidence >= postprocess.threshold, candidates.confidence, SUPPRESSED)
     windows = np.array(postprocess.windows(classes))
     for window in np.unique(windows):
-        decay = _decay(postprocess.method, window * grid.fps)
+        decay = _decay(postprocess.method, window * candidates.fps)
         left[:, windows == window] = _greedy(left[:, windows == window], decay, postprocess.threshold)
-    cell, label = np.nonzero(left > DEAD)
-    time, confidence = grid.time[cell, label], left[cell, label]
+    cell, label = np.nonzero(left > SUPPRESSED)
+    time, confidence = candidates.time[cell, label], left[cell, label]
     order = np.argsort(np.rint(1000 * time).astype(np.int64) * classes + label)
     label, time, confidence = label[order], time[order], confidence[order]
     frame = metric_frame(time, metric_fps)
@@ -84,7 +97,7 @@ def _decay(method: str, window: float) -> NDArray[np.float64]:
 
 def _best(cell: NDArray[np.int64], confidence: NDArray[np.float64], size: int) -> NDArray[np.int64]:
     """Return the row of the highest confidence in every cell that has rows; the first of equals."""
-    highest = np.full(size, DEAD)
+    highest = np.full(size, SUPPRESSED)
     np.maximum.at(highest, cell, confidence)
     rows = np.flatnonzero(confidence == highest[cell])
     first = np.full(size, len(cell))
@@ -95,38 +108,39 @@ def _best(cell: NDArray[np.int64], confidence: NDArray[np.float64], size: int) -
 def _greedy(confidence: NDArray[np.float64], decay: NDArray[np.float64], threshold: float) -> NDArray[np.float64]:
     """Take the highest cell, decay its neighbours, and so on; return the confidences at which cells were taken.
 
-    A cell that is the highest within reach is taken before anything near it changes, whatever happens elsewhere.
-    So all such cells are taken at once, which gives what taking one by one gives, in few rounds.
+    A cell that is the highest within its radius is taken before any cell near it changes, whatever happens elsewhere.
+    So all such cells are taken at once: the result is that of taking one by one (the tests hold the short definition
+    against this), in few rounds.
 
-    confidence : (T, K), -1 where dead; of equals the first is taken first
+    confidence : (T, K), -1 where empty; of equals the first is taken first
     decay : (R,) factors at distances 1…R; 0 removes
     """
-    reach, (length, classes) = len(decay), confidence.shape
-    if reach == 0:
+    radius, (length, classes) = len(decay), confidence.shape
+    if radius == 0:
         return confidence
-    taken = np.full(confidence.shape, DEAD)
-    score = np.full((length + 2 * reach, classes), DEAD)
-    score[reach:-reach] = confidence
+    taken = np.full(confidence.shape, SUPPRESSED)
+    score = np.full((length + 2 * radius, classes), SUPPRESSED)
+    score[radius:-radius] = confidence
     cells = score.reshape(-1)  # the same memory, as is the next: row i holds cells i, i + K, … of one class
-    runs = sliding_window_view(cells, (reach - 1) * classes + 1, writeable=True)[:, ::classes]
+    runs = sliding_window_view(cells, (radius - 1) * classes + 1, writeable=True)[:, ::classes]
     first, last = 0, length
     while True:
-        ahead = _running_max(score[first : last + 2 * reach], reach)
-        middle = score[first + reach : last + reach]
-        highest = (middle > ahead[: last - first]) & (middle >= ahead[reach + 1 :])
+        ahead = _running_max(score[first : last + 2 * radius], radius)
+        middle = score[first + radius : last + radius]
+        highest = (middle > ahead[: last - first]) & (middle >= ahead[radius + 1 :])
         picked = np.flatnonzero(highest) + first * classes
         if len(picked) == 0:
             return taken
-        centre = picked + reach * classes
+        centre = picked + radius * classes
         taken.reshape(-1)[picked] = cells[centre]
-        cells[centre] = DEAD
-        for side, factors in ((classes, decay), (-reach * classes, decay[::-1])):
+        cells[centre] = SUPPRESSED
+        for side, factors in ((classes, decay), (-radius * classes, decay[::-1])):
             left = runs[centre + side] * factors  # holds no cell twice: what is picked together lies apart
-            left[(left < threshold) | (factors == 0)] = DEAD
+            left[(left < threshold) | (factors == 0)] = SUPPRESSED
             runs[centre + side] = left
         # only near a change can another cell have become the highest
-        first = max(0, int(picked[0]) // classes - 2 * reach)
-        last = min(length, int(picked[-1]) // classes + 2 * reach + 1)
+        first = max(0, int(picked[0]) // classes - 2 * radius)
+        last = min(length, int(picked[-1]) // classes + 2 * radius + 1)
 
 
 def _running_max(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:

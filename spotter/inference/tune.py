@@ -1,4 +1,4 @@
-"""Search for the suppression that scores best on stored scores; the metric is handed in."""
+"""Search for the suppression that scores best on stored raw scores; the metric is an argument."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from spotter.inference.decode import Grid, suppress
+from spotter.inference.decode import Candidates, round_confidence, suppress
 from spotter.settings import METHODS, Postprocess
 from spotter.types import Half, HalfPredictions
 
@@ -18,10 +18,10 @@ THRESHOLDS = (1e-5, 1e-3, 0.005, 0.01, 0.05)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trial:
-    """Pair a suppression with the form of scores that it reached."""
+    """Pair a suppression with the metrics that it reached, a FORM."""
 
     postprocess: Postprocess
-    form: Mapping[str, Any]
+    metrics: Mapping[str, Any]
 
 
 Value = Callable[[Trial], float]
@@ -32,22 +32,22 @@ class Tuner:
     """Try suppressions on the displaced anchors of all halves, which are made once.
 
     metric_fps : frames per second of the metric
-    evaluate : turns predictions into a form of scores
+    evaluate : returns the metrics of predictions
     """
 
-    grids: Mapping[Half, Grid]
+    candidates: Mapping[Half, Candidates]
     metric_fps: int
     evaluate: Callable[[Mapping[Half, HalfPredictions]], Mapping[str, Any]]
 
     def search(
-        self, written: Postprocess, value: Value, class_values: Callable[[Trial], Sequence[float]] | None = None
+        self, current: Postprocess, value: Value, class_values: Callable[[Trial], Sequence[float]] | None = None
     ) -> Iterator[Trial]:
-        """Try ``written``; then, for each method, all windows and the higher thresholds of the best one.
+        """Try ``current``; then, for each method, all windows and the higher thresholds of the best one.
 
         With ``class_values``, which gives the scores of all classes in a trial, a window per class comes last.
         """
         trials = []
-        for trial in self._uniform(written, value):
+        for trial in self._uniform(current, value):
             trials.append(trial)
             yield trial
         if class_values is not None:
@@ -57,32 +57,35 @@ class Tuner:
         """Return how many trials a search takes."""
         return 1 + len(METHODS) * (len(self._windows()) + len(THRESHOLDS) - 1) + per_class
 
-    def _uniform(self, written: Postprocess, value: Value) -> Iterator[Trial]:
-        yield self._try(written)
+    def _uniform(self, current: Postprocess, value: Value) -> Iterator[Trial]:
+        yield self._try(current)
         for method in METHODS:
             trials = []
             for window in self._windows():
                 trials.append(self._try(Postprocess(method, window, THRESHOLDS[0])))
                 yield trials[-1]
-            yield from self._cut(best(trials, value).postprocess)
+            yield from self._higher_thresholds(best(trials, value).postprocess)
 
     def _windows(self) -> list[float]:
         """Return the windows worth trying: one below a cell suppresses nothing."""
-        fps = max(grid.fps for grid in self.grids.values())
+        fps = max(half.fps for half in self.candidates.values())
         return [window for window in WINDOWS if window * fps >= 1]
 
-    def _cut(self, postprocess: Postprocess) -> Iterator[Trial]:
-        """Try the higher thresholds; each only cuts off what the lowest leaves, so suppression runs once."""
+    def _higher_thresholds(self, postprocess: Postprocess) -> Iterator[Trial]:
+        """Try the higher thresholds; each only drops some of what the lowest leaves, so suppression runs once."""
         predictions = self._predict(postprocess)
         for threshold in THRESHOLDS[1:]:
-            left = {half: _above(rows, threshold) for half, rows in predictions.items()}
+            left = {half: spots.take(spots.confidence >= threshold) for half, spots in predictions.items()}
             yield Trial(replace(postprocess, threshold=threshold), self.evaluate(left))
 
     def _try(self, postprocess: Postprocess) -> Trial:
         return Trial(postprocess, self.evaluate(self._predict(postprocess)))
 
     def _predict(self, postprocess: Postprocess) -> dict[Half, HalfPredictions]:
-        return {half: suppress(grid, postprocess, self.metric_fps) for half, grid in self.grids.items()}
+        return {
+            half: round_confidence(suppress(candidates, postprocess, self.metric_fps))
+            for half, candidates in self.candidates.items()
+        }
 
 
 def best(trials: Sequence[Trial], value: Value) -> Trial:
@@ -96,13 +99,8 @@ def best_per_class(trials: Sequence[Trial], start: Trial, values: Callable[[Tria
     trials : those of the same method count
     values : the scores of all classes in a trial
     """
-    rivals = [start, *(trial for trial in trials if trial.postprocess.method == start.postprocess.method)]
+    alike = [start, *(trial for trial in trials if trial.postprocess.method == start.postprocess.method)]
     classes = len(values(start))
-    chosen = np.argmax([values(trial) for trial in rivals], axis=0)  # the first of equals
-    windows = tuple(rivals[row].postprocess.windows(classes)[column] for column, row in enumerate(chosen))
+    best_rows = np.argmax([values(trial) for trial in alike], axis=0)  # the first of equals
+    windows = tuple(alike[row].postprocess.windows(classes)[column] for column, row in enumerate(best_rows))
     return replace(start.postprocess, window=windows)
-
-
-def _above(rows: HalfPredictions, threshold: float) -> HalfPredictions:
-    kept = rows.confidence >= threshold
-    return HalfPredictions(rows.label[kept], rows.time[kept], rows.confidence[kept])

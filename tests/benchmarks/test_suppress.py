@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from spotter.inference.decode import spot
+from spotter.inference.decode import decode
 from spotter.io.scores import Scores
 from spotter.settings import Postprocess
 
@@ -48,6 +48,6 @@ def test_suppression_of_a_half(
 ) -> None:
     length, classes, fps = size
     scores = simulate(length, classes, fps, displaced)
-    benchmark.extra_info["predictions"] = len(benchmark(spot, scores, postprocess, fps))
+    benchmark.extra_info["predictions"] = len(benchmark(decode, scores, postprocess, fps))
     if benchmark.stats:
         assert benchmark.stats.stats.min < limit

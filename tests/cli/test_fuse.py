@@ -11,7 +11,7 @@ import pytest
 
 from spotter.cli import main
 from spotter.evaluation.average_map import average_map
-from spotter.inference.decode import spot
+from spotter.inference.decode import decode
 from spotter.io.predictions import read_predictions
 from spotter.io.scores import Header, Scores, load_header, load_scores, save_header, save_scores
 from spotter.io.soccernet import SoccerNet
@@ -77,7 +77,7 @@ def alone(run: str, split: str, labels: Path) -> dict:
     """Return the form of one run, computed without the command."""
     scores = Path(run, "predictions", split, "scores")
     suppression = load_header(scores).postprocess
-    predictions = {half: spot(raw, suppression, TASK.fps) for half, raw in load_scores(scores)}
+    predictions = {half: decode(raw, suppression, TASK.fps) for half, raw in load_scores(scores)}
     form = average_map(SoccerNet().read(labels, [GAMES[split]], TASK), predictions, TASK)
     return {**form, "postprocess": suppression.to_dict()}
 

@@ -12,7 +12,7 @@ import pytest
 from spotter.cli import main
 from spotter.evaluation.average_map import average_map
 from spotter.evaluation.metrics import monitored
-from spotter.inference.decode import displace, spot
+from spotter.inference.decode import apply_displacement, decode
 from spotter.inference.tune import Trial, Tuner, best, best_per_class
 from spotter.io.scores import Header, Scores, load_scores, save_header, save_scores
 from spotter.io.soccernet import SoccerNet
@@ -62,7 +62,7 @@ def test_the_winner_is_the_best_and_holds_without_the_command(
     assert main(["tune", str(scores), "--labels", str(labels), "--json", str(tmp_path / "out.json")]) == 0
     report = orjson.loads((tmp_path / "out.json").read_bytes())
     winner = Postprocess.load(report["postprocess"], classes=2)
-    predictions = {half: spot(raw, winner, TASK.fps) for half, raw in load_scores(scores)}
+    predictions = {half: decode(raw, winner, TASK.fps) for half, raw in load_scores(scores)}
     score = monitored(average_map(SoccerNet().read(labels, GAMES, TASK), predictions, TASK), "map_at_2")
     assert report["monitor"] == "map_at_2"
     assert report["best"]["map_at_2"]["map_at_2"] == score == max(row["map_at_2"] for row in report["trials"])
@@ -90,13 +90,13 @@ def test_windows_of_classes_come_last(
 def test_every_trial_equals_a_run_of_its_own(scores: Path, labels: Path) -> None:
     """A threshold cut off afterwards leaves what suppression at that threshold leaves."""
     halves = dict(list(load_scores(scores))[:1])
-    grids = {half: displace(raw) for half, raw in halves.items()}
+    grids = {half: apply_displacement(raw) for half, raw in halves.items()}
     tuner = Tuner(grids, 2, lambda predictions: {str(half): rows for half, rows in predictions.items()})
     trials = list(tuner.search(WRITTEN, lambda trial: 0.0))
     assert len(trials) == tuner.trials(per_class=False)
     for trial in trials:
         for half, raw in halves.items():
-            expected, found = spot(raw, trial.postprocess, 2), trial.form[str(half)]
+            expected, found = decode(raw, trial.postprocess, 2), trial.metrics[str(half)]
             assert np.array_equal(expected.time, found.time)
             assert np.array_equal(expected.label, found.label)
             assert np.array_equal(expected.confidence, found.confidence)
@@ -116,7 +116,7 @@ def test_each_class_takes_its_best_window_of_the_method() -> None:
             ("soft_nms", 3.0, [1, 1, 1]),
         )
     ]
-    found = best_per_class(trials, trials[0], lambda trial: trial.form["values"])
+    found = best_per_class(trials, trials[0], lambda trial: trial.metrics["values"])
     assert found == Postprocess("nms", (1.0, 2.0, 1.0), 0.0)
 
 

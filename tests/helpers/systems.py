@@ -11,7 +11,7 @@ import numpy as np
 import orjson
 
 from spotter.evaluation.average_map import average_map
-from spotter.inference.decode import spot
+from spotter.inference.decode import decode
 from spotter.io.scores import Scores
 from spotter.io.soccernet import SoccerNet
 from spotter.settings import Postprocess
@@ -124,5 +124,5 @@ def prior(root: Path, split: str, postprocess: Mapping[str, Any]) -> dict[str, A
     said = {
         half: (logits + rng.normal(0, 1e-3, (frames[half], len(TASK.classes)))).astype(np.float32) for half in labels
     }
-    found = {half: spot(Scores(each, None, 1.0), suppression, TASK.fps) for half, each in said.items()}
+    found = {half: decode(Scores(each, None, 1.0), suppression, TASK.fps) for half, each in said.items()}
     return average_map(labels, found, TASK)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spotter.errors import UserError
-from spotter.inference.decode import Grid, displace, spot, suppress
+from spotter.inference.decode import Candidates, apply_displacement, decode, round_confidence, suppress
 from spotter.io.scores import Scores
 from spotter.settings import METHODS, Postprocess
 from spotter.types import HalfPredictions, metric_frame
@@ -19,8 +19,8 @@ from spotter.types import HalfPredictions, metric_frame
 NONE = Postprocess("nms", 0.0)
 
 
-def one_by_one(confidence: list[float], method: str, reach: float, threshold: float) -> dict[int, float]:
-    """Suppress one class by the definition; ``reach`` is in cells."""
+def one_by_one(confidence: list[float], method: str, radius: float, threshold: float) -> dict[int, float]:
+    """Suppress one class by the definition; ``radius`` is in cells."""
     living = {cell: value for cell, value in enumerate(confidence) if value >= max(threshold, 0)}
     taken = {}
     while living:
@@ -28,20 +28,20 @@ def one_by_one(confidence: list[float], method: str, reach: float, threshold: fl
         taken[top] = living.pop(top)
         for cell in list(living):
             apart = abs(cell - top)
-            if method == "nms" and apart <= reach:
+            if method == "nms" and apart <= radius:
                 del living[cell]
             elif method != "nms":
                 power = 2 if method == "quadratic_nms" else 1
-                living[cell] *= min(1.0, apart / reach) ** power if reach else 1.0
+                living[cell] *= min(1.0, apart / radius) ** power if radius else 1.0
                 if living[cell] < threshold:
                     del living[cell]
     return taken
 
 
-def as_grid(confidence: np.ndarray, fps: float = 1.0) -> Grid:
-    """Return a grid of (T, K) confidences whose spots lie on the cells."""
+def candidates_of(confidence: np.ndarray, fps: float = 1.0) -> Candidates:
+    """Return candidates with (T, K) confidences whose spots lie on the cells."""
     time = np.rint(1000 * np.arange(len(confidence)) / fps) / 1000
-    return Grid(confidence, np.broadcast_to(time[:, None], confidence.shape), fps)
+    return Candidates(confidence, np.broadcast_to(time[:, None], confidence.shape), fps)
 
 
 def as_cells(predictions: HalfPredictions, fps: float = 1.0) -> dict[tuple[int, int], float]:
@@ -64,15 +64,15 @@ ties = st.lists(st.sampled_from([-1, 0, 8, 8, 16, 16, 32, 48, 63]).map(lambda pa
 
 @given(ties, st.sampled_from([0.0, 1 / 16, 0.25, 0.5]), st.integers(0, 9))
 def test_hard_suppression_equals_one_by_one(confidence: list[float], threshold: float, radius: int) -> None:
-    grid = as_grid(np.array([confidence]).T)
-    found = as_cells(suppress(grid, Postprocess("nms", 2.0 * radius, threshold), 1))
+    candidates = candidates_of(np.array([confidence]).T)
+    found = as_cells(suppress(candidates, Postprocess("nms", 2.0 * radius, threshold), 1))
     assert found == {(0, cell): value for cell, value in one_by_one(confidence, "nms", radius, threshold).items()}
 
 
 @given(ties, st.sampled_from([0.0, 1 / 16, 0.25, 0.5]), st.sampled_from([0, 1, 2, 4, 8]))
 def test_soft_suppression_equals_one_by_one(confidence: list[float], threshold: float, reach: int) -> None:
-    grid = as_grid(np.array([confidence]).T)
-    found = as_cells(suppress(grid, Postprocess("soft_nms", float(reach), threshold), 1))
+    candidates = candidates_of(np.array([confidence]).T)
+    found = as_cells(suppress(candidates, Postprocess("soft_nms", float(reach), threshold), 1))
     assert found == {(0, cell): value for cell, value in one_by_one(confidence, "soft_nms", reach, threshold).items()}
 
 
@@ -87,7 +87,7 @@ def test_random_halves_equal_one_by_one(seed: int, method: str, fps: float, shar
     rng = np.random.default_rng(seed)
     confidence = rng.uniform(size=(int(rng.integers(1, 150)), 3)) ** 3
     windows = tuple(rng.uniform(0, 20 / fps, 3)[shared].tolist())
-    found = as_cells(suppress(as_grid(confidence, fps), Postprocess(method, windows, 0.001), 1000), fps)
+    found = as_cells(suppress(candidates_of(confidence, fps), Postprocess(method, windows, 0.001), 1000), fps)
     expected = {}
     for label, window in enumerate(windows):
         reach = window * fps if method == "soft_nms" else window * fps / 2
@@ -98,14 +98,15 @@ def test_random_halves_equal_one_by_one(seed: int, method: str, fps: float, shar
 
 
 def test_soft_weights_are_the_distance_over_the_window() -> None:
-    found = spot(scores_of([[0.5], [0.8], [0.5], [0.1], [0.1], [0.5]]), Postprocess("soft_nms", 2.0, 0.04), 2)
+    found = decode(scores_of([[0.5], [0.8], [0.5], [0.1], [0.1], [0.5]]), Postprocess("soft_nms", 2.0, 0.04), 2)
     expected = {(0, 0): 0.5 / 4, (0, 1): 0.8, (0, 2): 0.5 * (1 / 4) * (3 / 4) * (2 / 4), (0, 5): 0.5}
     assert as_cells(found, 2.0) == pytest.approx(expected)
 
 
 def test_quadratic_weights_are_the_squared_distance_over_half_the_window() -> None:
     """As ASTRA's: within ±2 s of the best, by (distance / 2 s)²; what lies farther is left alone."""
-    found = spot(scores_of([[0.4], [0.4], [0.0], [0.0], [0.8]]), Postprocess("quadratic_nms", 4.0, 0.0), 2)
+    scores = scores_of([[0.4], [0.4], [0.0], [0.0], [0.8]])
+    found = suppress(apply_displacement(scores), Postprocess("quadratic_nms", 4.0, 0.0), 2)
     expected = {(0, 0): 0.4, (0, 1): 0.4 * (3 / 4) ** 2 * (1 / 4) ** 2, (0, 2): 0.0, (0, 3): 0.0, (0, 4): 0.8}
     assert as_cells(found, 2.0) == pytest.approx(expected)
 
@@ -113,31 +114,31 @@ def test_quadratic_weights_are_the_squared_distance_over_half_the_window() -> No
 def test_window_of_zero_keeps_every_anchor() -> None:
     scores = scores_of([[0.1, 0.9], [0.2, 0.9], [0.3, 0.9]])
     for method in METHODS:
-        assert len(spot(scores, Postprocess(method, 0.0), 2)) == 6
+        assert len(decode(scores, Postprocess(method, 0.0), 2)) == 6
 
 
 def test_displacement_moves_an_anchor_by_a_fraction_and_keeps_its_exact_time() -> None:
     scores = scores_of([[0.1], [0.2], [0.9], [0.3]], [[0.0], [0.0], [-1.3], [0.0]])
-    found = spot(scores, Postprocess("nms", 4.0), 2)
+    found = decode(scores, Postprocess("nms", 4.0), 2)
     assert found.time.tolist() == [0.35]
     assert found.confidence[0] == pytest.approx(0.9)
 
 
 def test_the_most_confident_of_anchors_that_meet_stays() -> None:
-    grid = displace(scores_of([[0.1], [0.9], [0.3], [0.9]], [[1.5], [0.25], [-0.75], [-1.75]]))
-    assert grid.confidence[:, 0].tolist() == [-1, pytest.approx(0.9), -1, -1]
-    assert grid.time[1, 0] == 0.625  # the earlier of equals
+    candidates = apply_displacement(scores_of([[0.1], [0.9], [0.3], [0.9]], [[1.5], [0.25], [-0.75], [-1.75]]))
+    assert candidates.confidence[:, 0].tolist() == [-1, pytest.approx(0.9), -1, -1]
+    assert candidates.time[1, 0] == 0.625  # the earlier of equals
 
 
 def test_anchors_stay_in_the_half() -> None:
-    found = spot(scores_of([[0.5], [0.6], [0.7]], [[-9.0], [99.0], [np.inf]]), NONE, 25)
+    found = decode(scores_of([[0.5], [0.6], [0.7]], [[-9.0], [99.0], [np.inf]]), NONE, 25)
     assert found.time.tolist() == [0.0, 1.0]
     early = Scores(np.zeros((3, 1), np.float32), np.array([[-2.5], [0], [0]], np.float32), fps=1.0, offset=2.5)
-    assert spot(early, NONE, 25).time.tolist() == [0.0, 3.5, 4.5]
+    assert decode(early, NONE, 25).time.tolist() == [0.0, 3.5, 4.5]
 
 
 def test_times_are_whole_milliseconds_and_every_anchor_keeps_its_own_cell() -> None:
-    found = spot(Scores(np.zeros((300, 1), np.float32), None, fps=29.97, offset=0.01), NONE, 1000)
+    found = decode(Scores(np.zeros((300, 1), np.float32), None, fps=29.97, offset=0.01), NONE, 1000)
     assert len(found) == 300
     assert np.array_equal(found.time, np.array([round(1000 * time) for time in found.time]) / 1000)
 
@@ -147,7 +148,7 @@ def test_one_prediction_for_a_class_and_metric_frame_by_time(seed: int, metric_f
     rng = np.random.default_rng(seed)
     shape = (int(rng.integers(1, 80)), 3)
     scores = Scores(rng.normal(size=shape).astype("f4"), rng.normal(size=shape).astype("f4"), 12.5, 0.3)
-    everything, found = spot(scores, NONE, 1000), spot(scores, NONE, metric_fps)
+    everything, found = decode(scores, NONE, 1000), decode(scores, NONE, metric_fps)
     best: dict[tuple[int, int], float] = {}
     for label, frame, confidence in zip(
         everything.label, metric_frame(everything.time, metric_fps), everything.confidence, strict=True
@@ -163,12 +164,12 @@ def test_one_prediction_for_a_class_and_metric_frame_by_time(seed: int, metric_f
 def test_extreme_logits_pass_without_a_warning(logit: float) -> None:
     scores = Scores(np.full((5, 2), logit, np.float32), np.full((5, 2), np.nan, np.float32), 2.0)
     with warnings.catch_warnings(action="error"):
-        found = spot(scores, NONE, 2)
+        found = decode(scores, NONE, 2)
     assert len(found) == (0 if np.isnan(logit) else 10)
 
 
 def test_an_empty_half_has_no_predictions() -> None:
-    assert len(spot(Scores(np.zeros((0, 3), np.float32), None, 2.0), NONE, 2)) == 0
+    assert len(decode(Scores(np.zeros((0, 3), np.float32), None, 2.0), NONE, 2)) == 0
 
 
 def test_postprocess_survives_plain_values() -> None:
@@ -198,3 +199,19 @@ def test_wrong_postprocess_is_told(change: dict[str, object], message: str) -> N
 def test_missing_key_is_told() -> None:
     with pytest.raises(UserError, match="postprocess lacks 'window'"):
         Postprocess.load({"method": "nms"})
+
+
+def test_decoded_confidences_are_what_files_hold() -> None:
+    logits = np.random.default_rng(0).normal(-4, 8, (500, 3)).astype(np.float32)
+    exact = suppress(apply_displacement(Scores(logits, None, 2.0)), NONE, 2)
+    decoded = decode(Scores(logits, None, 2.0), NONE, 2)
+    assert decoded.time.tolist() == exact.time.tolist()
+    for rounded, confidence in zip(decoded.confidence.tolist(), exact.confidence.tolist(), strict=True):
+        assert rounded == float(f"{confidence:.5g}")
+
+
+@pytest.mark.parametrize("confidence", [0.0, 1.0, 1e-30, 1 / 3, 0.999999, 1 - 2**-53])
+def test_confidence_is_rounded_to_five_digits(confidence: float) -> None:
+    one = HalfPredictions(np.array([0]), np.array([1.0]), np.array([confidence]))
+    expected = float(f"{confidence:.5g}") if confidence > 1e-22 else 0.0
+    assert round_confidence(one).confidence.tolist() == [expected]

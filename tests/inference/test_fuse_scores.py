@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spotter.inference.decode import displace, spot
+from spotter.inference.decode import apply_displacement, decode
 from spotter.inference.fuse import SHARES, Weights, fuse, resample, search
 from spotter.io.scores import Scores
 from spotter.settings import Postprocess
@@ -45,7 +45,7 @@ def test_anchors_on_anchors_keep_their_bits_and_ends_are_repeated(run: Scores) -
 def test_a_run_averaged_with_itself_predicts_the_same_bits(run: Scores, weights: list[float]) -> None:
     fused, suppression = fuse([run] * len(weights), weights), Postprocess("nms", 2.0)
     assert fused.logits.tobytes() == run.logits.tobytes()
-    expected, found = spot(run, suppression, 2), spot(fused, suppression, 2)
+    expected, found = decode(run, suppression, 2), decode(fused, suppression, 2)
     for column in ("label", "time", "confidence"):
         assert np.array_equal(getattr(expected, column), getattr(found, column))
 
@@ -87,7 +87,7 @@ def test_displacements_are_rescaled_to_the_grid(fps: float) -> None:
     fused = fuse([pointing(5.0, fps), finer], [0.3, 0.7])
     assert fused.displacement is not None
     np.testing.assert_allclose(times(fused) + fused.displacement[:, 0] / fused.fps, 5.0, atol=1e-5)
-    assert set(displace(fused).time[displace(fused).confidence > 0]) == {5.0}
+    assert set(apply_displacement(fused).time[apply_displacement(fused).confidence > 0]) == {5.0}
 
 
 def test_displacements_are_averaged_over_the_runs_that_have_any() -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from spotter.evaluation.average_map import average_map
 from spotter.evaluation.metrics import flatten
-from spotter.inference.decode import spot
+from spotter.inference.decode import decode
 from spotter.io.predictions import read_predictions
 from spotter.io.scores import load_header, load_scores
 from spotter.io.soccernet import SoccerNet
@@ -102,7 +102,7 @@ def test_stored_scores_give_the_written_predictions(trained: Path, tree: Path, f
     """Suppression can be repeated from the stored scores alone."""
     folder = trained / "predictions" / "valid"
     header = load_header(folder / "scores")
-    again = {half: spot(scores, header.postprocess, TASK.fps) for half, scores in load_scores(folder / "scores")}
+    again = {half: decode(scores, header.postprocess, TASK.fps) for half, scores in load_scores(folder / "scores")}
     form = average_map(SoccerNet().read(tree, games(tree, "valid"), TASK), again, TASK)
     assert form["tight"] == forms["valid"]["tight"]
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spotter.errors import UserError
-from spotter.inference.decode import spot
+from spotter.inference.decode import decode
 from spotter.io.predictions import write_predictions
 from spotter.io.scores import Scores
 from spotter.io.splits import load_splits
@@ -43,7 +43,7 @@ def write_oracle(root: str | Path, out: str | Path, file: str, split: str = "tes
     if not halves:
         raise UserError(f"{root}: has no game in split {split}: simulate some by --games")
     scores = {half: oracle.score(np.load(feature_path(root, half, file))) for half in halves}
-    write_predictions(out, {half: spot(scores[half], SUPPRESSION, task.fps) for half in halves}, task)
+    write_predictions(out, {half: decode(scores[half], SUPPRESSION, task.fps) for half in halves}, task)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

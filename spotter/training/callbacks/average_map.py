@@ -18,7 +18,7 @@ from spotter.data.source import Excerpt
 from spotter.evaluation.average_map import average_map
 from spotter.evaluation.metrics import flatten
 from spotter.inference.collect import HalfCollector
-from spotter.inference.decode import spot
+from spotter.inference.decode import decode
 from spotter.inference.stitch import clip_weights
 from spotter.io.scores import Header, Scores, forget_scores, save_header, save_scores
 from spotter.training.datamodule import SpottingDataModule
@@ -134,7 +134,7 @@ class AverageMap(pl.Callback):
             self._keep(module, index, scores)
 
     def _keep(self, module: SpottingModule, index: int, scores: Scores) -> None:
-        self._mine[index] = spot(scores, module.postprocess, module.task.fps).between(*self._span)
+        self._mine[index] = decode(scores, module.postprocess, module.task.fps).between(*self._span)
         if self.scores_folder:
             save_scores(self.scores_folder, self._records[index].half, scores)
 
