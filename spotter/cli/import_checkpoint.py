@@ -59,7 +59,7 @@ def _e2e_spot(arguments: argparse.Namespace) -> str:
     module = import_e2e_spot(arguments.checkpoint, arguments.out, arguments.task, arguments.fps)
     network = module.hparams["network"]
     told = f"{network['backbone']}, {network['shift']}, {network['temporal']}"
-    return f"{told}, {len(module.task.classes)} classes of {module.task.name}"
+    return f"{told}, {len(module.system.task.classes)} classes of {module.system.task.name}"
 
 
 def _pooling(arguments: argparse.Namespace) -> str:
@@ -72,4 +72,4 @@ def _pooling(arguments: argparse.Namespace) -> str:
     network, (stream,) = module.hparams["network"], module.hparams["source"]["streams"].values()
     told = f"{network['pool']}{', before and after' if network['aware'] else ''}, windows of {network['window']} rows"
     told = f"{told} of {stream['width']} columns ({stream['file']}, {stream['fps']:g} a second)"
-    return f"{told}, {len(module.task.classes)} classes of {module.task.name}"
+    return f"{told}, {len(module.system.task.classes)} classes of {module.system.task.name}"

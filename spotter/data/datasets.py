@@ -3,39 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from spotter.data.source import Source
-from spotter.types import Arrays, Batch, Clip, HalfRecord, Spots
-
-
-class Targets(Protocol):
-    """Make the targets of one clip."""
-
-    def __call__(self, spots: Spots, classes: int, start: int, clip_len: int, fps: float, offset: float) -> Arrays:
-        """Return arrays for the clip of ``clip_len`` frames from frame ``start`` on; frame i is at offset + i/fps."""
-
-    def rates(self, counts: NDArray[np.int64], frames: int, fps: float) -> NDArray[np.float64]:
-        """Return the expected share of positive anchors per class, for ``counts`` spots within ``frames``."""
+from spotter.types import Batch, Clip, ClipFrames, HalfRecord, Spots, TargetMaker
 
 
 class ClipDataset(Dataset[Batch]):
     """Return the batch of a list of clips; without ``targets`` or labels it has no targets.
 
     clip_len : frames of a clip
-    classes : number of classes
     """
 
     def __init__(
-        self, records: Sequence[HalfRecord], source: Source, clip_len: int, classes: int, targets: Targets | None
+        self, records: Sequence[HalfRecord], source: Source, clip_len: int, targets: TargetMaker | None
     ) -> None:
-        self.records, self.source, self.clip_len, self.classes = list(records), source, clip_len, classes
+        self.records, self.source, self.clip_len = list(records), source, clip_len
         labelled = all(record.spots is not None for record in records)
         self.targets = targets if labelled else None
         self._halves = [record.half for record in records]
@@ -61,7 +48,6 @@ class ClipDataset(Dataset[Batch]):
         made = []
         for clip in clips:
             spots = self.records[clip.half].spots or Spots.empty()
-            made.append(
-                self.targets(spots, self.classes, clip.start, self.clip_len, self.source.fps, self.source.offset)
-            )
+            frames = ClipFrames(clip.start, self.clip_len, self.source.fps, self.source.offset)
+            made.append(self.targets(spots, frames))
         return {key: torch.from_numpy(np.stack([each[key] for each in made])) for key in made[0]}

@@ -10,28 +10,13 @@ from typing import Any
 import torch
 
 from spotter.errors import UserError
+from spotter.io.format1 import upgrade_settings
 
-FORMAT = 1
-RENAMED = {  # networks, heads and targets as version 0.1 named them, below spotter.
-    "models.calf.Calf": "models.calf.network.Calf",
-    "models.calf_head.CalfHead": "models.calf.head.CalfHead",
-    "data.context.ContextTargets": "models.calf.targets.ContextTargets",
-    "models.e2e_spot.E2ESpot": "models.e2e_spot.network.E2ESpot",
-    "models.heads.DenseHead": "models.blocks.heads.DenseHead",
-    "models.heads.WindowHead": "models.blocks.heads.WindowHead",
-    "models.heads.FrameHead": "models.blocks.heads.FrameHead",
-    "models.window_heads.OffsetHead": "models.blocks.window_heads.OffsetHead",
-    "models.window_heads.PositionHead": "models.blocks.window_heads.PositionHead",
-    "data.targets.DenseTargets": "models.blocks.targets.DenseTargets",
-    "data.targets.WindowTargets": "models.blocks.targets.WindowTargets",
-    "data.targets.FrameTargets": "models.blocks.targets.FrameTargets",
-    "data.window_targets.OffsetTargets": "models.blocks.window_targets.OffsetTargets",
-    "data.window_targets.PositionTargets": "models.blocks.window_targets.PositionTargets",
-}
+FORMAT = 2
 
 
 def open_checkpoint(path: str | Path, key: str = "ckpt") -> dict[str, Any]:
-    """Load a spotter checkpoint on the CPU, plain values and tensors only.
+    """Load a spotter checkpoint on the CPU, plain values and tensors only; settings of format 1 become those of 2.
 
     Raises UserError for a missing, damaged or foreign file, and for one of a newer format.
     """
@@ -53,8 +38,9 @@ def open_checkpoint(path: str | Path, key: str = "ckpt") -> dict[str, Any]:
     lacking = [name for name in ("hyper_parameters", "state_dict") if not isinstance(content.get(name), dict)]
     if lacking:
         raise UserError(f"{path}: damaged, it lacks {' and '.join(lacking)}")
-    for part in content["hyper_parameters"].values():
-        if isinstance(part, dict) and str(part.get("_target_", "")).startswith("spotter."):
-            name = part["_target_"].removeprefix("spotter.")
-            part["_target_"] = f"spotter.{RENAMED.get(name, name)}"
+    if content["spotter_format"] == 1:
+        try:
+            content["hyper_parameters"] = upgrade_settings(content["hyper_parameters"])
+        except (KeyError, TypeError, AttributeError) as error:
+            raise UserError(f"{path}: damaged, its settings lack {error}") from error
     return content

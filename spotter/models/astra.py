@@ -9,12 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from spotter.errors import UserError
+from spotter.models.base import Network
 from spotter.models.blocks.stream_embedding import Layout, time_code, valid_rows
 
 FOCUS = 12.0  # how much nearer rows attract a query at the start
 
 
-class Astra(nn.Module):
+class Astra(Network):
     """Encode the rows of every extractor as tokens of their own, and ask them for every anchor of the clip.
 
     clip_len : frames of a clip; the learned codes and queries fix it
@@ -51,7 +52,7 @@ class Astra(nn.Module):
             raise ValueError(f"model.network.segments: expected numbers within 1 … {clip_len}, found {list(segments)}")
         if heads < 1 or dim % heads:
             raise ValueError(f"model.network.heads: {dim} columns cannot be shared by {heads} heads; give a divisor")
-        self.width, self.clip_len, self.segments = dim, clip_len, list(segments)
+        self.width, self.upsample, self.clip_len, self.segments = dim, upsample, clip_len, list(segments)
         self.step = {name: stream["fps"] / stream["clock_fps"] for name, stream in layout.items()}
         self.extractors = {name: len(stream["groups"]) for name, stream in layout.items()}
         self.streams = nn.ModuleDict(

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from spotter.models.base import Network
 from spotter.models.blocks.stream_embedding import Layout, StreamEmbedding
-from spotter.models.blocks.windows import check_upsample, window_index
+from spotter.models.blocks.window import window_index
 
 POOLS = ("max", "mean", "netvlad", "netrvlad")
 AT_ONCE = 1 << 25  # numbers in the windows of the clips that are described at once: 128 MiB
 
 
-class Pooling(nn.Module):
+class Pooling(Network):
     """Pool windows of ``window`` frames.
 
     A clip of ``window`` frames is one window. In a longer clip a window is centred on every frame, its edges repeated
@@ -37,7 +37,6 @@ class Pooling(nn.Module):
         self,
         layout: Layout,
         window: int,
-        upsample: int = 1,
         pool: str = "netvlad",
         clusters: int = 64,
         aware: bool = False,
@@ -45,7 +44,6 @@ class Pooling(nn.Module):
         normalise: bool = False,
     ) -> None:
         super().__init__()
-        check_upsample(upsample)
         if aware and window < 2:
             raise ValueError(f"model.clips.clip_len: a window of {window} frame has no halves; set it to 2 or more")
         columns = [sum(stream["groups"]) for stream in layout.values()]
@@ -141,16 +139,3 @@ class Vlad(nn.Module):
         if self.centres is not None:
             vlad = vlad - shares.sum(-1)[..., None] * self.centres
         return F.normalize(F.normalize(vlad, dim=-1).flatten(2), dim=-1)
-
-
-def load_published(path: str | Path, pool: str = "max") -> nn.Module:
-    """Return the network of a released ``model.pth.tar`` of SoccerNet's pooling baselines or NetVLAD++, in eval mode.
-
-    pool : ``max`` or ``mean``, which leave nothing in a file; those with clusters are told by their weights
-
-    The network maps windows of features (B, T, D) to class probabilities (B, 1 + K), background first. Raises UserError
-    for a file that is missing, damaged, or of another network.
-    """
-    from spotter.models.pretrained.soccernet_pooling import load
-
-    return load(path, pool)

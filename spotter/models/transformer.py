@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
+from spotter.models.base import Network
 from spotter.models.blocks.stream_embedding import Layout, StreamEmbedding, encoder, time_code
 
 
-class Transformer(nn.Module):
+class Transformer(Network):
     """Encode a clip of features densely, one token per anchor.
 
     The transformer head of Zhou et al., *Feature Combination Meets Attention*, 2021, without its window: the clip is

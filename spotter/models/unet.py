@@ -9,13 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from spotter.models.base import Network
 from spotter.models.blocks.stream_embedding import Layout, StreamEmbedding
 
 BLOCKS = 2  # residual blocks of a level, on the way down and on the way up
 SQUEEZE = 4  # by which a block's middle is narrower
 
 
-class UNet(nn.Module):
+class UNet(Network):
     """Embed every frame with a small network, then look at the clip at ever coarser rates and back.
 
     mlp : widths of the layers that embed a frame. The last is the width of the finest level; the first is left out

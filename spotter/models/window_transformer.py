@@ -5,13 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from spotter.models.base import Network
 from spotter.models.blocks.stream_embedding import Layout, StreamEmbedding, encoder, time_code
-from spotter.models.blocks.windows import check_upsample, windows_of
+from spotter.models.blocks.window import windows_of
 
 POOLS = ("flatten", "mean", "max", "cls", "center")
 
 
-class WindowTransformer(nn.Module):
+class WindowTransformer(Network):
     """Encode windows of ``window`` frames and pool each to one vector.
 
     A clip of ``window`` frames is one window. In a longer clip a window is centred on every frame, its edges repeated
@@ -25,7 +26,6 @@ class WindowTransformer(nn.Module):
         self,
         layout: Layout,
         window: int,
-        upsample: int = 1,
         dim: int = 64,
         layers: int = 3,
         heads: int = 4,
@@ -37,7 +37,6 @@ class WindowTransformer(nn.Module):
         super().__init__()
         if pool not in POOLS:
             raise ValueError(f"model.network.pool: {pool!r} is unknown: give one of {', '.join(POOLS)}")
-        check_upsample(upsample)
         self.window, self.pool = window, pool
         self.width = dim * window if pool == "flatten" else dim
         self.embed = StreamEmbedding(layout, dim, 1, input_dropout, group_drop=0.0, row_drop=0.0)

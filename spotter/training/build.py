@@ -1,37 +1,50 @@
-"""Build networks and heads from plain values, without running anything that a file names but a network."""
+"""From the ``model`` part of a config to the module; its optimizer and augmentation keys lie flat among the others."""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
-from torch import nn
-
 from spotter.errors import UserError
+from spotter.training.checkpoint import init_from
+from spotter.training.module import SpottingModule
+from spotter.training.optimizer import OptimizerConfig
+
+OPTIMIZER = tuple(field.name for field in fields(OptimizerConfig))
+AUGMENTATION = ("mixup", "augment")
+SYSTEM = ("network", "head", "clips", "postprocess")
+AROUND = ("compile", "init_from", "pretrained", "weights")  # what is done to a module once it is built
 
 
-def build(config: Mapping[str, Any], **known: Any) -> nn.Module:
-    """Instantiate the ``nn.Module`` that ``_target_`` names, with the other keys and ``known`` as arguments.
+def module_arguments(model: Mapping[str, Any]) -> dict[str, Any]:
+    """Group the keys of ``cfg.model`` into arguments of ``SpottingModule``, all but ``task`` and ``source``.
 
-    Checkpoints name their network this way, so nothing but a subclass of ``nn.Module`` is ever called.
-    Raises UserError for any other target and for arguments that do not fit.
+    ``lr``, ``weight_decay``, ``warmup``, ``final_lr``, ``schedule``, ``plateau`` and ``sam`` become ``optimizer``;
+    ``mixup`` and ``augment`` become ``augmentation``. Raises UserError for a key that nothing reads.
     """
-    arguments = {key: value for key, value in config.items() if key != "_target_"}
-    try:
-        return find(config)(**known, **arguments)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{config['_target_']}: {error}") from error
+    known = (*SYSTEM, *OPTIMIZER, *AUGMENTATION, *AROUND)
+    for key in model:
+        if key not in known:
+            raise UserError(f"model.{key}: unknown; its keys are {', '.join(known)}")
+    return {
+        **{key: model[key] for key in SYSTEM},
+        "optimizer": {key: model[key] for key in OPTIMIZER if key in model},
+        "augmentation": {key: model[key] for key in AUGMENTATION if model.get(key)} or None,
+    }
 
 
-def find(config: Mapping[str, Any]) -> type[nn.Module]:
-    """Return the subclass of ``nn.Module`` that ``_target_`` names; raises UserError for anything else."""
-    target = str(config.get("_target_", ""))
-    module, _, name = target.rpartition(".")
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UserError(f"_target_ {target!r} cannot be imported ({error})") from error
-    if not (isinstance(found, type) and issubclass(found, nn.Module)):
-        raise UserError(f"_target_ {target!r} is no torch.nn.Module; networks and heads must be")
-    return found
+def build_from(model: Mapping[str, Any], task: Mapping[str, Any], source: Mapping[str, Any]) -> SpottingModule:
+    """Build the module of a config: random weights, or those that ``init_from``, ``pretrained`` or ``weights`` name.
+
+    model : plain values of ``cfg.model``
+    task, source : plain descriptions of what is spotted and read
+    """
+    module = SpottingModule(task, source, **module_arguments(model))
+    if model.get("init_from"):
+        init_from(module, model["init_from"])
+    elif model.get("pretrained") or model.get("weights"):
+        module.network.load_imagenet(model.get("weights"))
+    if model.get("compile"):
+        module.network.compile()  # in place, so that the state dict keeps its names
+    return module

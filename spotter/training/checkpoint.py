@@ -14,6 +14,7 @@ from spotter.errors import UserError
 from spotter.io.checkpoints import FORMAT, open_checkpoint
 from spotter.io.files import atomic_write
 from spotter.training.module import SpottingModule
+from spotter.training.optimizer import OptimizerConfig
 
 log = logging.getLogger(__name__)
 
@@ -41,14 +42,21 @@ def write_module(path: str | Path, module: SpottingModule, settings: Mapping[str
 
 def check_fits(module: SpottingModule, content: dict[str, Any], path: str | Path) -> None:
     """Raise UserError unless training can go on from an opened checkpoint: the same network, head and schedule."""
-    theirs, ours = content["hyper_parameters"], module.hparams
-    differ = [key for key in ("schedule", "sam") if theirs.get(key, ours[key]) != ours[key]]
+    if content["spotter_format"] != FORMAT:
+        raise UserError(
+            f"ckpt: {path} is of spotter 0.1, whose runs cannot be resumed; begin anew with its weights: "
+            f"model.init_from={path}"
+        )
+    theirs, ours = OptimizerConfig.load(content["hyper_parameters"]["optimizer"] or {}), module.optimizer_config
+    differ = [key for key in ("schedule", "sam") if getattr(theirs, key) != getattr(ours, key)]
     shapes = {name: value.shape for name, value in content["state_dict"].items()}
     if shapes != {name: value.shape for name, value in module.state_dict().items()}:
         differ.insert(0, "network or head")
     if differ:
-        said = f"ckpt: {path} is of another {', '.join(differ)} than this model"
-        raise UserError(f"{said}; go on as it began, or begin anew with its weights: model.init_from={path}")
+        raise UserError(
+            f"ckpt: {path} is of another {', '.join(differ)} than this model; go on as it began, "
+            f"or begin anew with its weights: model.init_from={path}"
+        )
 
 
 def init_from(module: SpottingModule, path: str | Path) -> None:

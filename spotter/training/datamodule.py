@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 from spotter.data.balanced import BalancedClips
 from spotter.data.clips import EvaluationBatches, TrainingBatches, batches, cover
-from spotter.data.datasets import ClipDataset, Targets
+from spotter.data.datasets import ClipDataset
 from spotter.data.games import find_halves, trainable
 from spotter.data.source import Source
 from spotter.data.statistics import census, census_table, class_counts
@@ -25,7 +25,7 @@ from spotter.io.splits import hold_out, load_splits
 from spotter.settings import ClipConfig
 from spotter.tasks import Task
 from spotter.training.callbacks.progress import show
-from spotter.types import Batch, Clip, Half, HalfRecord
+from spotter.types import Batch, Clip, Half, HalfRecord, TargetMaker
 
 log = logging.getLogger(__name__)
 SIMULATORS = {"features": "spotter.simulation.features.simulate", "video": "spotter.simulation.video.simulate_video"}
@@ -37,7 +37,6 @@ class SpottingDataModule(pl.LightningDataModule):
     task : name, YAML file or mapping of the task
     source : reads the input; its ``root`` is the official tree that holds the labels too
     clips : the plan of the model: clip length, stride, margin, sampling
-    targets : what the model is trained on; None to predict only
     splits : replaces the games of single splits, see ``load_splits``
     fold : cross-validation instead, see ``hold_out``
     batch_size, eval_batch_size : clips per rank and step
@@ -52,7 +51,6 @@ class SpottingDataModule(pl.LightningDataModule):
         source: Source,
         clips: Mapping[str, Any],
         root: str | None = None,
-        targets: Targets | None = None,
         splits: Mapping[str, Any] | None = None,
         fold: str | None = None,
         batch_size: int = 64,
@@ -66,7 +64,8 @@ class SpottingDataModule(pl.LightningDataModule):
             if not isinstance(value, int) or value < least:
                 raise UserError(f"data.{key}: expected a whole number of at least {least}, found {value!r}")
         self.task = Task.load(task)
-        self.source, self.targets, self.root, self.splits, self.fold = source, targets, root, splits, fold
+        self.source, self.root, self.splits, self.fold = source, root, splits, fold
+        self.targets: TargetMaker | None = None  # of the model's head; None to predict only
         self.plan = ClipConfig(**clips)
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size or batch_size
         self.num_workers, self.allow_missing, self.seed = num_workers, allow_missing, seed
@@ -97,13 +96,13 @@ class SpottingDataModule(pl.LightningDataModule):
         self.split = "own"
         self.records["own"] = [HalfRecord(half, self.source.length(half), None) for half in halves]
 
-    def class_rates(self) -> Tensor:
-        """Return the share of positive anchors per class (K,) in the training split."""
+    def class_prior(self) -> Tensor:
+        """Return the fraction of positive anchors per class (K,) in the training split."""
         if self.targets is None:
             raise UserError("this data module has no targets; it serves prediction only")
         counts = class_counts(self.records["train"], len(self.task.classes))
         frames = sum(record.frames for record in self.records["train"])
-        return torch.from_numpy(self.targets.rates(counts, frames, self.source.fps)).float()
+        return torch.from_numpy(self.targets.class_prior(counts, frames, self.source.fps)).float()
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Return a loader over one epoch's random clips."""
@@ -140,7 +139,7 @@ class SpottingDataModule(pl.LightningDataModule):
         ]
 
     def _loader(self, split: str, clip_len: int, sampler: TrainingBatches | EvaluationBatches) -> DataLoader[Batch]:
-        dataset = ClipDataset(self.records[split], self.source, clip_len, len(self.task.classes), self.targets)
+        dataset = ClipDataset(self.records[split], self.source, clip_len, self.targets)
         return DataLoader(
             dataset,
             batch_size=None,  # the sampler yields whole batches

@@ -22,7 +22,7 @@ DATASETS: dict[str, tuple[str, str, int]] = {
     "soccernetv2": ("soccernet-v2", "25/12", 2),
     "soccernet_ball": ("ball-2023", "25", 25),
 }
-REACH = 1  # frames, for all other data sets
+MARGIN = 1  # frames, for all other data sets
 SIZE = (224, 398)
 # What class scores come out of, by their rows, and what takes them in again, by its columns.
 ROWS = re.compile(r"head\.classes\.(weight|bias)|network\.temporal\.(stages|encoder|decoders)(\.\d+)?\.conv_out\.\w+")
@@ -42,14 +42,14 @@ def import_e2e_spot(
     if "clip_len" not in found.config:
         raise UserError(f"{found.path}: no config.json beside it, which says the clip length")
     dataset = str(found.config.get("dataset", "not named"))
-    known = DATASETS.get(dataset, (None, None, REACH))
+    known = DATASETS.get(dataset, (None, None, MARGIN))
     task, fps = task or known[0], fps or known[1]
     if not task or not fps:
         lacking = " and ".join(option for option, value in (("--task", task), ("--fps", fps)) if not value)
         raise UserError(f"{found.path}: of data set {dataset!r}, of which spotter knows too little: give {lacking}")
     settings = _settings(found, Task.load(task), VideoSource(fps, SIZE, _crop(found.config)), known[2])
     module = SpottingModule(**settings)
-    module.load_state_dict(in_order(found.state, module.task.classes))
+    module.load_state_dict(in_order(found.state, module.system.task.classes))
     write_module(out, module, settings)
     return module
 
@@ -62,7 +62,7 @@ def in_order(state: dict[str, Tensor], classes: tuple[str, ...]) -> dict[str, Te
     return {name: value[:, order] if COLUMNS.fullmatch(name) else value for name, value in state.items()}
 
 
-def _settings(found: Published, task: Task, source: VideoSource, reach: int) -> dict[str, Any]:
+def _settings(found: Published, task: Task, source: VideoSource, margin: int) -> dict[str, Any]:
     """Return the hyper-parameters of the module."""
     count = len(task.classes)
     if count != found.classes:
@@ -72,21 +72,16 @@ def _settings(found: Published, task: Task, source: VideoSource, reach: int) -> 
     return {
         "task": task.to_dict(),
         "source": source.spec.to_dict(),
-        "network": {"_target_": "spotter.models.e2e_spot.network.E2ESpot", "classes": count, **found.network},
+        "network": {"_target_": "spotter.models.e2e_spot.network.E2ESpot", **found.network},
         "head": {
-            "_target_": "spotter.models.blocks.heads.FrameHead",
+            "_target_": "spotter.models.blocks.frame.FrameHead",
             "foreground_weight": 5.0,
             "dropout": 0.0 if found.network["temporal"] == "none" else 0.5,
-        },
-        "targets": {
-            "_target_": "spotter.models.blocks.targets.FrameTargets",
             "dilate": int(found.config.get("dilate_len") or 0),
         },
         "clips": plan.to_dict(),
-        "postprocess": {"method": "nms", "window": 2 * reach / source.fps, "threshold": 0.0},
-        "lr": 1e-3,
-        "weight_decay": 1e-2,
-        "final_lr": 0.0,
+        "postprocess": {"method": "nms", "window": 2 * margin / source.fps, "threshold": 0.0},
+        "optimizer": {"lr": 1e-3, "weight_decay": 1e-2, "final_lr": 0.0},
     }
 
 

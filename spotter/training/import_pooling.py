@@ -78,13 +78,10 @@ def _settings(found: Published, codebase: str, fed: Fed) -> dict[str, Any]:
             "aware": found.aware,
             "dim": found.dim,
         },
-        "head": {"_target_": "spotter.models.blocks.heads.WindowHead", "dropout": 0.4},
-        "targets": {"_target_": "spotter.models.blocks.targets.WindowTargets", "window": window},
+        "head": {"_target_": "spotter.models.blocks.window.WindowHead", "window": window, "dropout": 0.4},
         "clips": plan.to_dict(),
         "postprocess": _suppression(found, codebase),
-        "lr": 1e-3,
-        "weight_decay": 0.0,
-        "schedule": "plateau",
+        "optimizer": {"lr": 1e-3, "weight_decay": 0.0, "schedule": "plateau"},
     }
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,59 @@ from torch import Tensor, nn
 from spotter.errors import UserError
 
 SCHEDULES = ("cosine", "linear", "plateau")
+
+
+@dataclass(frozen=True, slots=True)
+class OptimizerConfig:
+    """Hold how weights are updated, under the names that the keys have in configs, below ``model``.
+
+    lr, weight_decay : of AdamW
+    warmup : steps, or a fraction of all steps if below 1
+    final_lr : fraction of ``lr`` that a ``cosine`` or ``linear`` schedule ends at
+    schedule : ``cosine``, ``linear`` or ``plateau``
+    plateau : with ``schedule="plateau"``, by which ``factor`` the rate falls after ``patience`` validations without a
+        lower loss; there is no warm-up then
+    sam : radius of sharpness-aware minimisation, or None
+    """
+
+    lr: float = 2e-4
+    weight_decay: float = 1e-2
+    warmup: float = 0.05
+    final_lr: float = 0.01
+    schedule: str = "cosine"
+    plateau: Mapping[str, Any] | None = None
+    sam: float | None = None
+
+    @classmethod
+    def load(cls, content: Mapping[str, Any]) -> Self:
+        """Check plain values; raises UserError naming an unknown key, or one that is out of range."""
+        known = [field.name for field in fields(cls)]
+        for key in content:
+            if key not in known:
+                raise UserError(f"model.{key}: unknown; keys of the optimizer are {', '.join(known)}")
+        config = cls(**content)
+        for key in ("lr", "weight_decay", "warmup", "final_lr", "sam"):
+            value = getattr(config, key)
+            if value is None and key == "sam":
+                continue
+            if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < math.inf:
+                raise UserError(f"model.{key}: expected a number of at least 0, found {value!r}")
+        if config.schedule not in SCHEDULES:
+            raise UserError(f"model.schedule: {config.schedule!r} is unknown: give one of {', '.join(SCHEDULES)}")
+        _check_plateau(config.plateau or {})
+        return config
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, as checkpoints hold them."""
+        return asdict(self)
+
+
+def _check_plateau(plateau: Mapping[str, Any]) -> None:
+    patience, factor = plateau.get("patience", 10), plateau.get("factor", 0.1)
+    if not isinstance(patience, int) or patience < 0:
+        raise UserError(f"model.plateau.patience: expected a whole number of at least 0, found {patience!r}")
+    if not isinstance(factor, int | float) or not 0 < factor < 1:
+        raise UserError(f"model.plateau.factor: expected a number between 0 and 1, found {factor!r}")
 
 
 def adamw(parameters: Iterable[nn.Parameter], lr: float, weight_decay: float, sam: float | None) -> torch.optim.AdamW:
@@ -65,20 +119,11 @@ class SharpnessAware(torch.optim.AdamW):
         torch._foreach_add_(weights, torch._foreach_mul(gradients, self.radius / (norm + 1e-12)))
 
 
-def check_plateau(plateau: Mapping[str, Any] | None) -> None:
-    """Raise UserError for a patience or a factor that makes no sense."""
-    patience, factor = (plateau or {}).get("patience", 10), (plateau or {}).get("factor", 0.1)
-    if not isinstance(patience, int) or patience < 0:
-        raise UserError(f"model.plateau.patience: expected a whole number of at least 0, found {patience!r}")
-    if not isinstance(factor, int | float) or not 0 < factor < 1:
-        raise UserError(f"model.plateau.factor: expected a number between 0 and 1, found {factor!r}")
-
-
 def schedule_factor(kind: str, step: int, steps: int, warmup: float, final: float) -> float:
     """Return the factor of the learning rate at a step: linear warm-up, then from 1 down to ``final``.
 
     kind : ``cosine`` or ``linear``
-    warmup : steps, or a share of all steps if below 1
+    warmup : steps, or a fraction of all steps if below 1
     """
     rise = warmup if warmup >= 1 else warmup * steps
     if step < rise:

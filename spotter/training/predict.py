@@ -13,13 +13,12 @@ import torch
 from omegaconf import DictConfig
 
 from spotter.data.registry import open_files, open_source
-from spotter.data.source import Excerpt, InputSpec, Source
+from spotter.data.source import Excerpt, Source
 from spotter.errors import UsageError
 from spotter.evaluation.table import form_table, spots_table
 from spotter.io.checkpoints import open_checkpoint
 from spotter.io.predictions import write_scored
 from spotter.io.splits import check_split
-from spotter.models.e2e_spot.fold import folded
 from spotter.settings import Postprocess
 from spotter.training.callbacks.average_map import AverageMap
 from spotter.training.callbacks.progress import PredictionProgress, show
@@ -42,8 +41,9 @@ def predict(cfg: DictConfig) -> dict[str, Any] | None:
     content = open_checkpoint(cfg.ckpt)
     known = content["hyper_parameters"]
     module = load_module(content, **_changes(cfg, known))
-    module.network = folded(module.network, _precision(cfg))
-    spec = InputSpec.load(known["source"])
+    module.system = module.system.fused(_precision(cfg))
+    module.network = module.system.network
+    spec = module.system.spec
     settings = {key: value for key, value in plain(cfg.data).items() if value is not None}
     unknown = sorted(set(settings) - SETTINGS)
     if unknown:
@@ -58,14 +58,14 @@ def predict(cfg: DictConfig) -> dict[str, Any] | None:
     if cfg.input:
         paths = [cfg.input] if isinstance(cfg.input, str) else list(cfg.input)
         halves, source = open_files(spec, paths)
-        data = SpottingDataModule(known["task"], _part(source, cfg), module.plan.to_dict(), **settings)
+        data = SpottingDataModule(known["task"], _part(source, cfg), module.system.clips.to_dict(), **settings)
         data.use_own(halves)
         own = Path(paths[0]).absolute()
         name = own.name if own.is_dir() else own.stem
     else:
         name = check_split(cfg.split)
         source = open_source(spec, settings["root"])
-        data = SpottingDataModule(known["task"], source, module.plan.to_dict(), **settings)
+        data = SpottingDataModule(known["task"], source, module.system.clips.to_dict(), **settings)
         data.use_split(name)
     out = Path(cfg.out) if cfg.out else Path(cfg.ckpt).parent / "predictions" / name
     trainer = build_trainer(cfg, [PredictionProgress()])
@@ -73,7 +73,7 @@ def predict(cfg: DictConfig) -> dict[str, Any] | None:
     if cfg.input and trainer.is_global_zero:
         callback = average_map_of(trainer)
         least = SHOWN if cfg.threshold is None else cfg.threshold
-        show(spots_table(callback.predictions, module.task, least))
+        show(spots_table(callback.predictions, module.system.task, least))
     log.info("predictions: %s", out)
     return form
 
@@ -138,9 +138,9 @@ def predict_split(
         else:
             trainer.predict(module, data, return_predictions=False)
     if trainer.is_global_zero:
-        write_scored(out, callback.predictions, module.task, callback.form)
+        write_scored(out, callback.predictions, module.system.task, callback.form)
         if callback.form is not None:
             show(form_table(callback.form, title=split))
         if report_to is not None:
-            report(report_to, data, split, callback.predictions, callback.form, module.postprocess.to_dict())
+            report(report_to, data, split, callback.predictions, callback.form, module.system.postprocess.to_dict())
     return callback.form

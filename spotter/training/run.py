@@ -21,7 +21,8 @@ from spotter.errors import FAILURE, INTERRUPTED, SUCCESS, UsageError
 from spotter.evaluation.metrics import monitored
 from spotter.io.checkpoints import open_checkpoint
 from spotter.io.files import atomic_write
-from spotter.training.checkpoint import check_fits, init_from
+from spotter.training.build import build_from
+from spotter.training.checkpoint import check_fits
 from spotter.training.datamodule import SpottingDataModule
 from spotter.training.loggers.dashboard import show_run
 from spotter.training.module import SpottingModule, parameters_of
@@ -95,19 +96,13 @@ def build_data(cfg: DictConfig) -> SpottingDataModule:
 
 
 def build_module(cfg: DictConfig, data: SpottingDataModule) -> SpottingModule:
-    """Build the module of a config for the task and input of ``data``, from other weights where it says so."""
-    settings = plain(cfg.model)
-    start, pretrained = settings.pop("init_from"), settings.pop("pretrained", False)
-    weights = settings.pop("weights", None)
+    """Build the module of a config for the task and input of ``data``, and let ``data`` make its head's targets."""
+    model = {**plain(cfg.model), "postprocess": plain(cfg.postprocess)}
+    if cfg.ckpt:
+        model |= {"pretrained": False, "weights": None}  # its weights are about to come
     root = None if data.root is None else str(Path(data.root).absolute())
-    source = {**data.source.spec.to_dict(), "root": root}
-    module: SpottingModule = hydra.utils.instantiate(
-        settings, task=data.task.to_dict(), source=source, _recursive_=False, _convert_="all"
-    )
-    if start:
-        init_from(module, start)
-    elif (pretrained or weights) and not cfg.ckpt:
-        module.network.load_imagenet(weights)  # type: ignore[operator]
+    module = build_from(model, data.task.to_dict(), {**data.source.spec.to_dict(), "root": root})
+    data.targets = module.head.targets
     return module
 
 

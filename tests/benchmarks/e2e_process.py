@@ -13,8 +13,7 @@ import torch
 from torch import nn
 
 from spotter.inference.allocator import keep_freed_memory
-from spotter.models.blocks.heads import FrameHead
-from spotter.models.e2e_spot.fold import folded
+from spotter.models.blocks.frame import FrameHead
 from spotter.models.e2e_spot.network import E2ESpot
 
 CLASSES = 17
@@ -67,10 +66,10 @@ def training(name: str, clips: torch.Tensor) -> Callable[[], None]:
 
 
 def inference(name: str, clips: torch.Tensor) -> Callable[[], None]:
-    """Return one pass of ``gsm``, or of its folded copy in ``float32`` or ``bfloat16``."""
+    """Return one pass of ``gsm``, or of its fused copy in ``float32`` or ``bfloat16``."""
     network = build("gsm").eval()
     if name in ("float32", "bfloat16"):
-        network.network = folded(network.network, getattr(torch, name))
+        network.network.fuse_batchnorm(getattr(torch, name))
 
     @torch.no_grad()
     def run() -> None:

@@ -37,7 +37,7 @@ def main(root: str) -> None:
     optimizer = torch.optim.AdamW(module.parameters())
 
     def step(batch: dict) -> None:
-        loss = module.head.loss(module(module.unpack(batch)), batch)["loss"]
+        loss = module.head.loss(module(module.system.prepare(batch)), batch)["loss"]
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -63,7 +63,7 @@ def main(root: str) -> None:
         peak = max(peak, anonymous())
     with torch.no_grad():
         for _, batch in zip(range(STEPS), data.val_dataloader(), strict=False):
-            module(module.unpack(batch))
+            module(module.system.prepare(batch))
             peak = max(peak, anonymous())
     figures = {"ready_s": ready, "ready_cpu_s": ready_cpu, "base_mb": base, "setup_mb": after_setup - base}
     figures |= {"training_mb": peak - base, "halves": sum(map(len, data.records.values()))}

@@ -12,14 +12,14 @@ import torch
 
 from spotter.cli import main
 from spotter.io.checkpoints import open_checkpoint
-from spotter.models.e2e_spot.network import load_published
-from spotter.models.pooling import load_published as load_pooling
+from spotter.models.pretrained import load_published
 from spotter.tasks import Task
 from spotter.training.checkpoint import load_module
 from spotter.training.module import SpottingModule
 from tests.conftest import call
 from tests.helpers import published_pools
 from tests.helpers.golden import save, state_of
+from tests.helpers.networks import both
 from tests.helpers.videos import write_video
 
 SOCCER = {"dataset": "soccernetv2", "clip_len": 6, "crop_dim": None, "modality": "rgb", "dilate_len": 0}
@@ -36,11 +36,11 @@ def imported(folder: Path, *words: str) -> SpottingModule:
 def test_classes_come_in_our_order(temporal: str, tmp_path: Path) -> None:
     task = Task.load("soccernet-v2")
     save(tmp_path, state_of(temporal=temporal, classes=17), **SOCCER)
-    module, theirs = imported(tmp_path), load_published(tmp_path)
+    module, theirs = imported(tmp_path), load_published(tmp_path, "e2e-spot")
     torch.manual_seed(0)
     clips, valid = torch.randn(2, 6, 3, 32, 32), torch.ones(2, 6, dtype=torch.bool)
     with torch.no_grad():
-        said, _ = module.head.predict(module.head(module.network({"video": clips}, {}, valid)))
+        said = module.head.predict(module.head(module.network({"video": clips}, {}, valid)))["logits"]
         share = theirs(clips).softmax(-1)
     order = [1 + sorted(task.classes).index(name) for name in task.classes]
     assert order[0] == 10, "penalty is the tenth by name"
@@ -52,15 +52,15 @@ def test_a_checkpoint_says_how_it_was_fed(tmp_path: Path, capsys: pytest.Capture
     module = imported(tmp_path)
     assert "soccernet-v2" in capsys.readouterr().out
     source, found = module.hparams["source"], module.hparams
-    assert (module.rate, source["size"], source["crop"]) == (25 / 12, [224, 398], None)
-    assert (module.plan.clip_len, module.plan.overlap) == (6, 0.5)
-    assert np.floor(module.postprocess.window * module.rate / 2 + 1e-9) == 2, "frames on either side"
-    assert found["targets"]["dilate"] == 0
+    assert (module.system.rate, source["size"], source["crop"]) == (25 / 12, [224, 398], None)
+    assert (module.system.clips.clip_len, module.system.clips.overlap) == (6, 0.5)
+    assert np.floor(module.system.postprocess.window * module.system.rate / 2 + 1e-9) == 2, "frames on either side"
+    assert found["head"]["dilate"] == 0
     save(tmp_path, state_of("tsm_block", "none", classes=2), **BALL)
     module = imported(tmp_path)
-    assert module.task.name == "ball-2023"
-    assert (module.rate, module.hparams["source"]["crop"]) == (25, [64, 64])
-    assert (module.postprocess.window, module.hparams["targets"]["dilate"]) == (2.0, 1)
+    assert module.system.task.name == "ball-2023"
+    assert (module.system.rate, module.hparams["source"]["crop"]) == (25, [64, 64])
+    assert (module.system.postprocess.window, module.hparams["head"]["dilate"]) == (2.0, 1)
     assert module.hparams["network"]["shift"] == "tsm_block"
 
 
@@ -122,14 +122,14 @@ def test_pooling_baselines_say_what_they_said(
 ) -> None:
     module = pooled(tmp_path, kind, codebase, columns=columns)
     assert f"windows of {rows} rows of {columns} columns (ResNET_TF2, 2 a second)" in capsys.readouterr().out
-    theirs = load_pooling(tmp_path / "model.pth.tar")
+    theirs = load_published(tmp_path / "model.pth.tar", codebase)
     torch.manual_seed(0)
     length = 2 * rows
     half = torch.randn(1, length, columns)
     index = (torch.arange(length)[:, None] - rows // 2 + torch.arange(rows)).clamp(0, length - 1)  # around every frame
     with torch.no_grad():
         tokens = module.network({"resnet": half}, {"resnet": torch.zeros(1)}, torch.ones(1, length, dtype=torch.bool))
-        said, displacement = module.head.predict(module.head(tokens))
+        said, displacement = both(module.head.predict(module.head(tokens)))
         expected = theirs(half[0, index])[:, 1:]
     assert displacement is None
     torch.testing.assert_close(said[0].sigmoid(), expected, atol=1e-5, rtol=0)
@@ -150,7 +150,7 @@ def test_feature_major_weights_are_turned_round(tmp_path: Path) -> None:
 def test_pooling_baselines_are_scored_as_published(tmp_path: Path) -> None:
     def suppression(kind: str, codebase: str, *words: str) -> tuple[Any, ...]:
         module = pooled(tmp_path, kind, codebase, *words)
-        post = module.postprocess
+        post = module.system.postprocess
         return post.method, post.window, post.threshold, module.hparams["clips"]["clip_len"]
 
     assert suppression("MAX", "sn-pooling") == ("nms", 20.0, 0.0, 40)
@@ -160,7 +160,7 @@ def test_pooling_baselines_are_scored_as_published(tmp_path: Path) -> None:
     module = pooled(tmp_path, "AVG", "netvladpp", "--pool", "mean", "--features", "mine", columns=8)
     assert module.hparams["network"]["pool"] == "mean"
     assert module.hparams["source"]["streams"]["resnet"]["file"] == "mine"
-    assert module.rate == 2
+    assert module.system.rate == 2
 
 
 def test_own_features_are_predicted_with_a_pooling_baseline(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_several_devices(tiny: list[str], tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("sweep", "words", "trainer"),
-    [("grid", ["model.lr=1e-3", "model.targets.radius=1.5", "seed=3"], "cpu"), ("optuna", ["seed=3"], "ddp_cpu")],
+    [("grid", ["model.lr=1e-3", "model.head.radius=1.5", "seed=3"], "cpu"), ("optuna", ["seed=3"], "ddp_cpu")],
 )
 def test_examples_run(tiny: list[str], tmp_path: Path, sweep: str, words: list[str], trainer: str) -> None:
     """One job of each, on one device and on two ranks; the command line wins over the file."""
@@ -84,7 +84,7 @@ def test_examples_run(tiny: list[str], tmp_path: Path, sweep: str, words: list[s
     (job,) = orjson.loads((folder / "sweep.json").read_bytes())["jobs"]
     assert {"seed=3", f"sweep={sweep}"} <= set(job["overrides"])
     config = yaml.safe_load((folder / "0" / ".hydra" / "config.yaml").read_text(encoding="utf-8"))
-    assert 1 <= config["model"]["targets"]["radius"] <= 3
+    assert 1 <= config["model"]["head"]["radius"] <= 3
     assert config["callbacks"]["early_stopping"]["patience"] == (3 if sweep == "optuna" else 10)
 
 

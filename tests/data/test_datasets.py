@@ -12,11 +12,11 @@ from torch.utils.data import DataLoader
 from spotter.data.clips import EvaluationBatches
 from spotter.data.datasets import ClipDataset
 from spotter.data.games import find_halves
-from spotter.models.blocks.targets import DenseTargets
+from spotter.models.blocks.dense import DenseTargets
 from spotter.types import Clip, HalfRecord, batch_size
 from tests.helpers.trees import TASK, source_of, write_game
 
-TARGETS = DenseTargets(1.0, 3.0)
+TARGETS = DenseTargets(2, 1.0, 3.0)
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def dataset(root: Path, targets: DenseTargets | None = TARGETS) -> ClipDataset:
     source = source_of(root)
-    return ClipDataset(find_halves(root, "train", ["a"], TASK, source), source, 8, 2, targets)
+    return ClipDataset(find_halves(root, "train", ["a"], TASK, source), source, 8, targets)
 
 
 def test_a_batch_holds_its_clips(root: Path) -> None:
@@ -63,7 +63,7 @@ def test_without_labels_or_targets_there_are_none(root: Path) -> None:
     assert dataset(root, targets=None)[[Clip(0, 0)]]["targets"] == {}
     known = dataset(root)
     records = [known.records[0], HalfRecord(known.records[1].half, 9, None)]
-    assert ClipDataset(records, known.source, 8, 2, TARGETS)[[Clip(0, 0)]]["targets"] == {}
+    assert ClipDataset(records, known.source, 8, TARGETS)[[Clip(0, 0)]]["targets"] == {}
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -9,10 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from spotter.models.blocks.heads import DenseHead
-from spotter.models.blocks.targets import DenseTargets
-from spotter.types import Batch, Spots
-from tests.helpers.networks import clips
+from spotter.models.blocks.dense import DenseHead, DenseTargets
+from spotter.types import Batch, ClipFrames, Spots
+from tests.helpers.networks import both, clips
 
 STREAMS: dict[str, dict[str, Any]] = {
     "a": {"fps": 1.0, "clock_fps": 1.0, "groups": [4, 3]},
@@ -43,9 +42,9 @@ def run(net: nn.Module, batch: Batch) -> Tensor:
 
 def fit(net: nn.Module, head: DenseHead, upsample: int, steps: int, lr: float) -> tuple[float, Tensor, Tensor]:
     """Train on four clips of 12 frames; returns the confidence loss, the confidences and the displacements."""
-    targets = DenseTargets(radius=0.5, displacement_radius=2.0, upsample=upsample)
+    targets = DenseTargets(3, radius=0.5, displacement_radius=2.0, upsample=upsample)
     made = [
-        targets(Spots(np.array([label]), np.array([at + 0.1]), np.array([True])), 3, 0, 12, 1.0, 0.0)
+        targets(Spots(np.array([label]), np.array([at + 0.1]), np.array([True])), ClipFrames(0, 12, 1.0, 0.0))
         for at, label in zip(AT, OF, strict=True)
     ]
     batch = clips(4, 12)
@@ -59,6 +58,6 @@ def fit(net: nn.Module, head: DenseHead, upsample: int, steps: int, lr: float) -
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
     with torch.no_grad():
-        logits, displacement = head.predict(head.eval()(run(net.eval(), batch)))
+        logits, displacement = both(head.predict(head.eval()(run(net.eval(), batch))))
     assert displacement is not None
     return float(loss["confidence"].detach()), logits.sigmoid(), displacement

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from spotter.types import Batch
 
@@ -26,3 +27,9 @@ def clips(count: int, frames: int, lengths: list[tuple[int, int]] | None = None,
         half=torch.zeros(count, dtype=torch.int64),
         start=torch.zeros(count, dtype=torch.int64),
     )
+
+
+def both(outputs: dict[str, Tensor]) -> tuple[Tensor, Tensor | None]:
+    """Return the logits and the displacement, if there is one, of what a head predicts."""
+    assert set(outputs) <= {"logits", "displacement"}
+    return outputs["logits"], outputs.get("displacement")

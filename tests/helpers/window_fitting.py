@@ -9,9 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from spotter.data.datasets import Targets
-from spotter.types import Batch, Output, Spots
-from tests.helpers.networks import LAYOUT, clips
+from spotter.types import Batch, ClipFrames, Output, Spots, TargetMaker
+from tests.helpers.networks import LAYOUT, both, clips
 
 CLASSES = 3
 WIDE: dict[str, Any] = {"a": {**LAYOUT["a"], "groups": [30, 30]}}
@@ -20,13 +19,15 @@ HELD = [0, 1, 3]  # windows with a spot
 SPOTS: list[tuple[list[int], list[float]]] = [([0], [3.2]), ([1], [6.5]), ([], []), ([2], [2.4])]
 
 
-def four_windows(targets: Targets, frames: int = 8) -> Batch:
+def four_windows(targets: TargetMaker, frames: int = 8) -> Batch:
     """Return four windows of 60 columns, two of which overhang the half, one without a spot."""
     batch = clips(4, frames, [(0, frames), (0, frames), (2, frames), (0, frames - 3)])
     rows = torch.randn(4, frames, 60, generator=torch.Generator().manual_seed(2)) * batch["valid"][..., None]
     batch["inputs"] = {"a": rows}
     made = [
-        targets(Spots(np.array(label, np.int64), np.array(time), np.ones(len(label), bool)), CLASSES, 0, frames, 1, 0)
+        targets(
+            Spots(np.array(label, np.int64), np.array(time), np.ones(len(label), bool)), ClipFrames(0, frames, 1, 0)
+        )
         for label, time in SPOTS
     ]
     batch["targets"] = {key: torch.from_numpy(np.stack([each[key] for each in made])) for key in made[0]}
@@ -54,12 +55,12 @@ def fit(network: nn.Module, head: Any, batch: Batch, steps: int, lr: float) -> t
     return losses[0], losses[-1], output
 
 
-def learnt(network: nn.Module, head: Any, targets: Targets) -> tuple[Batch, Tensor]:
+def learnt(network: nn.Module, head: Any, targets: TargetMaker) -> tuple[Batch, Tensor]:
     """Assert that four windows and their classes are learnt by heart; return them, and the displacements (4, 1, K)."""
     batch = four_windows(targets)
     before, after, output = fit(network, head, batch, steps=80, lr=5e-3)
     assert after < 0.05 * before
-    logits, displacement = head.predict(output)
+    logits, displacement = both(head.predict(output))
     assert torch.equal(logits[:, 0] > 0, batch["targets"]["classes"][:, 0, 1:] == 1)
     return batch, displacement
 

@@ -9,7 +9,7 @@ import torch
 
 from spotter.errors import UserError
 from spotter.models.astra import Astra, hidden_between, interpolated
-from spotter.models.blocks.heads import DenseHead
+from spotter.models.blocks.dense import DenseHead
 from tests.helpers.dense_fitting import AT, OF, STREAMS, fit, run, several
 from tests.helpers.networks import LAYOUT, clips
 
@@ -146,7 +146,9 @@ def test_every_extractor_has_two_layers_and_a_code(normalise: bool) -> None:
 @pytest.mark.parametrize(("displacement", "weight"), [("gaussian", 0.01), ("huber", 0.3)])
 def test_four_clips_are_learnt_by_heart(displacement: str, weight: float) -> None:
     net = network(upsample=2, input_dropout=0.0, segments=[2, 1], decoder_layers=2)
-    head = DenseHead(net.width, 3, reach=4.0, displacement=displacement, displacement_weight=weight, hidden=16)
+    head = DenseHead(
+        net.width, 3, 0.5, 2.0, upsample=2, displacement=displacement, displacement_weight=weight, hidden=16
+    )
     loss, confidence, found = fit(net, head, 2, steps=200, lr=3e-3)
     assert loss < 2e-3
     for clip, (at, label) in enumerate(zip(AT, OF, strict=True)):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from spotter.errors import UserError
 from spotter.models.calf.targets import ContextTargets
-from spotter.types import Spots
+from spotter.types import ClipFrames, Spots
 
 MARGINS = [[-10.0, -5.0, 4.0, 9.0], [-3.0, -1.0, 2.0, 2.5], [-40.0, -20.0, 10.0, 20.0]]
 CLASSES = len(MARGINS)
@@ -52,7 +52,7 @@ def slow_shift(times: list[float], at: float, margins: list[float]) -> float:
 def test_shifts_equal_a_slow_look_at_every_frame(
     spots: Spots, start: int, clip_len: int, fps: float, neutral: int
 ) -> None:
-    made = ContextTargets(clip_len, MARGINS, 5, neutral)(spots, CLASSES, start, clip_len, fps, 0.5)["shift"]
+    made = ContextTargets(clip_len, MARGINS, 5, neutral)(spots, ClipFrames(start, clip_len, fps, 0.5))["shift"]
     assert (made.shape, made.dtype) == ((clip_len, CLASSES), np.float32)
     for frame in range(clip_len):
         for label, margins in enumerate(MARGINS):
@@ -78,13 +78,13 @@ def test_shifts_equal_a_slow_look_at_every_frame(
 )
 def test_the_last_spot_governs_until_the_next_one_does(frame: int, governs: str) -> None:
     targets = ContextTargets(40, MARGINS, 5, 0)
-    shift = targets(spots_at((0, 10), (0, 30)), CLASSES, 0, 40, 1.0, 0.0)["shift"][frame, 0]
+    shift = targets(spots_at((0, 10), (0, 30)), ClipFrames(0, 40, 1.0, 0.0))["shift"][frame, 0]
     assert shift == {"last": frame - 10, "next": frame - 30}[governs]
 
 
 def test_between_two_spots_the_less_advanced_demand_governs() -> None:
     targets = ContextTargets(40, MARGINS, 5, 0)
-    shift = targets(spots_at((0, 10), (0, 23)), CLASSES, 0, 40, 1.0, 0.0)["shift"][:, 0]
+    shift = targets(spots_at((0, 10), (0, 23)), ClipFrames(0, 40, 1.0, 0.0))["shift"][:, 0]
     # Frame 15 is 1/5 on its way from K3 to K4, and -8 is 3/5 from K2 to K1; at 16 both are 2/5.
     assert shift[13:19].tolist() == [3, 4, 5, -7, -6, -5]
 
@@ -93,7 +93,7 @@ def test_between_two_spots_the_less_advanced_demand_governs() -> None:
 def test_slots_list_the_first_spots_of_the_middle(
     spots: Spots, start: int, clip_len: int, fps: float, neutral: int
 ) -> None:
-    made = ContextTargets(clip_len, MARGINS, 3, neutral)(spots, CLASSES, start, clip_len, fps, 0.5)["slots"]
+    made = ContextTargets(clip_len, MARGINS, 3, neutral)(spots, ClipFrames(start, clip_len, fps, 0.5))["slots"]
     assert (made.shape, made.dtype) == ((3, 2 + CLASSES), np.float32)
     position = (spots.time - 0.5) * fps - start
     order = sorted(range(len(spots)), key=lambda i: position[i])
@@ -106,24 +106,19 @@ def test_slots_list_the_first_spots_of_the_middle(
 
 
 def test_rates_are_shares_of_frames_with_a_demand_for_a_high_score() -> None:
-    rates = ContextTargets(20, MARGINS).rates(np.array([3, 0, 1]), 1000, 2.0)
+    rates = ContextTargets(20, MARGINS).class_prior(np.array([3, 0, 1]), 1000, 2.0)
     np.testing.assert_allclose(rates, [0.024, 0, 0.02])
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"margins": [[-1, -2, 3, 4]]}, r"model\.targets\.margins: expected four .* found \[-1, -2, 3, 4\]"),
-        ({"margins": [[-2, -1, 3]]}, r"model\.targets\.margins: .* found \[-2, -1, 3\]"),
-        ({"margins": [[-2, None, 3, 4]]}, r"model\.targets\.margins: .* found \[-2, None, 3, 4\]"),
-        ({"clip_len": 8, "neutral": 4}, r"model\.targets\.neutral: .* model\.network\.receptive_field"),
+        ({"margins": [[-1, -2, 3, 4]]}, r"model\.head\.margins: expected four .* found \[-1, -2, 3, 4\]"),
+        ({"margins": [[-2, -1, 3]]}, r"model\.head\.margins: .* found \[-2, -1, 3\]"),
+        ({"margins": [[-2, None, 3, 4]]}, r"model\.head\.margins: .* found \[-2, None, 3, 4\]"),
+        ({"clip_len": 8, "neutral": 4}, r"model\.head\.neutral: .* model\.network\.receptive_field"),
     ],
 )
 def test_wrong_settings_are_named(arguments: dict[str, Any], said: str) -> None:
     with pytest.raises(UserError, match=said):
         ContextTargets(**{"clip_len": 20, "margins": MARGINS, **arguments})
-
-
-def test_margins_of_another_task_are_named() -> None:
-    with pytest.raises(UserError, match=r"model\.targets\.margins: 3 rows for the 2 classes"):
-        ContextTargets(20, MARGINS)(spots_at(), 2, 0, 20, 1.0, 0.0)

@@ -1,7 +1,8 @@
-"""The network of video: sizes as published, clips of any length, any head behind it, and a folded copy."""
+"""The network of video: sizes as published, clips of any length, any head behind it, and a fused copy."""
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -10,11 +11,12 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from spotter.errors import UserError
-from spotter.models.blocks.heads import DenseHead, FrameHead
-from spotter.models.e2e_spot.fold import folded
+from spotter.models.blocks.dense import DenseHead
+from spotter.models.blocks.frame import FrameHead
 from spotter.models.e2e_spot.network import E2ESpot
 from spotter.models.e2e_spot.temporal import TEMPORAL
 from spotter.types import Batch
+from tests.helpers.networks import both
 
 LAYOUT: dict[str, Any] = {"video": {"fps": 2.0, "height": 32, "width": 32}}
 K = 17
@@ -81,7 +83,7 @@ def test_clips_may_be_of_any_length_and_are_trained_through(temporal: str) -> No
     batch = Batch(inputs={}, phase={}, valid=torch.ones(2, 5, dtype=torch.bool), targets={"classes": target})  # type: ignore[typeddict-item]
     head.loss(output, batch)["loss"].backward()
     assert all(each.grad is not None for part in (network, head) for each in part.parameters())
-    logits, displacement = head.predict(output)
+    logits, displacement = both(head.predict(output))
     assert (logits.shape, displacement) == ((2, 5, 3), None)
 
 
@@ -98,17 +100,15 @@ def test_a_clip_knows_only_itself_and_neighbours_in_time() -> None:
 def test_what_does_not_fit_together_is_said() -> None:
     with pytest.raises(UserError, match="gru, deeper_gru"):
         spot("lstm")
-    with pytest.raises(UserError, match="it must be 1"):
-        E2ESpot(LAYOUT, 3, upsample=2, backbone="resnet10t")
     with pytest.raises(UserError, match="video"):
         E2ESpot({"baidu": {}}, 3, backbone="resnet10t")
     with pytest.raises(UserError, match="mstcn and asformer end in class scores"):
-        DenseHead(spot("mstcn").width, 3, reach=4.0)
+        DenseHead(spot("mstcn").width, 3, 2.0, 4.0)
 
 
 @pytest.mark.parametrize("shift", ["gsm", "tsm", "tsm_block", "none"])
 @pytest.mark.parametrize("backbone", ["regnety_002", "resnet18", "convnext_atto", "mobilenetv3_small_050"])
-def test_a_folded_network_says_the_same(backbone: str, shift: str) -> None:
+def test_a_fused_network_gives_the_same(backbone: str, shift: str) -> None:
     network = spot("gru", backbone, shift)
     for module in network.modules():
         if isinstance(module, _BatchNorm):
@@ -117,7 +117,7 @@ def test_a_folded_network_says_the_same(backbone: str, shift: str) -> None:
             nn.init.uniform_(module.weight, 0.8, 1.2)
             nn.init.normal_(module.bias, std=0.1)
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    quick, half = folded(network), folded(network, torch.bfloat16)
+    quick, half = fused(network), fused(network, torch.bfloat16)
     assert network.training
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert not any(isinstance(module, _BatchNorm) for module in quick.modules()) or shift == "gsm"
@@ -128,7 +128,7 @@ def test_a_folded_network_says_the_same(backbone: str, shift: str) -> None:
     assert run(half).dtype == torch.float32
 
 
-def test_other_networks_are_only_copied() -> None:
-    linear = nn.Linear(2, 2)
-    assert isinstance(folded(linear), nn.Linear)
-    assert folded(linear) is not linear
+def fused(network: E2ESpot, dtype: torch.dtype = torch.float32) -> E2ESpot:
+    copied = copy.deepcopy(network).eval()
+    copied.fuse_batchnorm(dtype)
+    return copied

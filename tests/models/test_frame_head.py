@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from spotter.models.blocks.heads import FrameHead
+from spotter.models.blocks.frame import FrameHead
 from spotter.types import Batch
+from tests.helpers.networks import both
 
 
 def batch_of(target: torch.Tensor, valid: torch.Tensor) -> Batch:
@@ -16,11 +17,11 @@ def test_the_sigmoid_of_a_prediction_is_the_share_of_the_softmax() -> None:
     torch.manual_seed(0)
     head = FrameHead(0, 3)
     logits = 4 * torch.randn(2, 5, 4, dtype=torch.float64)
-    said, displacement = head.predict({"logits": logits})
+    said, displacement = both(head.predict({"logits": logits}))
     torch.testing.assert_close(said.sigmoid(), logits.softmax(-1)[..., 1:])
     assert displacement is None
     extreme = torch.tensor([[[0.0, 200.0, -200.0], [90.0, -90.0, -90.0]]])
-    said, _ = head.predict({"logits": extreme})
+    said, _ = both(head.predict({"logits": extreme}))
     torch.testing.assert_close(said, torch.tensor([[[200.0, -400.0], [-180.0, -180.0]]]))
 
 
@@ -32,7 +33,7 @@ def test_stages_are_all_trained_and_the_last_is_told() -> None:
     batch = batch_of(torch.eye(4)[torch.randint(4, (2, 5))], valid)
     each = [head.loss({"logits": stage}, batch)["loss"] for stage in stages]
     torch.testing.assert_close(head.loss(head(stages), batch)["loss"], torch.stack(each).sum())
-    assert torch.equal(head.predict(head(stages))[0], head.predict({"logits": stages[-1]})[0])
+    assert torch.equal(head.predict(head(stages))["logits"], head.predict({"logits": stages[-1]})["logits"])
     assert not list(head.parameters())
 
 

@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from spotter.models.blocks.heads import DISPLACEMENTS, DenseHead, WindowHead
-from spotter.models.blocks.targets import DenseTargets, WindowTargets
+from spotter.models.blocks.dense import DISPLACEMENTS, DenseHead
+from spotter.models.blocks.window import WindowHead
 from spotter.models.linear import PerFrame
 from spotter.models.transformer import Transformer
 from spotter.models.window_transformer import POOLS, WindowTransformer
-from spotter.types import Batch, Spots
-from tests.helpers.networks import LAYOUT, TINY, clips
+from spotter.types import Batch, ClipFrames, Spots, TargetMaker
+from tests.helpers.networks import LAYOUT, TINY, both, clips
 
 CLASSES = 3
 
@@ -29,14 +29,14 @@ def dense_batch(upsample: int = 1, frames: int = 6) -> Batch:
     batch["targets"] = {
         "confidence": (torch.rand(shape, generator=generator) < 0.3).float(),
         "displacement": 2 * torch.randn(shape, generator=generator),
-        "near": torch.rand(shape, generator=generator) < 0.5,
+        "mask": torch.rand(shape, generator=generator) < 0.5,
     }
     return batch
 
 
 def dense_head(**more: Any) -> DenseHead:
     torch.manual_seed(0)
-    return DenseHead(8, CLASSES, reach=4.0, **more)
+    return DenseHead(8, CLASSES, radius=2.0, displacement_radius=4.0, **more)
 
 
 @pytest.mark.parametrize("kind", DISPLACEMENTS)
@@ -52,7 +52,7 @@ def test_every_anchor_has_a_confidence_and_a_displacement_within_reach(kind: str
         }[kind]
     )
     assert all(value.shape == (2, 5, CLASSES) for value in output.values())
-    logits, displacement = head.predict(output)
+    logits, displacement = both(head.predict(output))
     assert torch.equal(logits, output["logits"])
     if kind == "none":
         assert displacement is None
@@ -76,7 +76,7 @@ def test_an_unknown_displacement_names_its_key() -> None:
 @pytest.mark.parametrize("upsample", [1, 2])
 def test_the_dense_loss_equals_its_formula(kind: str, upsample: int) -> None:
     head = dense_head(displacement=kind, displacement_weight=0.5, huber_delta=0.5)
-    head.set_rates(torch.tensor([0.3, 0.01, 0.0]))
+    head.set_class_prior(torch.tensor([0.3, 0.01, 0.0]))
     batch = dense_batch(upsample)
     with torch.no_grad():
         output = head(torch.randn(3, 6 * upsample, 8))
@@ -91,7 +91,7 @@ def test_the_dense_loss_equals_its_formula(kind: str, upsample: int) -> None:
         p = float(output["logits"][cell].sigmoid())
         positive, negative = weights[label]
         confidence.append(-positive * math.log(p) if target["confidence"][cell] else -negative * math.log(1 - p))
-        if kind != "none" and target["near"][cell] and not mixed[clip]:
+        if kind != "none" and target["mask"][cell] and not mixed[clip]:
             error = float(output["displacement"][cell] - target["displacement"][cell]) / 4
             if kind == "huber":
                 displacement.append(error**2 if abs(error) <= 0.5 else abs(error) - 0.25)
@@ -109,12 +109,12 @@ def test_displacements_of_mixed_clips_weigh_as_much_as_their_clip() -> None:
     """Where both clips have a spot in reach the displacement is in between; where one has, that one's counts."""
     head = dense_head(mix_displacement=True)
     near = torch.tensor([True, True, False, False])
-    mine = {"near": near, "displacement": 2.0 * near, "confidence": near.float()}
+    mine = {"mask": near, "displacement": 2.0 * near, "confidence": near.float()}
     other = torch.tensor([True, False, True, False])
-    theirs = {"near": other, "displacement": -4.0 * other, "confidence": other.float()}
+    theirs = {"mask": other, "displacement": -4.0 * other, "confidence": other.float()}
     shaped = [{key: value.view(1, 4, 1) for key, value in each.items()} for each in (mine, theirs)]
     mixed = head.mix(*shaped, torch.tensor([0.75]))
-    torch.testing.assert_close(mixed["near"].flatten(), torch.tensor([1.0, 0.75, 0.25, 0.0]))
+    torch.testing.assert_close(mixed["mask"].flatten(), torch.tensor([1.0, 0.75, 0.25, 0.0]))
     torch.testing.assert_close(mixed["displacement"].flatten(), torch.tensor([0.5, 2.0, -4.0, 0.0]))
     torch.testing.assert_close(mixed["confidence"].flatten(), torch.tensor([1.0, 0.75, 0.25, 0.0]))
 
@@ -126,25 +126,25 @@ def test_hidden_layers_stand_before_each_output() -> None:
 
 
 def test_positives_weigh_their_share_in_every_class() -> None:
-    head = dense_head(positive_share=0.2)
+    head = dense_head(positive_weight=0.2)
     rates = torch.tensor([0.3, 0.02, 0.001])
-    head.set_rates(rates)
+    head.set_class_prior(rates)
     positive, negative = head._weights()
     torch.testing.assert_close(positive * rates, torch.full((3,), 0.2))
     torch.testing.assert_close(negative * (1 - rates), torch.full((3,), 0.8))
-    head.set_rates(torch.tensor([0.0, 0.9, 1e-9]))
+    head.set_class_prior(torch.tensor([0.0, 0.9, 1e-9]))
     positive, negative = head._weights()
     assert (float(positive[0]), float(negative[0])) == pytest.approx((1, 1)), "a class never seen is left alone"
     assert torch.isfinite(positive).all()
     assert torch.isfinite(negative).all()
-    plain = dense_head(positive_share=None)
-    plain.set_rates(rates)
+    plain = dense_head(positive_weight=None)
+    plain.set_class_prior(rates)
     assert [weights.tolist() for weights in plain._weights()] == [[1, 1, 1], [1, 1, 1]]
 
 
 def test_the_rates_travel_with_the_weights() -> None:
     head, other = dense_head(), dense_head()
-    head.set_rates(torch.tensor([0.3, 0.02, 0.001]))
+    head.set_class_prior(torch.tensor([0.3, 0.02, 0.001]))
     other.load_state_dict(head.state_dict())
     assert torch.equal(other.rates, head.rates)
 
@@ -157,7 +157,7 @@ def window_batch(frames: int, windows: int) -> Batch:
 
 @pytest.mark.parametrize(("frames", "windows", "counted"), [(5, 1, [[1], [1]]), (4, 4, [[1] * 4, [0, 0, 0, 1]])])
 def test_the_window_loss_counts_windows_of_the_half(frames: int, windows: int, counted: list[list[int]]) -> None:
-    head = WindowHead(8, CLASSES)
+    head = WindowHead(8, CLASSES, 5)
     batch = window_batch(frames, windows)
     output = {"logits": head(torch.randn(2, windows, 8))["logits"].detach()}
     assert output["logits"].shape == (2, windows, 1 + CLASSES)
@@ -169,9 +169,9 @@ def test_the_window_loss_counts_windows_of_the_half(frames: int, windows: int, c
 
 
 def test_the_background_is_not_predicted() -> None:
-    head = WindowHead(8, CLASSES)
+    head = WindowHead(8, CLASSES, 5)
     output = head(torch.randn(2, 4, 8))
-    logits, displacement = head.predict(output)
+    logits, displacement = both(head.predict(output))
     assert torch.equal(logits, output["logits"][..., 1:])
     assert displacement is None
 
@@ -188,14 +188,14 @@ def train(network: nn.Module, head: Any, batch: Batch, steps: int = 80, lr: floa
     return losses[0], losses[-1]
 
 
-def four_clips(targets: DenseTargets | WindowTargets, frames: int = 8) -> Batch:
+def four_clips(targets: TargetMaker, frames: int = 8) -> Batch:
     batch = clips(4, frames, [(0, frames), (0, frames), (2, frames), (0, frames - 3)])
     rows = torch.randn(4, frames, 60, generator=torch.Generator().manual_seed(2)) * batch["valid"][..., None]
     batch["inputs"] = {"a": rows}
     spots = [([0], [3.2]), ([1, 2], [1.0, 6.5]), ([], []), ([0, 1], [2.0, 3.6])]
     made = [
         targets(
-            Spots(np.array(labels, np.int64), np.array(times), np.ones(len(labels), bool)), CLASSES, 0, frames, 1, 0
+            Spots(np.array(labels, np.int64), np.array(times), np.ones(len(labels), bool)), ClipFrames(0, frames, 1, 0)
         )
         for labels, times in spots
     ]
@@ -216,18 +216,18 @@ def test_dense_models_learn_four_clips_by_heart(model: str, kind: str) -> None:
     )
     # certainty has no lowest loss, so four clips let a Gaussian drown the confidence unless that weighs more
     weight = 0.01 if kind == "gaussian" else 1.0
-    head = DenseHead(network.width, CLASSES, 4.0, displacement=kind, displacement_weight=weight)
-    head.set_rates(torch.tensor([0.1, 0.1, 0.05]))
-    batch = four_clips(DenseTargets(0.6, 2.0, 2))
+    head = DenseHead(network.width, CLASSES, 0.6, 2.0, upsample=2, displacement=kind, displacement_weight=weight)
+    head.set_class_prior(torch.tensor([0.1, 0.1, 0.05]))
+    batch = four_clips(head.targets)
     before, after = train(network, head, batch, steps=250 if kind == "gaussian" else 150)
     with torch.no_grad():
-        logits, displacement = head.predict(head(network(batch["inputs"], batch["phase"], batch["valid"])))
+        logits, displacement = both(head.predict(head(network(batch["inputs"], batch["phase"], batch["valid"]))))
     assert after < 0.6 * before
     inside = batch["valid"].repeat_interleave(2, 1)
     if model == "transformer":  # a line between frames cannot place the anchors between them
         assert told_apart(logits[inside], batch["targets"]["confidence"][inside])
         if displacement is not None:
-            near = batch["targets"]["near"] & inside[..., None]
+            near = batch["targets"]["mask"] & inside[..., None]
             assert float((displacement - batch["targets"]["displacement"])[near].abs().mean()) < 0.5
 
 
@@ -239,8 +239,8 @@ def told_apart(logits: Tensor, target: Tensor) -> bool:
 def test_the_window_model_learns_four_clips_by_heart(pool: str) -> None:
     torch.manual_seed(0)
     network = WindowTransformer(WIDE, 8, **TINY, **STILL, pool=pool)
-    head = WindowHead(network.width, CLASSES)
-    batch = four_clips(WindowTargets(8))
+    head = WindowHead(network.width, CLASSES, 8)
+    batch = four_clips(head.targets)
     before, after = train(network, head, batch, lr=1e-2)
     with torch.no_grad():
         logits = head(network(batch["inputs"], batch["phase"], batch["valid"]))["logits"]

@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from spotter.models import pooling
-from spotter.models.blocks.heads import WindowHead
-from spotter.models.blocks.targets import WindowTargets
+from spotter.models.blocks.window import WindowHead, WindowTargets
 from spotter.models.pooling import POOLS, Pooling, Vlad
-from tests.helpers.networks import LAYOUT, clips
+from tests.helpers.networks import LAYOUT, both, clips
 from tests.helpers.window_fitting import CLASSES, TWO, WIDE, check_clips, check_stretch, fit, four_windows, run
 
 every_pool = pytest.mark.parametrize(("pool", "aware"), [(pool, aware) for pool in POOLS for aware in (False, True)])
@@ -127,10 +126,10 @@ def test_long_clips_are_described_few_at_a_time(aware: bool, monkeypatch: pytest
 @every_pool
 def test_four_windows_are_learned_by_heart(pool: str, aware: bool) -> None:
     net = network(WIDE, 8, 16, pool=pool, aware=aware)
-    head, batch = WindowHead(net.width, CLASSES), four_windows(WindowTargets(8))
+    head, batch = WindowHead(net.width, CLASSES, 8), four_windows(WindowTargets(CLASSES, 8))
     first, last, output = fit(net, head, batch, 150, 2e-2)
     assert last < 0.05 < first
-    logits, displacement = head.predict(output)
+    logits, displacement = both(head.predict(output))
     assert displacement is None
     assert logits.shape == (4, 1, CLASSES)
     assert [int(logits[clip, 0].argmax()) for clip in (0, 1, 3)] == [0, 1, 2]
@@ -143,7 +142,6 @@ def test_four_windows_are_learned_by_heart(pool: str, aware: bool) -> None:
         ({"pool": "sum"}, r"model\.network\.pool: 'sum'"),
         ({"clusters": 5, "aware": True}, r"model\.network\.clusters: .*even"),
         ({"clusters": 0}, r"model\.network\.clusters"),
-        ({"upsample": 2}, r"model\.upsample"),
         ({"window": 1, "aware": True}, r"model\.clips\.clip_len"),
     ],
 )

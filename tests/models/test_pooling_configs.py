@@ -21,25 +21,28 @@ def conf() -> Iterator[None]:
         yield
 
 
+AUDIO = ([], ["data=baidu_vggish"], ["data=baidu_resnet"])  # more streams change neither windows nor suppression
+
+
 @pytest.mark.parametrize(
     ("words", "window", "suppression"),
     [
         (["model=maxpool", "data=resnet"], 40, ("nms", 20, 0.0)),
         (["model=netvlad", "data=resnet"], 40, ("nms", 20, 0.5)),
         (["model=netvladpp", "data=resnet"], 30, ("nms", 30, 0.0)),
-        (["model=netvladpp", "data=baidu"], 7, ("nms", 20, 0.0)),
+        (["model=netvladpp", "data=baidu"], 15, ("nms", 30, 0.0)),
         (["model=netvladpp", "data=demo"], 15, ("nms", 30, 0.0)),
-        (["experiment=netvladpp_baidu"], 7, ("nms", 20, 0.0)),
+        *((["experiment=netvladpp_baidu", *data], 7, ("nms", 20, 0.0)) for data in AUDIO),
         (["experiment=audiovid"], 40, ("nms", 20, 0.5)),
-        (["model=netvladpp", "data=baidu", "postprocess=soft_nms"], 7, ("soft_nms", 4, 0.001)),
-        (["model=netvladpp", "data=baidu", "postprocess.window=9"], 7, ("nms", 9, 0.0)),
+        (["experiment=netvladpp_baidu", "postprocess=soft_nms"], 7, ("soft_nms", 4, 0.001)),
+        (["experiment=netvladpp_baidu", "postprocess.window=9"], 7, ("nms", 9, 0.0)),
     ],
 )
 def test_windows_and_suppression(words: list[str], window: int, suppression: tuple[str, float, float]) -> None:
     cfg = compose("train", ["run_dir=.", "data.root=/nowhere", *words])
     model = cfg.model
-    assert (model.clips.clip_len, model.network.window, model.targets.window) == (window, window, window)
-    found = model.postprocess
+    assert (model.clips.clip_len, model.network.window, model.head.window) == (window, window, window)
+    found = cfg.postprocess
     assert (found.method, found.window, found.threshold) == suppression
 
 

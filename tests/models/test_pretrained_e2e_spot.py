@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from spotter.errors import UserError
-from spotter.models.e2e_spot.network import load_published
+from spotter.models.pretrained import load_published
 from spotter.models.pretrained.e2e_spot import published_names, read
 from tests.helpers import golden
 from tests.helpers.golden import save, state_of
@@ -22,7 +22,7 @@ KINDS = {"gsm": "gsm", "tsm": "tsm_block"}
 def test_logits_are_those_of_the_reference_also_for_shorter_clips(shift: str, tmp_path: Path) -> None:
     state = state_of(KINDS[shift])
     assert len(state) == {"gsm": 417, "tsm": 326}[shift]
-    parity = load_published(save(tmp_path, state, clip_len=golden.CLIP_LEN, stray=0))
+    parity = load_published(save(tmp_path, state, clip_len=golden.CLIP_LEN, stray=0), "e2e-spot")
     assert not parity.training
     with torch.no_grad():
         whole, first = parity(golden.pictures())[0], parity(golden.pictures()[:, :7])[0]
@@ -37,7 +37,7 @@ def test_every_temporal_head_is_recognised_by_its_keys(temporal: str, tmp_path: 
     found = read(save(tmp_path, state_of(temporal=temporal)))
     assert found.network == {"backbone": "regnety_002", "shift": "gsm", "temporal": temporal}
     assert (found.classes, found.config) == (2, {})
-    parity = load_published(tmp_path, clip_len=5)
+    parity = load_published(tmp_path, "e2e-spot", clip_len=5)
     with torch.no_grad():
         assert parity(torch.randn(2, 4, 3, 32, 32)).shape == (2, 4, 3)
     state, ours = torch.load(found.path), parity.state_dict()
@@ -67,7 +67,7 @@ def test_interleaved_channels_stand_in_the_weights(backbone: str, tmp_path: Path
     state = state_of("gsm", "none", backbone)
     unit = "layer2.1.conv1" if backbone == "resnet18" else "stages.1.blocks.2.conv_dw"
     assert f"_features.{unit}.gsm.conv3D.bias" in state
-    network = load_published(save(tmp_path, state, clip_len=4)).network.backbone
+    network = load_published(save(tmp_path, state, clip_len=4), "e2e-spot").network.backbone
     block = network.layer1[0] if backbone == "resnet18" else network.stages[0].blocks[0]
     shifted = block.conv1 if backbone == "resnet18" else block.conv_dw
     fold, shifted.shift.frames.count = shifted.shift.fold, 4
@@ -103,9 +103,9 @@ class Constant(torch.nn.Module):
 
 def test_wrapped_and_prefixed_checkpoints_are_the_same(tmp_path: Path) -> None:
     state = state_of(temporal="none")
-    plain = load_published(save(tmp_path / "a", state, clip_len=4))
+    plain = load_published(save(tmp_path / "a", state, clip_len=4), "e2e-spot")
     prefixed = {("backbone." if "_features" in name else "head.") + name: value for name, value in state.items()}
-    osl = load_published(save(tmp_path / "b", {"state_dict": prefixed, "epoch": 3}, clip_len=4))  # type: ignore[dict-item]
+    osl = load_published(save(tmp_path / "b", {"state_dict": prefixed, "epoch": 3}, clip_len=4), "e2e-spot")  # type: ignore[dict-item]
     for name, value in plain.state_dict().items():
         assert torch.equal(osl.state_dict()[name], value)
 
@@ -121,7 +121,7 @@ def test_what_cannot_be_imported_is_said_in_one_line(tmp_path: Path) -> None:
 
     def fails(*said: str, clip_len: int | None = 4, **config: Any) -> None:
         with pytest.raises(UserError) as error:
-            load_published(tmp_path, clip_len)
+            load_published(tmp_path, "e2e-spot", clip_len=clip_len)
         assert "\n" not in str(error.value)
         assert all(word in str(error.value) for word in (str(tmp_path), *said)), error.value
 
@@ -148,4 +148,4 @@ def test_what_cannot_be_imported_is_said_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "config.json").unlink()
     fails("damaged")
     with pytest.raises(UserError, match="no checkpoint"):
-        load_published(tmp_path / "missing.pt")
+        load_published(tmp_path / "missing.pt", "e2e-spot")

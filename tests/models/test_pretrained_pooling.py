@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from spotter.errors import UserError
-from spotter.models.pooling import load_published
+from spotter.models.pretrained import load_published
 from tests.helpers.published_pools import DIM, reference, save, shapes_of
 
 KINDS = ["MAX", "NetVLAD/sn", "NetVLAD", "NetRVLAD", "NetVLAD++", "NetRVLAD++", "AVG", "MAX++", "AVG++"]
@@ -19,7 +19,9 @@ KINDS = ["MAX", "NetVLAD/sn", "NetVLAD", "NetRVLAD", "NetVLAD++", "NetRVLAD++", 
 def agree(kind: str, path: Path, rows: int, columns: int = DIM, **sizes: Any) -> torch.nn.Module:
     """Write a file of a kind, load it, and compare both on random windows."""
     state = save(path, shapes_of(kind, columns=columns, **sizes))
-    net = load_published(path, pool="mean") if kind.startswith("AVG") else load_published(path)
+    net = (
+        load_published(path, "netvladpp", pool="mean") if kind.startswith("AVG") else load_published(path, "netvladpp")
+    )
     torch.manual_seed(1)
     windows = torch.randn(3, rows, columns)
     with torch.no_grad():
@@ -52,7 +54,7 @@ def test_bare_and_parallel_states_are_read_too(tmp_path: Path) -> None:
     state = save(tmp_path / "a.pth.tar", shapes_of("NetVLAD++"))
     torch.save({f"module.{name}": value.half() for name, value in state.items()}, tmp_path / "b.pth.tar")
     windows = torch.randn(2, 8, DIM)
-    one, other = (load_published(tmp_path / f"{name}.pth.tar")(windows) for name in "ab")
+    one, other = (load_published(tmp_path / f"{name}.pth.tar", "netvladpp")(windows) for name in "ab")
     torch.testing.assert_close(one, other, atol=2e-3, rtol=1e-2)
 
 
@@ -69,7 +71,7 @@ def test_pickled_code_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (tmp_path / "plain.pkl").write_bytes(pickle.dumps({"state_dict": Trap()}))
     for name in ("model.pth.tar", "plain.pkl"):
         with pytest.raises(UserError, match=f"{name}: damaged, or no checkpoint of plain tensors"):
-            load_published(tmp_path / name)
+            load_published(tmp_path / name, "netvladpp")
     assert not Path("sprung").exists()
 
 
@@ -95,18 +97,18 @@ def test_odd_files_are_named(kind: str, change: dict[str, Any], said: str, tmp_p
     shapes = {name: shape for name, shape in {**shapes_of(kind), **change}.items() if shape is not None}
     save(tmp_path / "odd.pth.tar", shapes)
     with pytest.raises(UserError, match=said) as raised:
-        load_published(tmp_path / "odd.pth.tar")
+        load_published(tmp_path / "odd.pth.tar", "netvladpp")
     assert "odd.pth.tar" in str(raised.value)
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no checkpoint"):
-        load_published(tmp_path / "nowhere.pth.tar")
+        load_published(tmp_path / "nowhere.pth.tar", "netvladpp")
     (tmp_path / "torn.pth.tar").write_bytes(b"PK\x03\x04 and no more")
     torch.save([1, 2], tmp_path / "list.pth.tar")
     torch.save({"state_dict": 7}, tmp_path / "number.pth.tar")
     for name, said in {"torn": "damaged", "list": "pooling baseline", "number": "pooling baseline"}.items():
         with pytest.raises(UserError, match=said):
-            load_published(tmp_path / f"{name}.pth.tar")
+            load_published(tmp_path / f"{name}.pth.tar", "netvladpp")
     with pytest.raises(ValueError, match="max or mean"):
-        load_published(tmp_path / "list.pth.tar", pool="median")
+        load_published(tmp_path / "list.pth.tar", "netvladpp", pool="median")

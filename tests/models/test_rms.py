@@ -9,9 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from spotter.models.blocks.window_heads import OffsetHead
-from spotter.models.blocks.window_targets import OffsetTargets
-from spotter.models.rms import RMSNet
+from spotter.models.rms import OffsetHead, OffsetTargets, RMSNet
 from tests.helpers.networks import LAYOUT, clips
 from tests.helpers.window_fitting import CLASSES, HELD, WIDE, check_clips, check_stretch, learnt, run
 
@@ -57,14 +55,12 @@ def test_the_vector_of_a_window_equals_its_formula(kernel: int) -> None:
 
 def test_four_windows_are_learnt_by_heart() -> None:
     net = network(WIDE)
-    batch, displacement = learnt(net, OffsetHead(net.width, CLASSES, 8), OffsetTargets(8))
+    batch, displacement = learnt(net, OffsetHead(net.width, CLASSES, 8), OffsetTargets(CLASSES, 8))
     expected = 8 * batch["targets"]["offset"][HELD] - 4
     torch.testing.assert_close(displacement[HELD, :, 0], expected, atol=0.3, rtol=0)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"), [({"upsample": 2}, r"model\.upsample"), ({"window": 3}, r"model\.clips\.clip_len: 3 frames")]
-)
+@pytest.mark.parametrize(("arguments", "said"), [({"window": 3}, r"model\.clips\.clip_len: 3 frames")])
 def test_wrong_arguments_are_named(arguments: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         network(**arguments)

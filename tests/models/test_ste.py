@@ -8,11 +8,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from spotter.models.blocks.heads import WindowHead
-from spotter.models.blocks.targets import WindowTargets
-from spotter.models.blocks.window_heads import PositionHead
-from spotter.models.blocks.window_targets import PositionTargets
-from spotter.models.ste import STE
+from spotter.models.blocks.window import WindowHead, WindowTargets
+from spotter.models.ste import STE, PositionHead, PositionTargets
 from tests.helpers.networks import LAYOUT, clips
 from tests.helpers.window_fitting import CLASSES, HELD, WIDE, check_clips, check_stretch, fit, four_windows, learnt, run
 
@@ -57,23 +54,21 @@ def test_the_vector_of_a_window_equals_its_formula() -> None:
 
 def test_four_windows_are_learnt_by_heart() -> None:
     net = network(WIDE)
-    batch, displacement = learnt(net, PositionHead(net.width, CLASSES, 8), PositionTargets(8))
+    batch, displacement = learnt(net, PositionHead(net.width, CLASSES, 8), PositionTargets(CLASSES, 8))
     expected = batch["targets"]["positions"][HELD].argmax(-1) + 0.5 - 4
     torch.testing.assert_close(displacement[HELD, :, 0], expected)
 
 
 def test_the_first_ste_says_classes_alone() -> None:
     net = network(WIDE)
-    head = WindowHead(net.width, CLASSES)
-    batch = four_windows(WindowTargets(8))
+    head = WindowHead(net.width, CLASSES, 8)
+    batch = four_windows(WindowTargets(CLASSES, 8))
     before, after, output = fit(net, head, batch, steps=80, lr=5e-3)
     assert after < 0.05 * before
     assert torch.equal(output["logits"] > 0, batch["targets"]["classes"] == 1)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"), [({"upsample": 2}, r"model\.upsample"), ({"window": 3}, r"model\.clips\.clip_len: 3 frames")]
-)
+@pytest.mark.parametrize(("arguments", "said"), [({"window": 3}, r"model\.clips\.clip_len: 3 frames")])
 def test_wrong_arguments_are_named(arguments: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         network(**arguments)

@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spotter.errors import UserError
-from spotter.models.blocks.targets import DenseTargets, FrameTargets, WindowTargets
-from spotter.types import Spots
+from spotter.models.blocks.dense import DenseTargets
+from spotter.models.blocks.frame import FrameTargets
+from spotter.models.blocks.window import WindowTargets
+from spotter.types import ClipFrames, Spots
 
 CLASSES = 3
 RATES = st.sampled_from([1.0, 2.0, 25 / 12, 25.0])
@@ -41,11 +43,11 @@ def spots() -> st.SearchStrategy[Spots]:
 def test_dense_targets_equal_a_slow_look_at_every_anchor(
     spots: Spots, start: int, clip_len: int, fps: float, offset: float, upsample: int, radius: float, reach: float
 ) -> None:
-    made = DenseTargets(radius, reach, upsample)(spots, CLASSES, start, clip_len, fps, offset)
+    made = DenseTargets(CLASSES, radius, reach, upsample)(spots, ClipFrames(start, clip_len, fps, offset))
     assert {key: (value.shape, value.dtype.name) for key, value in made.items()} == {
         "confidence": ((clip_len * upsample, CLASSES), "float32"),
         "displacement": ((clip_len * upsample, CLASSES), "float32"),
-        "near": ((clip_len * upsample, CLASSES), "bool"),
+        "mask": ((clip_len * upsample, CLASSES), "bool"),
     }
     edge = 1e-6  # seconds within which rounding may decide
     for anchor in range(clip_len * upsample):
@@ -57,8 +59,8 @@ def test_dense_targets_equal_a_slow_look_at_every_anchor(
             if abs(nearest - radius) > edge:
                 assert made["confidence"][cell] == (nearest <= radius)
             if abs(nearest - reach) > edge:
-                assert made["near"][cell] == (nearest <= reach)
-            if made["near"][cell]:
+                assert made["mask"][cell] == (nearest <= reach)
+            if made["mask"][cell]:
                 moved = float(made["displacement"][cell]) / (fps * upsample)
                 assert min(abs(moved - each) for each in away if abs(abs(each) - nearest) <= edge) < 1e-4
             else:
@@ -67,9 +69,9 @@ def test_dense_targets_equal_a_slow_look_at_every_anchor(
 
 def test_an_anchor_moved_by_its_displacement_lands_on_the_spot() -> None:
     spots = Spots(np.array([0]), np.array([10.3]), np.array([True]))
-    made = DenseTargets(2.0, 6.0, 2)(spots, 1, 5, 10, 1.0, 0.5)
+    made = DenseTargets(1, 2.0, 6.0, 2)(spots, ClipFrames(5, 10, 1.0, 0.5))
     anchors = 0.5 + np.arange(10, 30) / 2  # seconds
-    near = made["near"][:, 0]
+    near = made["mask"][:, 0]
     np.testing.assert_allclose(anchors[near] + made["displacement"][near, 0] / 2, 10.3, rtol=1e-6)
     assert near.sum() == 20
     assert made["confidence"].sum() == 8
@@ -80,9 +82,9 @@ def test_the_expected_rate_is_the_share_that_is_marked(count: int, radius: float
     frames = round(200 * fps)
     times = np.array([20.0, 55.5, 90.1, 130.0, 170.3])[:count]  # apart, and away from the ends
     spots = Spots(np.zeros(count, np.int64), times, np.ones(count, bool))
-    targets = DenseTargets(radius, 6.0, upsample)
-    marked = targets(spots, 1, 0, frames, fps, 0.0)["confidence"].mean()
-    told = targets.rates(np.array([count]), frames, fps)
+    targets = DenseTargets(1, radius, 6.0, upsample)
+    marked = targets(spots, ClipFrames(0, frames, fps, 0.0))["confidence"].mean()
+    told = targets.class_prior(np.array([count]), frames, fps)
     assert abs(told[0] - marked) <= count * 1.01 / (frames * upsample), "no more than an anchor a spot apart"
 
 
@@ -90,7 +92,7 @@ def test_the_expected_rate_is_the_share_that_is_marked(count: int, radius: float
 def test_a_window_holds_the_classes_that_occur_in_it(
     spots: Spots, start: int, window: int, fps: float, offset: float
 ) -> None:
-    made = WindowTargets(window)(spots, CLASSES, start, window, fps, offset)["classes"]
+    made = WindowTargets(CLASSES, window)(spots, ClipFrames(start, window, fps, offset))["classes"]
     assert (made.shape, made.dtype) == ((1, 1 + CLASSES), np.float32)
     np.testing.assert_array_equal(made[0], slow_window(spots, start, window, fps, offset))
 
@@ -99,7 +101,7 @@ def test_a_window_holds_the_classes_that_occur_in_it(
 def test_a_longer_clip_holds_a_window_centred_on_each_frame(
     spots: Spots, start: int, window: int, clip_len: int, fps: float, offset: float
 ) -> None:
-    made = WindowTargets(window)(spots, CLASSES, start, clip_len, fps, offset)["classes"]
+    made = WindowTargets(CLASSES, window)(spots, ClipFrames(start, clip_len, fps, offset))["classes"]
     for frame in range(clip_len):
         expected = slow_window(spots, start + frame - window // 2, window, fps, offset)
         np.testing.assert_array_equal(made[frame], expected)
@@ -116,14 +118,14 @@ def slow_window(spots: Spots, start: int, window: int, fps: float, offset: float
 
 
 def test_windows_expect_a_class_as_often_as_windows_hold_a_spot() -> None:
-    np.testing.assert_allclose(WindowTargets(7).rates(np.array([0, 10]), 2700, 1.0), [0, 70 / 2700])
+    np.testing.assert_allclose(WindowTargets(CLASSES, 7).class_prior(np.array([0, 10]), 2700, 1.0), [0, 70 / 2700])
 
 
 @given(spots(), st.integers(-20, 80), st.integers(1, 20), RATES, OFFSETS, st.integers(0, 3))
 def test_frames_carry_the_last_spot_that_is_near(
     spots: Spots, start: int, clip_len: int, fps: float, offset: float, dilate: int
 ) -> None:
-    made = FrameTargets(dilate)(spots, CLASSES, start, clip_len, fps, offset)["classes"]
+    made = FrameTargets(CLASSES, dilate)(spots, ClipFrames(start, clip_len, fps, offset))["classes"]
     assert (made.shape, made.dtype) == ((clip_len, 1 + CLASSES), np.float32)
     later = sorted(range(len(spots)), key=lambda i: spots.time[i])
     for frame in range(clip_len):
@@ -137,8 +139,8 @@ def test_frames_carry_the_last_spot_that_is_near(
 
 def test_a_spot_takes_its_nearest_frame_also_from_outside_the_clip() -> None:
     spots = Spots(np.array([0, 1, 2]), np.array([0.9, 3.4, 9.6]), np.ones(3, bool))
-    frames = FrameTargets(1)(spots, CLASSES, 2, 8, 1.0, 0.0)["classes"].argmax(1)
+    frames = FrameTargets(CLASSES, 1)(spots, ClipFrames(2, 8, 1.0, 0.0))["classes"].argmax(1)
     assert frames.tolist() == [2, 2, 2, 0, 0, 0, 0, 3], "frames 2 to 9; the first spot's frames are 0 to 2"
-    np.testing.assert_allclose(FrameTargets(1).rates(np.array([0, 10]), 300, 1.0), [0, 0.1])
+    np.testing.assert_allclose(FrameTargets(CLASSES, 1).class_prior(np.array([0, 10]), 300, 1.0), [0, 0.1])
     with pytest.raises(UserError, match="dilate"):
-        FrameTargets(-1)
+        FrameTargets(CLASSES, -1)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from spotter.models.blocks.heads import DenseHead
+from spotter.models.blocks.dense import DenseHead
 from spotter.models.unet import Bottleneck, UNet
 from tests.helpers.dense_fitting import AT, OF, STREAMS, fit, run, several
 from tests.helpers.networks import LAYOUT, clips
@@ -104,7 +104,7 @@ def test_a_block_is_what_a_slow_reference_computes(before: int, width: int) -> N
 
 def test_four_clips_are_learnt_by_heart() -> None:
     net = network(upsample=2, mlp=[16, 16])
-    loss, confidence, displacement = fit(net, DenseHead(net.width, 3, reach=4.0), 2, steps=90, lr=1e-2)
+    loss, confidence, displacement = fit(net, DenseHead(net.width, 3, 0.5, 2.0, upsample=2), 2, steps=90, lr=1e-2)
     assert loss < 1e-3
     for clip, (at, label) in enumerate(zip(AT, OF, strict=True)):
         anchor, best = divmod(int(confidence[clip].argmax()), 3)

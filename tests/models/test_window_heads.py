@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from spotter.models.blocks.window_heads import OffsetHead, PositionHead
-from spotter.models.blocks.window_targets import OffsetTargets, PositionTargets
-from spotter.types import Batch, Spots
-from tests.helpers.networks import clips
+from spotter.models.rms import OffsetHead, OffsetTargets
+from spotter.models.ste import PositionHead, PositionTargets
+from spotter.types import Batch, ClipFrames, Spots
+from tests.helpers.networks import both, clips
 
 CLASSES = 3
 
@@ -33,10 +33,12 @@ def position_head(window: int = 6, **more: Any) -> PositionHead:
 def labelled(head: OffsetHead | PositionHead, frames: int) -> Batch:
     """Return three clips, the last half outside, with the targets of their windows."""
     batch = clips(3, frames, [(0, frames), (0, frames), (frames // 2, frames)])
-    targets = OffsetTargets(head.window) if isinstance(head, OffsetHead) else PositionTargets(head.window)
+    targets = (
+        OffsetTargets(CLASSES, head.window) if isinstance(head, OffsetHead) else PositionTargets(CLASSES, head.window)
+    )
     spots = [Spots(np.array([2, 0]), np.array([1.2, 4.7]), np.ones(2, bool)), Spots.empty()]
     spots.append(Spots(np.array([1]), np.array([frames - 0.8]), np.ones(1, bool)))
-    made = [targets(each, CLASSES, 0, frames, 1.0, 0.0) for each in spots]
+    made = [targets(each, ClipFrames(0, frames, 1.0, 0.0)) for each in spots]
     batch["targets"] = {key: torch.from_numpy(np.stack([each[key] for each in made])) for key in made[0]}
     return batch
 
@@ -108,7 +110,7 @@ def test_every_window_that_is_told_its_place_moves_to_the_spot(window: int, fram
     time = min(time, frames - 1.0)
     spots = Spots(np.array([1]), np.array([time]), np.ones(1, bool))
     for head, kind in ((offset_head(window), OffsetTargets), (position_head(window), PositionTargets)):
-        made = kind(window)(spots, CLASSES, 0, frames, 1.0, 0.0)
+        made = kind(CLASSES, window)(spots, ClipFrames(0, frames, 1.0, 0.0))
         held = made["classes"][:, 0] == 0
         if "offset" in made:
             place = torch.from_numpy(made["offset"])[None, :, None].double().clamp(1e-6, 1 - 1e-6)
@@ -116,7 +118,7 @@ def test_every_window_that_is_told_its_place_moves_to_the_spot(window: int, fram
         else:
             sure = torch.from_numpy(made["positions"])[None]
             output = {"logits": torch.zeros(1, frames, 1 + CLASSES), "positions": sure}
-        logits, displacement = head.predict(output)  # type: ignore[arg-type]
+        logits, displacement = both(head.predict(output))  # type: ignore[arg-type]
         assert logits.shape == displacement.shape == (1, frames, CLASSES)
         landed = (np.arange(frames) + displacement[0, :, 1].numpy())[held]
         assert (np.abs(landed - time) <= (1e-3 if "offset" in made else 0.5001)).all()
@@ -134,20 +136,20 @@ def test_the_offset_s_scale_is_the_window_and_its_sigmoid_s() -> None:
 def test_predictions_are_shares_and_move_all_classes_alike() -> None:
     head = offset_head()
     output = head(torch.randn(2, 5, 8))
-    logits, displacement = head.predict(output)
+    logits, displacement = both(head.predict(output))
     torch.testing.assert_close(logits.sigmoid(), output["logits"].softmax(-1)[..., 1:])
     assert torch.equal(displacement, output["displacement"].expand(2, 5, CLASSES))
     other = position_head()
     output = other(torch.randn(2, 5, 8))
-    logits, displacement = other.predict(output)
+    logits, displacement = both(other.predict(output))
     assert torch.equal(logits, output["logits"][..., 1:])
     assert set(displacement.unique().tolist()) <= {-2.5, -1.5, -0.5, 0.5, 1.5, 2.5}
 
 
 def test_windows_that_see_a_spot_at_their_edge_count_less() -> None:
     logits, displacement = torch.randn(1, 3, 1 + CLASSES), torch.tensor([[[0.0], [-1.5], [3.0]]])
-    plain, _ = offset_head().predict({"logits": logits, "displacement": displacement})
-    weighed, told = offset_head(edge_cost=4.0).predict({"logits": logits, "displacement": displacement})
+    plain, _ = both(offset_head().predict({"logits": logits, "displacement": displacement}))
+    weighed, told = both(offset_head(edge_cost=4.0).predict({"logits": logits, "displacement": displacement}))
     torch.testing.assert_close(plain - weighed, torch.tensor([0.0, 2.0, 4.0])[None, :, None].expand(1, 3, CLASSES))
     assert torch.equal(told, displacement.expand(1, 3, CLASSES))
 

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spotter.models.blocks.window_targets import OffsetTargets, PositionTargets, WindowTargets
-from spotter.types import Spots
+from spotter.models.blocks.window import WindowTargets
+from spotter.models.rms import OffsetTargets
+from spotter.models.ste import PositionTargets
+from spotter.types import ClipFrames, Spots
 
 CLASSES = 3
 Drawn = list[tuple[int, float]]
@@ -37,7 +39,7 @@ def test_a_window_has_the_class_and_place_of_the_spot_nearest_its_centre(
     drawn: Drawn, start: int, window: int, longer: int, fps: float, offset: float
 ) -> None:
     clip_len = longer or window
-    made = OffsetTargets(window)(columns(drawn), CLASSES, start, clip_len, fps, offset)
+    made = OffsetTargets(CLASSES, window)(columns(drawn), ClipFrames(start, clip_len, fps, offset))
     count = longer or 1
     assert {key: (value.shape, value.dtype.name) for key, value in made.items()} == {
         "classes": ((count, 1 + CLASSES), "float32"),
@@ -68,8 +70,8 @@ def test_positions_are_those_that_hold_spots(
     drawn: Drawn, start: int, window: int, longer: int, fps: float, offset: float
 ) -> None:
     clip_len = longer or window
-    made = PositionTargets(window)(columns(drawn), CLASSES, start, clip_len, fps, offset)
-    plain = WindowTargets(window)(columns(drawn), CLASSES, start, clip_len, fps, offset)
+    made = PositionTargets(CLASSES, window)(columns(drawn), ClipFrames(start, clip_len, fps, offset))
+    plain = WindowTargets(CLASSES, window)(columns(drawn), ClipFrames(start, clip_len, fps, offset))
     np.testing.assert_array_equal(made["classes"], plain["classes"])
     assert (made["positions"].shape, made["positions"].dtype.name) == ((longer or 1, window), "float32")
     for n, marked in enumerate(made["positions"]):
@@ -84,19 +86,19 @@ def test_the_frame_in_the_middle_moved_by_the_place_lands_on_the_spot(window: in
     spots = Spots(np.array([1]), np.array([10.3]), np.ones(1, bool))
     fps, start = 2.0, 11
     frames = start + np.arange(20)
-    made = OffsetTargets(window)(spots, CLASSES, start, 20, fps, 0.0)
+    made = OffsetTargets(CLASSES, window)(spots, ClipFrames(start, 20, fps, 0.0))
     held = made["classes"][:, 0] == 0
     assert held.sum() == window
     moved = frames[held] + (made["offset"][held] - 0.5) * window
     np.testing.assert_allclose(moved / fps, 10.3, rtol=1e-6)
-    positions = PositionTargets(window)(spots, CLASSES, start, 20, fps, 0.0)["positions"][held]
+    positions = PositionTargets(CLASSES, window)(spots, ClipFrames(start, 20, fps, 0.0))["positions"][held]
     moved = frames[held] + positions.argmax(1) + 0.5 - window / 2
     assert (np.abs(moved / fps - 10.3) <= 0.5 / fps).all(), "half a frame at most"
 
 
 def test_the_moment_is_counted_from_the_clip_s_start() -> None:
     spots = Spots(np.array([0, 2]), np.array([4.25, 9.0]), np.ones(2, bool))
-    made = OffsetTargets(8)(spots, CLASSES, 4, 8, 2.0, 0.5)
+    made = OffsetTargets(CLASSES, 8)(spots, ClipFrames(4, 8, 2.0, 0.5))
     assert made["moment"].tolist() == [3.5]
     assert made["offset"].tolist() == [3.5 / 8]
     assert made["classes"].tolist() == [[0, 1, 0, 0]]

@@ -13,6 +13,7 @@ from torch import nn
 
 from spotter.errors import UserError
 from spotter.tasks import Task
+from spotter.training.build import build_from
 from spotter.training.callbacks.ema import Ema
 from spotter.training.module import SpottingModule
 from spotter.training.optimizer import schedule_factor
@@ -23,12 +24,11 @@ SETTINGS: dict[str, Any] = {
     "network": {
         "_target_": "spotter.models.transformer.Transformer",
         "dim": 8, "layers": 1, "heads": 2, "feedforward": 16,
+        "upsample": 2,
     },
-    "head": {"_target_": "spotter.models.blocks.heads.DenseHead"},
-    "targets": {"radius": 2.0, "displacement_radius": 6.0},
+    "head": {"_target_": "spotter.models.blocks.dense.DenseHead", "radius": 2.0, "displacement_radius": 6.0},
     "clips": {"clip_len": 8},
     "postprocess": {"method": "nms", "window": 5.0},
-    "upsample": 2,
 }  # fmt: skip
 
 
@@ -54,7 +54,9 @@ def test_cosine_rises_then_falls_within_bounds(steps: int, warmup: float, final:
 
 def test_state_dict_names_stay_when_compiled() -> None:
     """A compiled module has the same tensors by the same names, and takes those of one that is not."""
-    plain, compiled = SpottingModule(**SETTINGS), SpottingModule(**SETTINGS, compile=True)
+    task, source = SETTINGS["task"], SETTINGS["source"]
+    model = {key: value for key, value in SETTINGS.items() if key not in ("task", "source")}
+    plain, compiled = (build_from({**model, "compile": each}, task, source) for each in (False, True))
     assert list(plain.state_dict()) == list(compiled.state_dict())
     compiled.load_state_dict(plain.state_dict())
     assert plain.hparams == compiled.hparams  # so prediction does not compile what training did
@@ -62,7 +64,7 @@ def test_state_dict_names_stay_when_compiled() -> None:
 
 def test_decay_is_for_matrices_only() -> None:
     """Biases, norms and learned vectors are not decayed; every parameter is trained once."""
-    module = SpottingModule(**SETTINGS, weight_decay=0.3)
+    module = SpottingModule(**SETTINGS, optimizer={"weight_decay": 0.3})
     module._steps = lambda: 10  # type: ignore[method-assign]
     decayed, plain = module.configure_optimizers()["optimizer"].param_groups  # type: ignore[call-overload,index]
     assert (decayed["weight_decay"], plain["weight_decay"]) == (0.3, 0.0)
@@ -74,9 +76,9 @@ def test_decay_is_for_matrices_only() -> None:
 def test_sizes_follow_from_task_and_input() -> None:
     """Anchors, classes and the largest displacement are known from what is stated once."""
     module = SpottingModule(**SETTINGS)
-    assert module.rate == 2.0
+    assert module.system.rate == 2.0
     assert module.head.confidence.out_features == 17
-    assert module.head.reach == 12  # six seconds at two anchors a second
+    assert module.head.max_displacement == 12  # six seconds at two anchors a second
 
 
 @pytest.mark.parametrize("decay", [-0.1, 1.0, 2])

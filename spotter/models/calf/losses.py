@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-ENOUGH = 0.9  # a score this high where it should be, or 1 minus a score this low, is not asked to do better
-LEAST = 1e-6  # what logarithms get to see at least
+ENOUGH = 0.9  # a score this high where it should be, or 1 minus a score this low, costs nothing
+SMALLEST = 1e-6  # argument of a logarithm
 
 
 def context_aware(score: Tensor, shift: Tensor, margins: Tensor) -> Tensor:
@@ -21,8 +21,8 @@ def context_aware(score: Tensor, shift: Tensor, margins: Tensor) -> Tensor:
 
     score : (…, T, K) of the segmentation, 0 … 1
     shift : (…, T, K) seconds since the governing spot, negative before it
-    margins : (K, 4) seconds K1 < K2 < 0 < K3 < K4. Between K2 and 0 nothing is asked, from there to K3 a high score,
-        at first at any cost; beyond K1 and K4 a low one; in between demands fade in or out.
+    margins : (K, 4) seconds K1 < K2 < 0 < K3 < K4. Between K2 and 0 there is no loss; from there to K3 low scores cost,
+        at first without bound; beyond K1 and K4 high ones; in between costs fade in or out.
     """
     first, second, third, last = margins.unbind(-1)
     before = ((shift - first) / (second - first)).clamp(0, 1)
@@ -30,32 +30,32 @@ def context_aware(score: Tensor, shift: Tensor, margins: Tensor) -> Tensor:
     high = torch.minimum(before, after)  # what a high score is worth: 1 from K2 to K3, 0 beyond K1 and K4
     low = torch.where((shift >= 0) & (shift < third), shift / third, 1.0)
     likelihood = score * high + (1 - score) * low
-    return (math.log(ENOUGH) - likelihood.clamp(min=LEAST).log()).clamp(min=0)
+    return (math.log(ENOUGH) - likelihood.clamp(min=SMALLEST).log()).clamp(min=0)
 
 
-def match(time: Tensor, wanted: Tensor, said: Tensor) -> Tensor:
+def match(time: Tensor, wanted: Tensor, predicted: Tensor) -> Tensor:
     """Match spots and slots one to one, and return which slot each spot got, (B, S) int64; 0 where none is wanted.
 
     In each round every spot without a slot names the nearest free one, and every slot that is named takes the nearest
     of the spots that name it, the first of equals.
 
     time : (B, S) of the spots, ``wanted`` (B, S) bool where there is one
-    said : (B, S) times that the slots say
+    predicted : (B, S) times of the slots
     """
-    nearness = 1 - (time[:, :, None] - said[:, None, :]).abs()  # (B, spots, slots)
+    nearness = 1 - (time[:, :, None] - predicted[:, None, :]).abs()  # (B, spots, slots)
     waiting, free = wanted, torch.ones_like(wanted)
     matched = torch.zeros_like(nearness, dtype=torch.bool)
     for _ in range(time.shape[1]):
         if not waiting.any():
             break
-        named = chosen(nearness.masked_fill(~free[:, None, :], -1), 2) & waiting[:, :, None]
-        pairs = named & chosen(nearness.masked_fill(~named, -1), 1)
+        named = mark_highest(nearness.masked_fill(~free[:, None, :], -1), 2) & waiting[:, :, None]
+        pairs = named & mark_highest(nearness.masked_fill(~named, -1), 1)
         matched = matched | pairs
         waiting, free = waiting & ~pairs.any(2), free & ~pairs.any(1)
     return matched.int().argmax(2)
 
 
-def chosen(values: Tensor, dim: int) -> Tensor:
+def mark_highest(values: Tensor, dim: int) -> Tensor:
     """Return True at the highest of ``values`` (B, S, S) along ``dim``, the first of equals."""
     one = F.one_hot(values.argmax(dim), values.shape[dim]).bool()
     return one if dim == values.dim() - 1 else one.transpose(dim, -1)
@@ -64,7 +64,7 @@ def chosen(values: Tensor, dim: int) -> Tensor:
 def spotting(slots: Tensor, target: Tensor, coordinate: float, empty: float) -> Tensor:
     """Return the spotting loss of every clip, (B,): squared errors of the slots after matching.
 
-    slots, target : (B, S, 2 + K) confidence, time, and share of each class; confidences of targets are 0 or 1
+    slots, target : (B, S, 2 + K) confidence, time, and probability of each class; confidences of targets are 0 or 1
     coordinate : weight of the time of matched slots
     empty : weight of the confidence of slots without a spot
     """

@@ -5,13 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from spotter.models.base import Network
 from spotter.models.blocks.stream_embedding import Layout, StreamEmbedding
 
 NARROW = 32
 CHANNELS = {7: 8, 3: 16, 2: 32, 1: 64}  # of the convolution over the receptive field divided by the key
 
 
-class Calf(nn.Module):
+class Calf(Network):
     """Concatenate narrowed frames with convolutions over a seventh, a third, a half and all of the receptive field.
 
     receptive_field : frames
@@ -27,14 +28,11 @@ class Calf(nn.Module):
         self,
         layout: Layout,
         receptive_field: int,
-        upsample: int = 1,
         dim: int = 128,
         input_dropout: float = 0.0,
         normalise: bool = False,
     ) -> None:
         super().__init__()
-        if upsample != 1:
-            raise ValueError("model.upsample: clips are of frames, it must be 1")
         if receptive_field < 1:
             raise ValueError(f"model.network.receptive_field: expected at least 1 frame, found {receptive_field}")
         self.width = NARROW + sum(CHANNELS.values())

@@ -22,26 +22,26 @@ class ASFormer(nn.Module):
     def __init__(self, features: int, classes: int, decoders: int = 3, dim: int = 64, layers: int = 5) -> None:
         super().__init__()
         self.dropout = nn.Dropout1d(0.3)  # of whole channels
-        self.encoder = _Stage(features, dim, 1 + classes, layers, share=1.0)
+        self.encoder = _Stage(features, dim, 1 + classes, layers, attention_weight=1.0)
         self.decoders = nn.ModuleList(
-            _Stage(1 + classes, dim, 1 + classes, layers, share=math.exp(-3 * i)) for i in range(decoders)
+            _Stage(1 + classes, dim, 1 + classes, layers, attention_weight=math.exp(-3 * i)) for i in range(decoders)
         )
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the scores of every stage, (stages, B, T, 1 + K)."""
-        said, known = self.encoder(self.dropout(x.transpose(1, 2)))
-        scores = [said]
+        first, known = self.encoder(self.dropout(x.transpose(1, 2)))
+        scores = [first]
         for decoder in self.decoders:
-            said, known = decoder(said.softmax(1), known)
-            scores.append(said)
+            latest, known = decoder(scores[-1].softmax(1), known)
+            scores.append(latest)
         return torch.stack(scores).transpose(2, 3)
 
 
 class _Stage(nn.Module):
-    def __init__(self, features: int, dim: int, outputs: int, layers: int, share: float) -> None:
+    def __init__(self, features: int, dim: int, outputs: int, layers: int, attention_weight: float) -> None:
         super().__init__()
         self.conv_1x1 = nn.Conv1d(features, dim, 1)
-        self.layers = nn.ModuleList(_Layer(dim, 2**i, share) for i in range(layers))
+        self.layers = nn.ModuleList(_Layer(dim, 2**i, attention_weight) for i in range(layers))
         self.conv_out = nn.Conv1d(dim, outputs, 1)
 
     def forward(self, x: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -53,9 +53,9 @@ class _Stage(nn.Module):
 
 
 class _Layer(nn.Module):
-    def __init__(self, dim: int, dilation: int, share: float) -> None:
+    def __init__(self, dim: int, dilation: int, attention_weight: float) -> None:
         super().__init__()
-        self.share = share
+        self.attention_weight = attention_weight
         self.feed_forward = nn.Conv1d(dim, dim, 3, padding=dilation, dilation=dilation)
         self.norm = nn.InstanceNorm1d(dim)
         self.att_layer = _Attention(dim, window=dilation)
@@ -65,7 +65,7 @@ class _Layer(nn.Module):
     def forward(self, x: Tensor, known: Tensor | None) -> Tensor:
         out = F.relu(self.feed_forward(x))
         normed = self.norm(out) if out.shape[2] > 1 else torch.zeros_like(out)
-        out = self.share * self.att_layer(normed, known) + out
+        out = self.attention_weight * self.att_layer(normed, known) + out
         return x + self.dropout(self.conv_1x1(out))
 
 
@@ -78,25 +78,25 @@ class _Attention(nn.Module):
         super().__init__()
         self.query_conv, self.key_conv, self.value_conv = (nn.Conv1d(dim, dim // 2, 1) for _ in range(3))
         self.conv_out = nn.Conv1d(dim // 2, dim, 1)
-        self.window, self.reach = window, window + 2 * (window // 2)
-        ahead = torch.arange(self.reach) - torch.arange(window)[:, None]
-        self.register_buffer("inside", (ahead >= 0) & (ahead < window), persistent=False)  # (window, reach)
+        self.window, self.span = window, window + 2 * (window // 2)
+        ahead = torch.arange(self.span) - torch.arange(window)[:, None]
+        self.register_buffer("inside", (ahead >= 0) & (ahead < window), persistent=False)  # (window, span)
 
     def forward(self, x: Tensor, known: Tensor | None) -> Tensor:
         """Return (B, dim, T); queries and keys from x, values from ``known`` if there is such."""
         length, half = x.shape[2], self.window // 2
-        count = -(-length // self.window)  # blocks of ``window`` queries, each with ``reach`` keys around it
+        count = -(-length // self.window)  # blocks of ``window`` queries, each with ``span`` keys around it
         rest = count * self.window - length
 
-        def around(each: Tensor) -> Tensor:
-            return F.pad(each, (half, half + rest)).unfold(-1, self.reach, self.window)  # (B, C, blocks, reach)
+        def neighbourhood(each: Tensor) -> Tensor:
+            return F.pad(each, (half, half + rest)).unfold(-1, self.span, self.window)  # (B, C, blocks, span)
 
         query = F.pad(self.query_conv(x), (0, rest))
         query = query.reshape(*query.shape[:2], count, self.window)  # (B, C, blocks, window)
-        key, value = around(self.key_conv(x)), around(self.value_conv(x if known is None else known))
-        mask = (around(x.new_ones(1, 1, length))[0, 0, :, None] * self.inside).to(
+        key, value = neighbourhood(self.key_conv(x)), neighbourhood(self.value_conv(x if known is None else known))
+        mask = (neighbourhood(x.new_ones(1, 1, length))[0, 0, :, None] * self.inside).to(
             query.dtype
-        )  # (blocks, window, reach)
+        )  # (blocks, window, span)
         energy = torch.einsum("bcnq,bcnk->bnqk", query, key) / math.sqrt(query.shape[1])
         attention = (energy + torch.log(mask + OUTSIDE)).softmax(-1) * mask
         out = torch.einsum("bnqk,bcnk->bcnq", attention, value).flatten(2)[..., :length]

@@ -1,4 +1,4 @@
-"""From the features of single frames to what is known of them in their clip."""
+"""Temporal heads: from features of single frames to tokens that know their clip."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ class Recurrent(nn.Module):
         return self.gru(x)[0]
 
 
-class Alone(nn.Identity):
-    """Leave every frame to itself."""
+class SingleFrame(nn.Identity):
+    """Leave features as they are, without context."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
         self.width = features
 
 
-def temporal(kind: str, features: int, classes: int) -> nn.Module:
+def temporal(kind: str, features: int, classes: int) -> Recurrent | MSTCN | ASFormer | SingleFrame:
     """Return what ``kind`` names; its ``width`` is 0 where it ends in class scores (stages, B, T, 1 + K) of its own."""
     if kind in ("gru", "deeper_gru"):
         return Recurrent(features, layers=3 if kind == "deeper_gru" else 1)
@@ -41,5 +41,5 @@ def temporal(kind: str, features: int, classes: int) -> nn.Module:
     if kind == "asformer":
         return ASFormer(features, classes)
     if kind == "none":
-        return Alone(features)
+        return SingleFrame(features)
     raise UserError(f"model.network.temporal: {kind!r} is unknown: give one of {', '.join(TEMPORAL)}")

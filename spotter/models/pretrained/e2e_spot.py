@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from spotter.errors import UserError
 from spotter.models.blocks.backbones import first_convolution, plain_names
-from spotter.models.blocks.heads import FrameHead
+from spotter.models.blocks.frame import FrameHead
 from spotter.models.blocks.shift import GatedShift, Shifted
 from spotter.models.e2e_spot.network import E2ESpot
 from spotter.models.pretrained.tensors import compare, plain_tensors
@@ -71,7 +71,7 @@ class Parity(nn.Module):
 
 
 def load(path: str | Path, clip_len: int | None = None) -> Parity:
-    """Do what ``spotter.models.e2e_spot.network.load_published`` says."""
+    """Return the network of a released checkpoint in eval mode, see ``load_published``."""
     found = read(path)
     clip_len = clip_len or found.config.get("clip_len")
     if not clip_len:

@@ -54,7 +54,7 @@ class Parity(nn.Module):
 
 
 def load(path: str | Path, pool: str = "max") -> Parity:
-    """Do what ``spotter.models.pooling.load_published`` says."""
+    """Return the network of a released checkpoint in eval mode, see ``load_published``."""
     found = read(path, pool)
     parity = Parity(found)
     parity.load_state_dict(found.state)

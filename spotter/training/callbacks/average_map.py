@@ -111,15 +111,15 @@ class AverageMap(pl.Callback):
         self._collector = HalfCollector(
             self._records,
             data.evaluation_clips(split),
-            clip_weights(module.plan, module.hparams["upsample"]),
-            module.hparams["upsample"],
-            module.rate,
+            clip_weights(module.system.clips, module.network.upsample),
+            module.network.upsample,
+            module.system.rate,
             data.source.offset,
-            module.plan.blended,
+            module.system.clips.blended,
         )
         if self.scores_folder and trainer.is_global_zero:
             forget_scores(self.scores_folder)
-            save_header(self.scores_folder, Header(module.task, split, module.postprocess))
+            save_header(self.scores_folder, Header(module.system.task, split, module.system.postprocess))
         trainer.strategy.barrier()  # no rank writes scores before old ones are gone
 
     def _take(self, module: SpottingModule, outputs: Step | None, batch: Batch) -> None:
@@ -128,13 +128,14 @@ class AverageMap(pl.Callback):
         halves, starts = batch["half"].cpu().numpy(), batch["start"].cpu().numpy()
         if outputs["loss"] is not None:
             self._losses.append((outputs["loss"], len(halves)))
-        logits, displacement = _array(outputs["logits"]), outputs["displacement"]
+        logits, displacement = _array(outputs["logits"]), outputs.get("displacement")
         whole = self._collector.add(halves, starts, logits, None if displacement is None else _array(displacement))
         for index, scores in whole:
             self._keep(module, index, scores)
 
     def _keep(self, module: SpottingModule, index: int, scores: Scores) -> None:
-        self._mine[index] = decode(scores, module.postprocess, module.task.fps).between(*self._span)
+        system = module.system
+        self._mine[index] = decode(scores, system.postprocess, system.task.fps).between(*self._span)
         if self.scores_folder:
             save_scores(self.scores_folder, self._records[index].half, scores)
 
@@ -167,7 +168,10 @@ class AverageMap(pl.Callback):
         known = {half: spots for half, spots in labels.items() if spots is not None}
         if not known or len(known) < len(labels):
             return None
-        return {**average_map(known, self.predictions, module.task), "postprocess": module.postprocess.to_dict()}
+        return {
+            **average_map(known, self.predictions, module.system.task),
+            "postprocess": module.system.postprocess.to_dict(),
+        }
 
 
 def gather(value: Any) -> list[Any]:

@@ -1,0 +1,81 @@
+"""What a network and a head have to offer, so that any network goes with any head that takes its tokens.
+
+Shapes: B clips, T frames, A anchors (``T * upsample``, or as many windows as a clip holds), K classes.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from spotter.errors import UserError
+from spotter.types import Batch, Output, TargetMaker, Targets
+
+InputKind = Literal["features", "video"]
+
+
+class Network(nn.Module):
+    """Map the input of a clip to tokens, one per anchor.
+
+    A constructor gets the ``layout`` of the input and the number of ``classes`` where it names them, and whatever
+    stands under ``network`` in the config beside ``_target_``.
+
+    reads : the kind of input
+    upsample : anchors per frame
+    width : numbers per token; 0 where the network ends in class scores (stages, B, T, 1 + K)
+    """
+
+    reads: InputKind = "features"
+    upsample: int = 1
+    width: int
+
+    def forward(self, inputs: dict[str, Tensor], phase: dict[str, Tensor], valid: Tensor) -> Tensor:
+        """Return tokens (B, A, width).
+
+        inputs : per stream (B, rows, columns) float, or ``video`` (B, T, 3, H, W), normalised, zero outside the half
+        phase : per stream (B,), the rows between the stream's first row and the first frame of the clip
+        valid : (B, T) bool, which frames lie inside the half
+        """
+        raise NotImplementedError
+
+    def fuse_batchnorm(self, dtype: torch.dtype = torch.float32) -> None:
+        """Prepare for inference in place, where a network has something to gain; the tokens stay the same."""
+
+    def load_imagenet(self, weights: str | None = None) -> None:
+        """Take ImageNet weights from a file, or those that are downloaded; raises UserError where there are none."""
+        raise UserError("model.pretrained: this network has no ImageNet weights; set model.pretrained=false")
+
+
+class Head(nn.Module):
+    """Map tokens to output; own what the output is trained on, its loss, and how it becomes scores.
+
+    A constructor gets ``width`` and ``upsample`` of the network, the number of ``classes`` and the ``fps`` of frames
+    where it names them, and whatever stands under ``head`` in the config beside ``_target_``.
+
+    targets : makes what ``loss`` compares with; NumPy only, and copied to the processes that load data
+    mixes : whether the targets of two clips can be mixed, as mixup needs
+    """
+
+    targets: TargetMaker
+    mixes: bool = False
+
+    def forward(self, tokens: Tensor) -> Output:
+        """Return what the head makes of tokens (B, A, width)."""
+        raise NotImplementedError
+
+    def loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
+        """Return the ``loss`` and, under other names, its parts; only valid frames count."""
+        raise NotImplementedError
+
+    def predict(self, output: Output) -> dict[str, Tensor]:
+        """Return ``logits`` and, where there is one, ``displacement``, in anchors; both (B, A, K)."""
+        raise NotImplementedError
+
+    def mix(self, targets: Targets, partners: Targets, weight: Tensor) -> Targets:
+        """Return the targets of mixed clips: ``weight`` (B,) of the first and the rest of their partners'."""
+        raise NotImplementedError
+
+    def set_class_prior(self, prior: Tensor) -> None:
+        """Take the fraction of positive anchors per class (K,) in the training split; most heads do not need it."""

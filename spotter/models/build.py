@@ -1,0 +1,81 @@
+"""Build networks and heads from plain values: those that ship with spotter, and those of modules that a user trusts."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from torch import nn
+
+from spotter.errors import UserError
+from spotter.models.base import Head, Network
+
+SHIPPED = "spotter.models"
+Config = Mapping[str, Any]
+
+
+def build(config: Config, trusted: Sequence[str] = (), **facts: Any) -> nn.Module:
+    """Instantiate the ``nn.Module`` that ``_target_`` names, with the other keys as arguments.
+
+    trusted : modules, and packages with all that is in them, that may be imported beside those of spotter
+    facts : further arguments, for constructors that name them
+
+    Raises UserError for any other target, and for arguments that do not fit.
+    """
+    arguments = {key: value for key, value in config.items() if key != "_target_"}
+    found = find(config, trusted)
+    named = inspect.signature(found).parameters
+    try:
+        return found(**{key: value for key, value in facts.items() if key in named} | arguments)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{config['_target_']}: {error}") from error
+
+
+def find(config: Config, trusted: Sequence[str] = ()) -> type[nn.Module]:
+    """Return the subclass of ``nn.Module`` that ``_target_`` names, without importing anything that is not trusted."""
+    target = str(config.get("_target_", ""))
+    module, _, name = target.rpartition(".")
+    if not any(f"{target}.".startswith(f"{known}.") for known in (SHIPPED, *trusted)):
+        raise UserError(
+            f"_target_ {target!r} is not of spotter; if you trust its module, give trust={module or target}"
+        )
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UserError(f"_target_ {target!r} cannot be imported ({error})") from error
+    if not (isinstance(found, type) and issubclass(found, nn.Module)):
+        raise UserError(f"_target_ {target!r} is no torch.nn.Module; networks and heads must be")
+    return found
+
+
+def module_of(config: Config) -> str:
+    """Return the name of the module in which ``_target_`` lies."""
+    return str(config.get("_target_", "")).rpartition(".")[0]
+
+
+def build_network(config: Config, kind: str, layout: Config, classes: int, trusted: Sequence[str] = ()) -> Network:
+    """Build a network for one kind of input; raises UserError where it reads another.
+
+    A plain ``nn.Module`` with a ``width``, as version 0.1 asked for, will do. Here alone it gets what ``Network``
+    offers beside that: it reads features, and has as many anchors per frame as its config says, by default one.
+    """
+    reads = getattr(find(config, trusted), "reads", Network.reads)
+    if reads != kind:
+        raise UserError(f"model: its network reads {reads}, but the data is {kind}; take another data=…")
+    network = build(config, trusted, layout=layout, classes=classes)
+    if not isinstance(network, Network):
+        setattr(network, "upsample", int(config.get("upsample", Network.upsample)))  # noqa: B010
+    if not isinstance(getattr(network, "width", None), int):
+        raise UserError(f"{config['_target_']}: has no width, the number of columns of its tokens; set self.width")
+    return cast(Network, network)
+
+
+def build_head(config: Config, network: Network, classes: int, fps: float, trusted: Sequence[str] = ()) -> Head:
+    """Build the head that takes the tokens of ``network``; raises UserError for what is no ``Head``."""
+    facts = {"width": network.width, "upsample": network.upsample, "classes": classes, "fps": fps}
+    head = build(config, trusted, **facts)
+    if not isinstance(head, Head):
+        raise UserError(f"_target_ {config['_target_']!r} is no head; write it as a spotter.models.base.Head")
+    return head

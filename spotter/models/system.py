@@ -1,0 +1,128 @@
+"""A spotting system as one object: what it reads, its network and its head, and how scores become spots."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from spotter.data.images import Pictures
+from spotter.data.source import InputSpec
+from spotter.errors import UserError
+from spotter.models.base import Head, Network
+from spotter.models.build import build_head, build_network
+from spotter.settings import ClipConfig, Postprocess
+from spotter.tasks import Task
+from spotter.types import Batch, Output
+
+
+@dataclass(eq=False)
+class System:
+    """Hold all that turns batches of clips into scores, and what turning scores into spots needs.
+
+    spec : describes the input
+    clips : how halves are cut into clips
+    postprocess : suppression
+    images : normalises video; None for features
+    """
+
+    task: Task
+    spec: InputSpec
+    clips: ClipConfig
+    postprocess: Postprocess
+    network: Network
+    head: Head
+    images: Pictures | None = None
+
+    @classmethod
+    def build(cls, description: Mapping[str, Any], trusted: Sequence[str] = ()) -> Self:
+        """Build a system of random weights from plain values, as the hyper-parameters of a checkpoint are.
+
+        description : ``task``, ``source``, ``clips``, ``postprocess``, and ``network`` and ``head`` with a
+            ``_target_`` each; other keys are not looked at
+        trusted : modules that ``_target_`` may name beside those of spotter
+
+        Raises UserError for values that are wrong or do not fit together.
+        """
+        task, spec = Task.load(description["task"]), InputSpec.load(description["source"])
+        classes = len(task.classes)
+        network = build_network(description["network"], spec.kind, spec.layout, classes, trusted)
+        head = build_head(description["head"], network, classes, spec.fps, trusted)
+        clips = ClipConfig(**description["clips"])
+        postprocess = Postprocess.load(description["postprocess"], classes)
+        images = Pictures(spec.image.mean, spec.image.std) if spec.image is not None else None
+        return cls(task, spec, clips, postprocess, network, head, images)
+
+    @classmethod
+    def load(cls, content: Mapping[str, Any], trusted: Sequence[str] = ()) -> Self:
+        """Build the system of an opened checkpoint with its weights, in eval mode; ``trusted`` as in ``build``.
+
+        Raises UserError where settings and weights do not fit together.
+        """
+        try:
+            system = cls.build(content["hyper_parameters"], trusted)
+            system.load_state_dict(content["state_dict"])
+        except (KeyError, TypeError, AttributeError, RuntimeError) as error:
+            raise UserError(f"ckpt: its weights and settings do not fit ({' '.join(str(error).split())})") from error
+        return system.eval()
+
+    @property
+    def rate(self) -> float:
+        """Return the number of anchors per second."""
+        return self.spec.fps * self.network.upsample
+
+    def prepare(self, batch: Batch) -> Batch:
+        """Turn the inputs, which travel as they are stored, into floats; images are normalised."""
+        if self.images is not None:
+            return {**batch, "inputs": {"video": self.images(batch["inputs"]["video"], batch["valid"])}}
+        return {**batch, "inputs": {name: rows.float() for name, rows in batch["inputs"].items()}}
+
+    def forward(self, batch: Batch) -> Output:
+        """Return the head's output for a batch that went through ``prepare``."""
+        output: Output = self.head(self.network(batch["inputs"], batch["phase"], batch["valid"]))
+        return output
+
+    def outputs(self, batch: Batch) -> dict[str, Tensor]:
+        """Return ``logits``, and ``displacement`` in anchors where there is one, both (B, A, K), of a batch as read."""
+        return self.head.predict(self.forward(self.prepare(batch)))
+
+    def to(self, device: torch.device | str) -> Self:
+        """Move to a device, in place."""
+        self._parts.to(device)
+        if self.images is not None:
+            self.images.to(device)
+        return self
+
+    def eval(self) -> Self:
+        """Switch dropout and augmentation off, in place."""
+        self._parts.eval()
+        if self.images is not None:
+            self.images.eval()
+        return self
+
+    def fused(self, dtype: torch.dtype = torch.float32) -> Self:
+        """Return the system for inference alone, batch norms inside of convolutions where the network knows how.
+
+        dtype : of the bulk of the computation; its inputs and outputs stay float32
+        """
+        network = copy.deepcopy(self.network).eval().requires_grad_(False)
+        if isinstance(network, Network):  # not a plain module, see build_network
+            network.fuse_batchnorm(dtype)
+        return dataclasses.replace(self, network=network).eval()
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return all weights by the names that checkpoints give them."""
+        return self._parts.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Take the weights of a checkpoint; raises RuntimeError for tensors that are too many, lacking or misshapen."""
+        self._parts.load_state_dict(state)
+
+    @property
+    def _parts(self) -> nn.ModuleDict:
+        return nn.ModuleDict({"network": self.network, "head": self.head})
