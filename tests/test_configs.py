@@ -40,7 +40,7 @@ OPTIONS = sorted(
     path.relative_to(CONF).with_suffix("").as_posix()
     for path in CONF.rglob("*.yaml")
     if path.parent != CONF
-    and path.parent.name != "base"
+    and not path.name.startswith("_")
     and path.relative_to(CONF).with_suffix("").as_posix() not in BASES
 )
 
