@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 from collections.abc import Mapping
 from functools import cached_property
@@ -23,12 +22,12 @@ from spotter.data.statistics import census, census_table, class_counts
 from spotter.errors import UserError
 from spotter.io.splits import hold_out, load_splits
 from spotter.settings import ClipConfig
+from spotter.simulation.registry import simulate_kind
 from spotter.tasks import Task
 from spotter.training.callbacks.progress import show
 from spotter.types import Batch, Clip, Half, HalfRecord, TargetMaker
 
 log = logging.getLogger(__name__)
-SIMULATORS = {"features": "spotter.simulation.features.simulate", "video": "spotter.simulation.video.simulate_video"}
 
 
 class SpottingDataModule(pl.LightningDataModule):
@@ -202,6 +201,4 @@ class DemoDataModule(SpottingDataModule):
 
     def prepare_data(self) -> None:
         """Write the tree; one rank does it for all."""
-        settings = dict(self.demo)
-        module, _, name = SIMULATORS[settings.pop("kind")].rpartition(".")
-        getattr(importlib.import_module(module), name)(self.root or "", **settings)
+        simulate_kind(self.root or "", self.demo)

@@ -229,8 +229,8 @@ def test_interrupted_tree_is_completed(tree: Path, tmp_path: Path, monkeypatch: 
 
 
 def test_complete_tree_is_left_alone(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("atomic_write", "write_video"):
-        monkeypatch.setattr(module, name, lambda *_: pytest.fail("nothing is missing"))
+    for name in ("tree.atomic_write", "labels.atomic_write", "video.tree.write_video"):
+        monkeypatch.setattr(f"spotter.simulation.{name}", lambda *_: pytest.fail("nothing is missing"))
     simulate_video(tree, **TINY)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spotter.simulation.features.scene import CONCEPT, Parts
-from spotter.simulation.features.seeds import generator
+from spotter.simulation.seeds import generator
 from spotter.types import Half
 
 EXTRACTORS = (2048, 2048, 384, 2048, 2048)  # columns of the five extractors behind the Baidu features

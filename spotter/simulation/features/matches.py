@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
-from typing import Any
-
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
 from spotter.simulation.features.rates import BY_HALF, FOLLOWS, NOT_SHOWN, START
-from spotter.simulation.features.seeds import generator
+from spotter.simulation.fixtures import annotation, fixture
+from spotter.simulation.seeds import generator
 from spotter.tasks import Task
 from spotter.types import Spots
 
 LEAGUE = "demoland_first-league"
-HOMES = ("Northmere", "Eastvale", "Harrowby", "Port Celia", "Ashcombe", "Llanfer", "Castle Orr", "Vimeira Nova")
-AWAYS = ("Silverdune", "Brackwater", "Santa Lira", "Kestrel Park", "Oldminster", "Tarnholm", "Belgrava", "Quillan")
-ROUNDS = 38
 
 
 def simulated_match(task: Task, seed: int, index: int, minutes: float) -> tuple[str, bytes]:
@@ -31,21 +26,19 @@ def simulated_match(task: Task, seed: int, index: int, minutes: float) -> tuple[
     goals = [away[number][spots.label == task.classes.index("Goal")] for number, spots in halves.items()]
     conceded = sum(int(of_half.sum()) for of_half in goals)
     score = f"{sum(map(len, goals)) - conceded} - {conceded}"
-    home_team, away_team = HOMES[index % len(HOMES)], AWAYS[(index + index // len(HOMES)) % len(AWAYS)]
-    day = date(2001 + index // ROUNDS, 8, 11) + timedelta(weeks=index % ROUNDS)
-    season = f"{2001 + index // ROUNDS}-{2002 + index // ROUNDS}"
-    game = f"{LEAGUE}/{season}/{day} - 16-00 {home_team} {score} {away_team}"
+    home, visitors, day, season = fixture(index)
+    game = f"{LEAGUE}/{season}/{day} - 16-00 {home} {score} {visitors}"
     content = {
         "UrlLocal": f"{game}/",
         "UrlYoutube": "",
         "annotations": [
-            _annotation(task, number, *row)
+            annotation(number, task.classes[label], time, "away" if of_away else "home", visible)
             for number, spots in halves.items()
-            for row in zip(spots.label, spots.time, spots.visible, away[number], strict=True)
+            for label, time, visible, of_away in zip(spots.label, spots.time, spots.visible, away[number], strict=True)
         ],
-        "gameAwayTeam": away_team,
+        "gameAwayTeam": visitors,
         "gameDate": f"{day:%d/%m/%Y} - 16:00",
-        "gameHomeTeam": home_team,
+        "gameHomeTeam": home,
         "gameScore": score,
     }
     return game, orjson.dumps(content, option=orjson.OPT_INDENT_2)
@@ -73,13 +66,3 @@ def _next(following: dict[str, tuple[float, float, float]], number: int) -> tupl
     share, median, spread = np.array(list(following.values())).T
     share = share * [BY_HALF.get(name, (1, 1))[number - 1] for name in names]
     return names, share / share.sum(), median, spread
-
-
-def _annotation(task: Task, number: int, label: int, time: float, visible: bool, away: bool) -> dict[str, Any]:
-    return {
-        "gameTime": f"{number} - {int(time // 60):02d}:{int(time % 60):02d}",
-        **task.entry_of(label),
-        "position": str(round(1000 * time)),
-        "team": "away" if away else "home",
-        "visibility": "visible" if visible else "not shown",
-    }

@@ -21,7 +21,8 @@ from spotter.simulation.features.features import COLUMN_NOISE, MEMORY, NOISE, SH
 from spotter.simulation.features.matches import draw_spots
 from spotter.simulation.features.rates import NOT_SHOWN
 from spotter.simulation.features.scene import CONCEPT, HIDDEN, OMITTED, Parts, script_parts, stage
-from spotter.simulation.features.tree import feature_path, read_record
+from spotter.simulation.features.tree import feature_path
+from spotter.simulation.tree import read_record
 from spotter.tasks import Task
 from spotter.types import Half
 
@@ -36,7 +37,7 @@ SUPPRESSION = Postprocess("soft_nms", window=4.0, threshold=1e-5)
 
 def write_oracle(root: str | Path, out: str | Path, file: str, split: str = "test") -> None:
     """Write the oracle's predictions for a split of a simulated tree, by one of its feature files."""
-    task, record = Task.load("soccernet-v2"), read_record(root)
+    task, record = Task.load("soccernet-v2"), read_record(root, "features")
     entry = record["files"][file]
     oracle = Oracle.build(task, record["seed"], FeatureFile(file, entry["fps"], entry["width"]))
     halves = [Half(game, number) for game in load_splits(task, root)[split] for number in task.halves]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spotter.simulation.features.seeds import generator
+from spotter.simulation.seeds import generator
 from spotter.simulation.video.squad import PITCH, Array
 
 LAG = 0.22  # seconds; twice that is how late the picture is

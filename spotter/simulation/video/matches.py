@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from spotter.simulation.features.matches import AWAYS, HOMES, ROUNDS
-from spotter.simulation.features.seeds import generator
+from spotter.simulation.fixtures import annotation, fixture
+from spotter.simulation.seeds import generator
 from spotter.simulation.video.rates import GAPS, QUANTILES, SHARES, TURNOVER
 from spotter.tasks import Task
 
@@ -30,19 +29,11 @@ class Touches(NamedTuple):
 
 def simulated_match(task: Task, seed: int, index: int, minutes: float) -> tuple[str, bytes]:
     """Draw match ``index`` of ``seed``, whatever other matches there are; return its game and its label file."""
-    home, away = HOMES[index % len(HOMES)], AWAYS[(index + index // len(HOMES)) % len(AWAYS)]
-    year = 2001 + index // ROUNDS
-    day = date(year, 8, 11) + timedelta(weeks=index % ROUNDS)
-    game = f"{LEAGUE}/{year}-{year + 1}/{day} - {home} - {away}"
+    home, away, day, season = fixture(index)
+    game = f"{LEAGUE}/{season}/{day} - {home} - {away}"
     touches = draw_touches(60 * minutes, generator(seed, "video match", index))
     annotations = [
-        {
-            "gameTime": f"1 - {int(time // 60):02d}:{int(time % 60):02d}",
-            "label": "PASS" if passes else "DRIVE",
-            "position": str(round(1000 * time)),
-            "team": SIDES[side],
-            "visibility": "visible",
-        }
+        annotation(1, "PASS" if passes else "DRIVE", time, SIDES[side])
         for time, passes, side in zip(*touches, strict=True)
     ]
     content = {"UrlLocal": game, "UrlYoutube": "", "halftime": "", "annotations": annotations}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spotter.simulation.features.seeds import generator
+from spotter.simulation.seeds import generator
 from spotter.simulation.video.matches import Touches
 from spotter.simulation.video.play import PACE, Play, Way, fall
 from spotter.simulation.video.squad import PLAYERS, Array, Squad

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from spotter.simulation.features.seeds import generator
+from spotter.simulation.seeds import generator
 from spotter.simulation.video.camera import DEPTH, TILT, UPRIGHT, WINDOW, Camera
 from spotter.simulation.video.look import AROUND, SKINS, Look, Pixels
 from spotter.simulation.video.motion import Motion

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
 import orjson
@@ -12,11 +12,12 @@ from spotter.errors import UserError
 from spotter.io.files import atomic_write
 from spotter.io.formats import format_of
 from spotter.io.splits import load_splits
-from spotter.simulation.features.matches import ROUNDS
+from spotter.simulation.fixtures import ROUNDS
 from spotter.tasks import Task
 
 SPLITS = ("train", "valid", "test")
 MOST = 10 * ROUNDS  # games of a split
+Draw = Callable[[int], tuple[str, bytes]]  # a match by its number: its game and its label file
 
 
 def labelled_matches(task: Task, source: str | Path, counts: Sequence[int]) -> dict[str, dict[str, bytes]]:
@@ -45,7 +46,7 @@ def labelled_matches(task: Task, source: str | Path, counts: Sequence[int]) -> d
     return chosen
 
 
-def draw_matches(draw: Callable[[int], tuple[str, bytes]], counts: Sequence[int]) -> dict[str, dict[str, bytes]]:
+def drawn_matches(draw: Draw, counts: Sequence[int]) -> dict[str, dict[str, bytes]]:
     """Draw matches by their number; those of a split are the same whatever the number of games in the others."""
     return {
         split: dict(draw(MOST * place + index) for index in range(count))
@@ -54,12 +55,15 @@ def draw_matches(draw: Callable[[int], tuple[str, bytes]], counts: Sequence[int]
 
 
 def write_labels(
-    root: Path, task: Task, matches: Callable[[], Mapping[str, Mapping[str, bytes]]]
+    root: Path, task: Task, draw: Draw, counts: Sequence[int], labels: str | Path | None
 ) -> dict[str, list[str]]:
-    """Write the label files of ``matches``, then ``splits.json``, unless that is there; return its content."""
+    """Write label files, then ``splits.json``, unless that is there; return its content.
+
+    labels : folder or zip to take label files from, in place of drawn ones
+    """
     path = root / "splits.json"
     if not path.is_file():
-        made = matches()
+        made = labelled_matches(task, labels, counts) if labels else drawn_matches(draw, counts)
         for split in made.values():
             for game, content in split.items():
                 atomic_write(root / game / task.label_file, content)
