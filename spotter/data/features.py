@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from spotter.data.source import Inputs, InputSpec
-from spotter.data.streams import FeatureRows, Stream, cut_rows
+from spotter.data.streams import OTHER_WIDTH, FeatureRows, Stream, cut_rows
 from spotter.data.video.find import find_video
 from spotter.data.video.index import duration_of
 from spotter.types import Clip, Half
@@ -34,6 +34,7 @@ class FeatureSource:
         self.fps, self.offset = self.spec.fps, self.spec.offset
         self.root = None if root is None else str(Path(root).absolute())
         self._root, self._files = root or ".", files
+        self._remedy = OTHER_WIDTH
         self._open: dict[tuple[str, Half], FeatureRows] = {}
 
     @classmethod
@@ -44,7 +45,9 @@ class FeatureSource:
         files: Mapping[Half, Mapping[str, Path]] | None = None,
     ) -> FeatureSource:
         """Return the source that reads what ``spec`` describes."""
-        return cls(spec.to_dict()["streams"], root, files)
+        source = cls(spec.to_dict()["streams"], root, files)
+        source._remedy = "give files of the features that this model was trained on"
+        return source
 
     def missing(self, half: Half) -> list[Path]:
         """Return the files that the half lacks."""
@@ -88,7 +91,7 @@ class FeatureSource:
     def _rows(self, stream: Stream, half: Half) -> FeatureRows:
         key = (stream.name, half)
         if key not in self._open:
-            self._open[key] = stream.open(self._path(stream, half))
+            self._open[key] = stream.open(self._path(stream, half), self._remedy)
         return self._open[key]
 
     def _path(self, stream: Stream, half: Half) -> Path:

@@ -16,6 +16,8 @@ from spotter.types import Half, HalfRecord, Spots
 
 log = logging.getLogger(__name__)
 
+MOST_BEYOND_END = 0.02  # fraction of the training spots
+
 
 def find_halves(
     root: str | Path | None,
@@ -62,18 +64,41 @@ def _report(absent: Sequence[Path], split: str, root: str | Path, games: Sequenc
     log.warning("%s; going on without them", said)
 
 
-def trainable(records: Sequence[HalfRecord], source: Source) -> list[HalfRecord]:
-    """Drop the spots that lie beyond the end of the input, with one counted warning."""
-    kept, dropped = [], 0
+def drop_spots_beyond_end(
+    records: Sequence[HalfRecord], source: Source, most: float = MOST_BEYOND_END
+) -> list[HalfRecord]:
+    """Return halves to train on, without the spots that lie beyond the end of their input, which are counted.
+
+    most : fraction of all spots that may be dropped
+    Raises UserError where it is more, which a wrong frame rate or files that are cut off explain.
+    """
+    kept: list[HalfRecord] = []
     for record in records:
         spots = record.spots or Spots.empty()
         inside = spots.time < source.offset + (record.frames + 1) / source.fps
-        dropped += int(np.sum(~inside))
-        kept.append(
-            HalfRecord(
-                record.half, record.frames, Spots(spots.label[inside], spots.time[inside], spots.visible[inside])
-            )
-        )
-    if dropped:
-        log.warning("%d training spots lie beyond the end of the input and are left out", dropped)
+        left = Spots(spots.label[inside], spots.time[inside], spots.visible[inside])
+        kept.append(HalfRecord(record.half, record.frames, left))
+    total, left_over = (sum(len(each.spots or ()) for each in halves) for halves in (records, kept))
+    if left_over < (1 - most) * total:
+        raise UserError(_beyond_end(records, kept, source, total, total - left_over))
+    if left_over < total:
+        log.warning("%d training spots lie beyond the end of the input and are left out", total - left_over)
     return kept
+
+
+def _beyond_end(
+    records: Sequence[HalfRecord], kept: Sequence[HalfRecord], source: Source, total: int, dropped: int
+) -> str:
+    """Return a message that names the half whose spots go furthest beyond its end."""
+    overhang = [
+        0.0 if before.spots is None or len(before.spots) == len(after.spots or ()) else before.spots.time.max()
+        for before, after in zip(records, kept, strict=True)
+    ]
+    worst = records[int(np.argmax(overhang))]
+    ends = source.offset + worst.frames / source.fps
+    remedy = "check data.fps" if source.spec.kind == "features" else "check that the videos are whole"
+    return (
+        f"{dropped} of {total} training spots ({100 * dropped / total:.0f} %) lie beyond the end of the input: "
+        f"{worst.half.game} half {worst.half.number} ends at {ends:.0f} s by data.fps={source.fps:g} and has spots "
+        f"until {max(overhang):.0f} s; {remedy}, or train without them: data.max_beyond_end=1"
+    )

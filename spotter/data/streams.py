@@ -15,6 +15,8 @@ from spotter.data.fps import parse_fps
 from spotter.errors import UserError
 from spotter.types import Half
 
+OTHER_WIDTH = "set data.width={width}, or pick the data config these features belong to"
+
 
 class Rows(Protocol):
     """Give rows of one half, wherever they are."""
@@ -148,9 +150,10 @@ class Stream:
         """Return where the stream of a half lies in an official tree."""
         return Path(root) / half.game / f"{half.number}_{self.file}.npy"
 
-    def open(self, path: Path) -> FeatureRows:
+    def open(self, path: Path, remedy: str = OTHER_WIDTH) -> FeatureRows:
         """Check a feature file and return the columns that are read of it; its rows are not read yet.
 
+        remedy : what to do about a file of another width, which may hold ``{width}``
         Raises UserError for a file that is missing, damaged, of another width or of another type.
         """
         try:
@@ -169,8 +172,7 @@ class Stream:
             )
         if rows.shape[1] != self.width:
             raise UserError(
-                f"{path}: is {rows.shape[1]} wide, expected {self.width}; "
-                f"set data.width={rows.shape[1]}, or pick the data config these features belong to"
+                f"{path}: is {rows.shape[1]} wide, expected {self.width}; {remedy.format(width=rows.shape[1])}"
             )
         if len(rows) == 0:
             raise UserError(f"{path}: holds no rows")

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 from spotter.data.balanced import BalancedClips
 from spotter.data.clips import EvaluationBatches, TrainingBatches, batches, cover
 from spotter.data.datasets import ClipDataset
-from spotter.data.games import find_halves, trainable
+from spotter.data.games import MOST_BEYOND_END, drop_spots_beyond_end, find_halves
 from spotter.data.source import Source
 from spotter.data.statistics import census, census_table, class_counts
 from spotter.errors import UserError
@@ -40,6 +40,7 @@ class SpottingDataModule(pl.LightningDataModule):
     fold : cross-validation instead, see ``hold_out``
     batch_size, eval_batch_size : clips per rank and step
     allow_missing : go on with what is on disk, with a counted warning
+    max_beyond_end : fraction of the training spots that may lie beyond the end of their input
     """
 
     allow_zero_length_dataloader_with_multiple_devices = True
@@ -56,6 +57,7 @@ class SpottingDataModule(pl.LightningDataModule):
         eval_batch_size: int | None = None,
         num_workers: int = 0,
         allow_missing: bool = False,
+        max_beyond_end: float = MOST_BEYOND_END,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -68,6 +70,7 @@ class SpottingDataModule(pl.LightningDataModule):
         self.plan = ClipConfig(**clips)
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size or batch_size
         self.num_workers, self.allow_missing, self.seed = num_workers, allow_missing, seed
+        self.max_beyond_end = max_beyond_end
         self.records: dict[str, list[HalfRecord]] = {}
         self.split = "test"  # what test and prediction epochs run on
 
@@ -77,7 +80,9 @@ class SpottingDataModule(pl.LightningDataModule):
             return
         splits = self._splits()
         unseen = {split: self._unseen(split, splits) for split in ("valid", "test")}
-        self.records["train"] = trainable(self._find("train", splits["train"]), self.source)
+        self.records["train"] = drop_spots_beyond_end(
+            self._find("train", splits["train"]), self.source, self.max_beyond_end
+        )
         self._training_batches()  # a mistake in its settings shows now, before anything has begun
         self.records["valid"] = self._find("valid", unseen["valid"]) if unseen["valid"] else []
         if any(self.root and (Path(self.root) / game).is_dir() for game in unseen["test"]):

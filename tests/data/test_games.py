@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from spotter.data.games import find_halves, trainable
+from spotter.data.features import FeatureSource
+from spotter.data.games import drop_spots_beyond_end, find_halves
 from spotter.errors import UserError
 from spotter.types import Half, HalfRecord
 from tests.helpers.trees import TASK, source_of, write_game
@@ -96,8 +97,30 @@ def test_spots_beyond_the_end_are_not_trained_on_and_counted(tmp_path: Path, cap
     write_game(tmp_path, "a", {1: 30, 2: 20}, spots)
     records = find(tmp_path, ["a"])
     with caplog.at_level(logging.WARNING):
-        kept = trainable(records, source_of(tmp_path))
+        kept = drop_spots_beyond_end(records, source_of(tmp_path), most=0.5)
     assert [record.spots.time.tolist() for record in kept if record.spots] == [[29.0, 30.9]]
     assert [len(record.spots) for record in kept if record.spots is not None] == [2, 0]
     assert caplog.messages == ["2 training spots lie beyond the end of the input and are left out"]
     assert [len(record.spots or ()) for record in records] == [3, 1], "what is scored stays whole"
+
+
+def test_a_wrong_frame_rate_is_refused(tmp_path: Path) -> None:
+    """Features of one row a second, read as two, end in the middle of a half."""
+    write_game(tmp_path, "a", {1: 100, 2: 100}, [(half, "Goal", 1000 * time) for half in (1, 2) for time in range(99)])
+    source = FeatureSource({"only": {"file": "feature", "fps": 2, "width": 2}}, tmp_path)
+    records = find_halves(tmp_path, "train", ["a"], TASK, source)
+    with pytest.raises(UserError, match=r"96 of 198 training spots \(48 %\) lie beyond .* check data\.fps") as caught:
+        drop_spots_beyond_end(records, source)
+    assert "a half 1 ends at 50 s by data.fps=2 and has spots until 98 s" in str(caught.value)
+    assert sum(len(record.spots or ()) for record in drop_spots_beyond_end(records, source, most=1.0)) == 102
+
+
+def test_two_percent_of_the_spots_may_lie_beyond_the_end(tmp_path: Path) -> None:
+    for beyond in (2, 3):
+        times = [*range(100 - beyond), *range(200, 200 + beyond)]
+        write_game(tmp_path, f"{beyond}", {1: 150, 2: 150}, [(1, "Goal", 1000 * time) for time in times])
+    assert [
+        len(record.spots or ()) for record in drop_spots_beyond_end(find(tmp_path, ["2"]), source_of(tmp_path))
+    ] == [98, 0]
+    with pytest.raises(UserError, match=r"3 of 100 training spots \(3 %\)"):
+        drop_spots_beyond_end(find(tmp_path, ["3"]), source_of(tmp_path))

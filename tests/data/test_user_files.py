@@ -87,3 +87,12 @@ def test_what_cannot_be_read_is_said(
         (tmp_path / file).touch()
     with pytest.raises(UserError, match=f"input: .*{said}"):
         open_features([tmp_path / given], streams)
+
+
+def test_features_of_another_width_get_advice_that_prediction_has(tmp_path: Path) -> None:
+    save(tmp_path / "1_x.npy", 4, 5)
+    (half,), source = open_features([tmp_path], ONE)
+    with pytest.raises(
+        UserError, match=r"1_x\.npy: is 5 wide, expected 2; give files of the features that this model was"
+    ):
+        source.length(half)
