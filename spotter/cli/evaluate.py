@@ -1,11 +1,17 @@
 """Score predictions against labels: the official Average-mAP, tight and loose, and the mAP at 1 to 5 seconds.
 
-LABELS and PREDICTIONS are folders or zips that hold <league>/<season>/<game>/ with the task's label file and
-results_spotting.json. Every game that is scored must have predictions. Several PREDICTIONS are compared: games are
-drawn again and again, the same for all, which gives every score and every difference to the first an interval.
+LABELS is the root of the games' folders, a zip of it, or a single label file. PREDICTIONS is the same of
+results_spotting.json, or the folder of a run. Task and split are what the predictions' own files say, where they do;
+without a split every game of LABELS is scored. Every game that is scored must have predictions.
 
+Several PREDICTIONS are compared: games are drawn again and again, the same for all, which gives every score and every
+difference to the first an interval. NAME=PATH names one in the tables and in the JSON.
+
+Tables are in percent, the JSON holds fractions.
+
+  spotter evaluate /data/SoccerNet outputs/RUN
   spotter evaluate /data/SoccerNet outputs/predictions/test --split test
-  spotter evaluate labels.zip a/results_spotting.zip b/results_spotting.zip --json scores.json
+  spotter evaluate labels.zip ours=a/results_spotting.zip theirs=b/results_spotting.zip --json scores.json
 """
 
 from __future__ import annotations
@@ -17,24 +23,26 @@ from typing import Any
 
 import orjson
 
-from spotter.errors import UserError
-from spotter.evaluation.average_map import average_map
+from spotter.cli.named import parse_named
 from spotter.evaluation.bootstrap import RESAMPLES, compare
+from spotter.evaluation.evaluate import load_evaluation
 from spotter.io.files import atomic_write
-from spotter.io.formats import format_of
-from spotter.io.predictions import postprocess_of, read_predictions
-from spotter.io.splits import SPLITS, load_splits
-from spotter.tasks import Task
+from spotter.io.splits import SPLITS
+
+Metrics = dict[str, Any]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what ``spotter evaluate`` takes."""
-    parser.add_argument("labels", metavar="LABELS", help="folder or zip with the label files")
-    parser.add_argument("predictions", metavar="PREDICTIONS", nargs="+", help="folders or zips with predictions")
+    parser.add_argument("labels", metavar="LABELS", help="folder, zip or file with the labels")
+    parser.add_argument("predictions", metavar="PREDICTIONS", nargs="+", help="folders, zips or files of predictions")
     parser.add_argument(
-        "--task", default="soccernet-v2", help="soccernet-v2 (default), ball-2023, or the YAML file of your own task"
+        "--task",
+        metavar="NAME|FILE",
+        help="soccernet-v2, ball-2023, or the YAML file of your own task (default: that of the predictions, "
+        "or soccernet-v2)",
     )
-    parser.add_argument("--split", choices=SPLITS, help="score the games of this split; default: every game of LABELS")
+    parser.add_argument("--split", choices=SPLITS, help="score the games of this split (default: see above)")
     parser.add_argument(
         "--json",
         metavar="FILE",
@@ -51,33 +59,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Read, score, write the JSON if asked for, and show the tables."""
-    task = Task.load(arguments.task)
-    games = _games(arguments.labels, arguments.split, task)
-    labels = format_of(task).read(arguments.labels, games, task)
-    forms: dict[str, dict[str, Any]] = {}
-    predictions = {root: read_predictions(root, games, task) for root in arguments.predictions}
-    for root, rows in predictions.items():
-        forms[root] = {**average_map(labels, rows, task), "postprocess": postprocess_of(root)}
-    if len(forms) > 1 and len(games) > 1 and arguments.resamples:
-        for root, drawn in compare(labels, predictions, task, arguments.resamples, _progress).items():
-            forms[root]["bootstrap"] = drawn
+    named = parse_named(arguments.predictions)
+    evaluation = load_evaluation(arguments.labels, list(named.values()), task=arguments.task, split=arguments.split)
+    metrics: dict[str, Metrics] = dict(zip(named, evaluation.metrics(), strict=True))
+    games = len({half.game for half in evaluation.labels})
+    if len(metrics) > 1 and games > 1 and arguments.resamples:
+        predictions = dict(zip(named, evaluation.predictions, strict=True))
+        intervals = compare(evaluation.labels, predictions, evaluation.task, arguments.resamples, _progress)
+        for name, bootstrap in intervals.items():
+            metrics[name]["bootstrap"] = bootstrap
     if arguments.json is not None:
-        content = forms if len(arguments.predictions) > 1 else forms[arguments.predictions[0]]
+        content = metrics if len(metrics) > 1 else next(iter(metrics.values()))
         atomic_write(arguments.json, orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-    _show(forms)
+    _show(metrics)
     return 0
-
-
-def _games(labels: str, split: str | None, task: Task) -> list[str]:
-    if split is None:
-        games = format_of(task).games(labels, task)
-        if not games:
-            raise UserError(f"{labels}: holds no {task.label_file}: give the labels of task {task.name}, or --task")
-        return games
-    games = load_splits(task, labels)[split]
-    if not games:
-        raise UserError(f"split {split} of task {task.name} lists no game: leave --split out to score every game")
-    return games
 
 
 def _count(text: str) -> int:
@@ -94,14 +89,14 @@ def _progress(tolerances: Sequence[float]) -> Iterable[float]:
     return track(tolerances, "resampling", console=console, transient=True, disable=not console.is_terminal)
 
 
-def _show(forms: dict[str, dict[str, Any]]) -> None:
+def _show(metrics: dict[str, Metrics]) -> None:
     from rich.console import Console
 
-    from spotter.evaluation.table import form_table, summary_table  # here, for rich would slow down every message
+    from spotter.evaluation.table import comparison_table, metrics_table  # here, for rich would slow down every message
 
     console = Console(width=None if sys.stdout.isatty() else 120)
-    if len(forms) > 1:
-        console.print(summary_table(forms))
+    if len(metrics) > 1:
+        console.print(comparison_table(metrics))
         return
-    for title, form in forms.items():
-        console.print(form_table(form, title))
+    for name, each in metrics.items():
+        console.print(metrics_table(each, name))

@@ -33,8 +33,9 @@ from spotter.cli.fuse_ensemble import Ensemble, brief, summarise, table
 from spotter.errors import UsageError, UserError
 from spotter.evaluation.metrics import monitored
 from spotter.inference.fuse import SHARES, Weights, search
-from spotter.inference.runs import check_alike, find_scores, load_run, valid_beside
+from spotter.inference.runs import check_alike, load_run, valid_beside
 from spotter.io.formats import format_of
+from spotter.io.run_folders import find_scores
 from spotter.io.scores import load_header
 from spotter.io.splits import SPLITS
 from spotter.settings import Postprocess
@@ -54,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a number for each SCORES, as 0.7,0.3, or learn: those that score best on valid (default: equal ones)",
     )
     parser.add_argument("--labels", metavar="ROOT", help="folder or zip of labels (default: $SOCCERNET_ROOT)")
-    parser.add_argument("--split", choices=SPLITS, default="test", help="which of a run folder's (default: test)")
+    parser.add_argument("--split", choices=SPLITS, help="which of a run folder's (default: test, or its only one)")
     parser.add_argument("--displacement", metavar="SCORES", type=Path, help="take displacements from this run alone")
     parser.add_argument(
         "--valid",

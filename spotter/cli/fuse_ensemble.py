@@ -85,10 +85,10 @@ class Ensemble:
         save_header(out / "scores", Header(self.task, self.split, Postprocess.load(form["postprocess"])))
         for half, raw in scores.items():
             save_scores(out / "scores", half, raw)
-        write_scored(out, predictions, self.task, None if self.labels is None else form)
+        write_scored(out, predictions, self.task, None if self.labels is None else form, self.split)
         labels = self.labels and {half: self.labels[half] for half in predictions}
         title = "/".join(out.absolute().parts[-2:])
-        write_report(out / "report.html", predictions, self.task, labels, form=form, title=title, split=self.split)
+        write_report(out / "report.html", predictions, self.task, labels, metrics=form, title=title, split=self.split)
 
 
 def summarise(

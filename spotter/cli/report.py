@@ -1,11 +1,15 @@
 """Write one HTML file to look at predictions with: scores, errors by cause, and a timeline of every half.
 
-PREDICTIONS is a folder or zip of <league>/<season>/<game>/results_spotting.json. With --labels the games are scored;
-without, the report has timelines and spots. It opens offline, on any machine. With --video, clicking a spot plays it:
-videos are linked, not copied, so they must stay where they are (a relative ROOT is linked relatively).
+PREDICTIONS is the folder of a run, a folder or zip of <league>/<season>/<game>/results_spotting.json, or one such file.
+With --labels the games are scored; without, the report has timelines and spots. Task and split are what the
+predictions' own files say, where they do. The page opens offline, on any machine. With --video, clicking a spot plays
+it: videos are linked, not copied, so they must stay where they are (a relative ROOT is linked relatively).
 
-  spotter report outputs/RUN/predictions/test --labels /data/SoccerNet --split test -o report.html
+Several PREDICTIONS, each NAME=PATH, share the figures that --plots writes; the page is of the first.
+
+  spotter report outputs/RUN --labels /data/SoccerNet -o report.html
   spotter report predictions/match --video . -o match.html
+  spotter report ours=outputs/RUN theirs=theirs.zip --labels /data/SoccerNet --plots figures
 """
 
 from __future__ import annotations
@@ -16,14 +20,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
+from spotter.cli.named import parse_named
 from spotter.errors import UsageError, UserError
+from spotter.evaluation.evaluate import Evaluation, load_evaluation
 from spotter.evaluation.report import video_link, write_report
 from spotter.evaluation.report.analysis import analyse
 from spotter.evaluation.report.plots import write_plots
-from spotter.io.formats import format_of
-from spotter.io.predictions import PREDICTION_FILE, PREDICTION_ZIP, find_predictions, postprocess_of, read_predictions
-from spotter.io.splits import SPLITS, load_splits
-from spotter.tasks import Task
+from spotter.io.predictions import PREDICTION_ZIP
+from spotter.io.splits import SPLITS
 from spotter.types import Half
 
 REMOTE = ("224p.mp4", "720p.mp4", "224p.mkv", "720p.mkv")  # tried in this order below a URL
@@ -31,12 +35,15 @@ REMOTE = ("224p.mp4", "720p.mp4", "224p.mkv", "720p.mkv")  # tried in this order
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
-    parser.add_argument("predictions", metavar="PREDICTIONS", help="folder or zip with predictions")
+    parser.add_argument("predictions", metavar="PREDICTIONS", nargs="+", help="a run, folder, zip or file, see above")
     parser.add_argument("--labels", metavar="LABELS", help="folder or zip with the label files")
     parser.add_argument("--video", metavar="ROOT", help="folder, or file:// or http:// URL, of the official tree")
-    parser.add_argument("--split", choices=SPLITS, help="the games of this split; default: every game of PREDICTIONS")
+    parser.add_argument("--split", choices=SPLITS, help="the games of this split (default: every game of PREDICTIONS)")
     parser.add_argument(
-        "--task", default="soccernet-v2", help="soccernet-v2 (default), ball-2023, or the YAML file of your own task"
+        "--task",
+        metavar="NAME|FILE",
+        help="soccernet-v2, ball-2023, or the YAML file of your own task (default: that of the predictions, "
+        "or soccernet-v2)",
     )
     parser.add_argument("--title", help="heading of the page (default: the folder's name)")
     parser.add_argument(
@@ -46,31 +53,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Read, analyse and write the page."""
+    """Read, analyse, and write the page and the figures."""
+    named = parse_named(arguments.predictions)
     if arguments.plots and not arguments.labels:
         raise UsageError("--plots draws scores and errors: give --labels too")
-    task, root = Task.load(arguments.task), Path(arguments.predictions)
-    games = _games(arguments, task)
-    predictions = read_predictions(root, games, task)
-    labels = format_of(task).read(arguments.labels, games, task) if arguments.labels else None
-    filled = [half for half, rows in predictions.items() if len(rows) or (labels and len(labels[half]))]
+    if len(named) > 1 and not arguments.plots:
+        raise UsageError("several PREDICTIONS share figures: give --plots FOLDER too; a page is of one")
+    found = load_evaluation(
+        arguments.labels, list(named.values()), task=arguments.task, split=arguments.split, games_of_predictions=True
+    )
+    predictions = found.predictions[0]
+    filled = [half for half, spots in predictions.items() if len(spots) or len(found.labels.get(half, ()))]
     filled = filled or list(predictions)
-    form = {"postprocess": postprocess_of(root)}
     write_report(
         arguments.out,
         {half: predictions[half] for half in filled},
-        task,
-        labels,
-        form=form,
-        title=arguments.title or _title(root),
-        split=arguments.split,
+        found.task,
+        found.labels or None,
+        metrics={"postprocess": found.postprocesses[0]},
+        title=arguments.title or _title(next(iter(named.values()))),
+        split=found.split,
         videos=find_videos(arguments.video, filled, Path(arguments.out)) if arguments.video else None,
     )
-    if arguments.plots and labels:
-        write_plots(arguments.plots, analyse(labels, predictions, task))
+    if arguments.plots:
+        _write_plots(arguments.plots, found, list(named))
     size = Path(arguments.out).stat().st_size / 1e6
     sys.stdout.write(f"{arguments.out} is ready, {size:.1f} MB\n")
     return 0
+
+
+def _write_plots(folder: str, found: Evaluation, names: list[str]) -> None:
+    analyses = [analyse(found.labels, predictions, found.task) for predictions in found.predictions]
+    write_plots(folder, dict(zip(names, analyses, strict=True)))
 
 
 def find_videos(root: str, halves: Iterable[Half], report: Path) -> dict[Half, list[str]]:
@@ -94,18 +108,6 @@ def find_videos(root: str, halves: Iterable[Half], report: Path) -> dict[Half, l
     if not found:
         raise UserError(f"{root}: holds no video of these games, such as {next(iter(halves)).game}/1_720p.mkv")
     return found
-
-
-def _games(arguments: argparse.Namespace, task: Task) -> list[str]:
-    if arguments.split is None:
-        games = find_predictions(arguments.predictions)
-        if not games:
-            raise UserError(f"{arguments.predictions}: holds no {PREDICTION_FILE}: give what predict.py wrote")
-        return games
-    games = load_splits(task, arguments.labels)[arguments.split]
-    if not games:
-        raise UserError(f"split {arguments.split} of task {task.name} lists no game: leave --split out for every game")
-    return games
 
 
 def _title(root: Path) -> str:

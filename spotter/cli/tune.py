@@ -1,10 +1,11 @@
 """Tune suppression on stored raw scores of a labelled split, without running the network.
 
-SCORES is a folder of raw scores, as they are written beside the predictions of a split. Both methods are tried with
-many windows, then the best of each with higher thresholds. The words printed last can be pasted behind
-`python predict.py …` or `python train.py …`. Tune on the validation split, never on the test split.
+SCORES is the folder of a run, of the predictions of a split, or of their raw scores. All methods are tried with many
+windows, then the best of each with higher thresholds. What is printed last can be pasted behind `spotter predict …` or
+`spotter train …`. Tune on the validation split, never on the test split. Scores are shown in percent and written as
+fractions.
 
-  spotter tune outputs/RUN/predictions/valid/scores --labels /data/SoccerNet --json tuned.json
+  spotter tune outputs/RUN --labels /data/SoccerNet --json tuned.json
 """
 
 from __future__ import annotations
@@ -29,14 +30,17 @@ from spotter.inference.decode import apply_displacement
 from spotter.inference.tune import Trial, Tuner, best
 from spotter.io.files import atomic_write
 from spotter.io.formats import format_of
+from spotter.io.run_folders import find_scores
 from spotter.io.scores import Header, load_header, load_scores
+from spotter.io.splits import SPLITS
 from spotter.settings import Postprocess
 from spotter.tasks import Task
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("scores", metavar="SCORES", type=Path, help="folder of raw scores, with its scores.json")
+    parser.add_argument("scores", metavar="SCORES", type=Path, help="folder of a run, a prediction or raw scores")
+    parser.add_argument("--split", choices=SPLITS, default="valid", help="which of a run folder's (default: valid)")
     parser.add_argument("--labels", metavar="ROOT", help="folder or zip of labels (default: $SOCCERNET_ROOT)")
     parser.add_argument("--per-class", action="store_true", help="then a window for each class; this can overfit")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the winner and all trials to FILE")
@@ -47,9 +51,10 @@ def run(arguments: argparse.Namespace) -> None:
     root = arguments.labels or os.environ.get("SOCCERNET_ROOT")
     if not root:
         raise UsageError("tuning needs labels: give --labels ROOT or set SOCCERNET_ROOT")
-    header = load_header(arguments.scores)
+    folder = find_scores(arguments.scores, arguments.split)
+    header = load_header(folder)
     with Progress(console=Console(stderr=True), transient=True) as progress:
-        tuner = _tuner(arguments.scores, root, header, progress)
+        tuner = _tuner(folder, root, header, progress)
         search = tuner.search(
             header.postprocess,
             _value(header.task.monitor),
@@ -92,10 +97,10 @@ def _show(trials: list[Trial], winners: dict[str, Trial], title: str) -> None:
     table.title, table.box = title, SIMPLE_HEAD
     for trial in trials:
         window = trial.postprocess.window
-        told = "per class" if isinstance(window, tuple) else f"{window:g} s"
+        text = "per class" if isinstance(window, tuple) else f"{window:g} s"
         cells = [f"{100 * monitored(trial.metrics, name):.2f}" for name in names]
         style = "bold green" if trial in winners.values() else None
-        table.add_row(trial.postprocess.method, told, f"{trial.postprocess.threshold:g}", *cells, style=style)
+        table.add_row(trial.postprocess.method, text, f"{trial.postprocess.threshold:g}", *cells, style=style)
     console.print(table)
     for name, trial in winners.items():
         line = f"best {name} ({100 * monitored(trial.metrics, name):.2f}): {_override(trial.postprocess)}"

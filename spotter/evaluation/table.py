@@ -1,4 +1,4 @@
-"""Show forms of scores in the terminal, in percent as papers print them."""
+"""Show metrics in the terminal, in percent as papers print them."""
 
 from __future__ import annotations
 
@@ -15,81 +15,85 @@ from spotter.evaluation.average_map import TOLERANCES, VIEWS
 from spotter.tasks import Task
 from spotter.types import Half, HalfPredictions
 
-Form = Mapping[str, Any]
-FEW = 10  # games
+Metrics = Mapping[str, Any]
+FEW = 8  # games: from fewer no interval tells a difference from chance
 
 
-def form_table(form: Form, title: str) -> Group:
-    """Return the scores of one form: each tolerance set in all views, then each class, tight and loose."""
+def metrics_table(metrics: Metrics, title: str) -> Group:
+    """Return the scores of one FORM: each tolerance set in all views, then each class, tight and loose."""
     scores = _table("mAP, %", ("all", "shown", "unshown"))
     for name in TOLERANCES:
-        scores.add_row(name, *(_percent(form[name][f"map{view}"]) for view in VIEWS))
+        scores.add_row(name, *(_percent(metrics[name][f"map{view}"]) for view in VIEWS))
     columns = [(name, view) for name in ("tight", "loose") for view in VIEWS]
     classes = _table("AP, %", (f"{name}\n{view.strip('_') or 'all'}" for name, view in columns))
-    for label in form["tight"]["per_class"]:
-        classes.add_row(Text(label), *(_percent(form[name][f"per_class{view}"][label]) for name, view in columns))
-    return Group(Text(f"{title}: {_games(form)}"), scores, classes)
+    for label in metrics["tight"]["per_class"]:
+        classes.add_row(Text(label), *(_percent(metrics[name][f"per_class{view}"][label]) for name, view in columns))
+    return Group(Text(f"{title}: {_games(metrics)}"), scores, classes)
 
 
-def summary_table(forms: Mapping[str, Form]) -> Group:
-    """Return the scores of several forms side by side, numbered, with intervals where they have a ``bootstrap``.
+def comparison_table(systems: Mapping[str, Metrics]) -> Group:
+    """Return the scores of several systems side by side, numbered, with intervals where they have a ``bootstrap``.
 
     First the mAP at every tolerance set, the best of each column in bold; then the differences to the first, and the
-    AP of each class. There a star marks what differs from the first by more than chance: the interval leaves zero out.
+    AP of each class. There a star marks a difference whose interval does not contain zero, unless the games are few.
     """
-    numbered = list(enumerate(forms.items(), start=1))
+    numbered = list(enumerate(systems.items(), start=1))
+    first = next(iter(systems.values()))
     parts: list[Text | Table] = [Text(f"{number}  {title}") for number, (title, _) in numbered]
-    scores, gains = _table("mAP, %", TOLERANCES), _table("change to 1", TOLERANCES)
-    best = {name: max(form[name]["map"] for form in forms.values()) for name in TOLERANCES}
+    scores, changes = _table("mAP, %", TOLERANCES), _table("change to 1", TOLERANCES)
+    best = {name: max(metrics[name]["map"] for metrics in systems.values()) for name in TOLERANCES}
     classes = _table("AP, %", [f"{name}\n{number}" for name in ("tight", "loose") for number, _ in numbered])
-    for number, (_, form) in numbered:
-        scores.add_row(str(number), *(_scored(form, name, best[name]) for name in TOLERANCES))
-        if changes := form.get("bootstrap", {}).get("differences"):
-            gains.add_row(str(number), *(_gained(changes[name]["map"]) for name in TOLERANCES))
-    for label in next(iter(forms.values()))["tight"]["per_class"]:
-        cells = [_class_cell(form, name, label) for name in ("tight", "loose") for form in forms.values()]
+    for number, (_, metrics) in numbered:
+        scores.add_row(str(number), *(_score(metrics, name, best[name]) for name in TOLERANCES))
+        if "differences" in metrics.get("bootstrap", {}):
+            changes.add_row(str(number), *(_change(metrics, name) for name in TOLERANCES))
+    for label in first["tight"]["per_class"]:
+        cells = [_class_score(metrics, name, label) for name in ("tight", "loose") for metrics in systems.values()]
         classes.add_row(Text(label), *cells)
-    parts += [scores, *([gains] if gains.rows else []), classes, Text(_caption(next(iter(forms.values()))))]
+    parts += [scores, *([changes] if changes.rows else []), classes, Text(_caption(first))]
     return Group(*parts)
 
 
-def _scored(form: Form, name: str, best: float) -> Text:
-    score = form[name]["map"]
+def _score(metrics: Metrics, name: str, best: float) -> Text:
+    score = metrics[name]["map"]
     text = Text(_percent(score), style="bold" if score == best else "")
-    if "bootstrap" in form:
-        low, high = form["bootstrap"]["intervals"][name]["map"]
+    if "bootstrap" in metrics:
+        low, high = metrics["bootstrap"]["intervals"][name]["map"]
         text.append(f"\n{100 * low:.1f}…{100 * high:.1f}", style="not bold dim")
     return text
 
 
-def _gained(change: Mapping[str, Any]) -> Text:
-    low, high = change["interval"]
-    text = Text(f"{100 * change['value']:+.2f}{_star(change)}")
+def _change(metrics: Metrics, name: str) -> Text:
+    difference = metrics["bootstrap"]["differences"][name]["map"]
+    low, high = difference["interval"]
+    text = Text(f"{100 * difference['value']:+.2f}{_star(metrics, difference)}")
     return text.append(f"\n{100 * low:+.1f}…{100 * high:+.1f}", style="dim")
 
 
-def _class_cell(form: Form, name: str, label: str) -> str:
-    changes = form.get("bootstrap", {}).get("differences")
-    return _percent(form[name]["per_class"][label]) + (_star(changes[name]["per_class"][label]) if changes else "")
+def _class_score(metrics: Metrics, name: str, label: str) -> str:
+    score = _percent(metrics[name]["per_class"][label])
+    differences = metrics.get("bootstrap", {}).get("differences")
+    return score + _star(metrics, differences[name]["per_class"][label]) if differences else score
 
 
-def _star(change: Mapping[str, Any]) -> str:
-    low, high = change["interval"]
-    return "*" if low > 0 or high < 0 else ""
+def _star(metrics: Metrics, difference: Mapping[str, Any]) -> str:
+    low, high = difference["interval"]
+    return "*" if metrics["games"] >= FEW and (low > 0 or high < 0) else ""
 
 
-def _caption(form: Form) -> str:
-    games = _games(form)
-    if "bootstrap" not in form:
+def _caption(metrics: Metrics) -> str:
+    games = _games(metrics)
+    if "bootstrap" not in metrics:
         return f"{games}; no intervals"
-    drawn = form["bootstrap"]
-    few = "; so few games make rough intervals" if form["games"] < FEW else ""
-    said = f"{games}; {100 * drawn['level']:g} % intervals of {drawn['resamples']} resamples of games{few}"
-    return f"{said}; * its change from 1 is certain: the interval leaves zero out"
+    drawn = metrics["bootstrap"]
+    text = f"{games}; {100 * drawn['level']:g} % intervals of {drawn['resamples']} resamples of games"
+    if metrics["games"] < FEW:
+        return f"{text}; with fewer than {FEW} games they are rough, and no difference is marked"
+    return f"{text}; * the interval of the change from 1 does not contain zero"
 
 
-def _games(form: Form) -> str:
-    return f"{form['games']} game{'s' if form['games'] != 1 else ''}"
+def _games(metrics: Metrics) -> str:
+    return f"{metrics['games']} game{'s' if metrics['games'] != 1 else ''}"
 
 
 def spots_table(predictions: Mapping[Half, HalfPredictions], task: Task, threshold: float, most: int = 200) -> Group:

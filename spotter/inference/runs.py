@@ -29,17 +29,6 @@ class Run:
         return bool(np.mean(logits == logits.min()) > 0.5)
 
 
-def find_scores(path: Path, split: str) -> Path:
-    """Return the folder of raw scores that ``path`` is, or holds, as predictions or as a run that has ``split``."""
-    places = (path, path / "scores", path / "predictions" / split / "scores")
-    for folder in places:
-        if (folder / HEADER).is_file():
-            return folder
-    raise UserError(
-        f"{path}: no raw scores here, nor in scores/ or predictions/{split}/scores/: give a folder that holds {HEADER}"
-    )
-
-
 def valid_beside(folder: Path) -> Path:
     """Return where a run keeps the valid scores that belong to those in ``folder``; raises UserError without such."""
     place = folder.absolute().parent.parent / "valid" / folder.absolute().name

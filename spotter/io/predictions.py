@@ -53,17 +53,23 @@ def read_predictions(root: str | Path, games: Iterable[str], task: Task) -> dict
 
 
 def write_scored(
-    out: str | Path, predictions: Mapping[Half, HalfPredictions], task: Task, form: Mapping[str, Any] | None
+    out: str | Path,
+    predictions: Mapping[Half, HalfPredictions],
+    task: Task,
+    metrics: Mapping[str, Any] | None,
+    split: str | None = None,
 ) -> None:
-    """Write predictions as ``write_predictions`` does, and what they score, if known, as ``<out>/metrics.json``.
+    """Write predictions as ``write_predictions`` does, and their metrics, if known, as ``<out>/metrics.json``.
 
-    Scores of earlier predictions go first, so that they never stand beside others.
+    That file names task and split, too, so that no command has to ask for them. Metrics of earlier predictions are
+    deleted first, so that they never stand beside others.
     """
-    metrics = Path(out, METRICS)
-    metrics.unlink(missing_ok=True)
+    path = Path(out, METRICS)
+    path.unlink(missing_ok=True)
     write_predictions(out, predictions, task)
-    if form is not None:
-        atomic_write(metrics, orjson.dumps(form, option=orjson.OPT_INDENT_2))
+    if metrics is not None:
+        content = {**metrics, "task": task.name, "split": split}
+        atomic_write(path, orjson.dumps(content, option=orjson.OPT_INDENT_2))
 
 
 def write_predictions(out: str | Path, predictions: Mapping[Half, HalfPredictions], task: Task) -> None:
@@ -71,10 +77,10 @@ def write_predictions(out: str | Path, predictions: Mapping[Half, HalfPrediction
 
     Entries stand in the order of their metric frames and otherwise as in the columns, so that the last of equal
     (class, frame) stays the last and reading the files back gives the same score. Files of games that an earlier
-    zip in ``out`` holds and this one does not are taken away.
+    zip in ``out`` holds and this one does not are deleted.
     """
     archive = io.BytesIO()
-    _forget_others(Path(out), {half.game for half in predictions})
+    _delete_others(Path(out), {half.game for half in predictions})
     with zipfile.ZipFile(archive, "w") as packed:
         for game, halves in groupby(sorted(predictions), key=lambda half: half.game):
             content = game_json(game, {half: predictions[half] for half in halves}, task)
@@ -85,13 +91,21 @@ def write_predictions(out: str | Path, predictions: Mapping[Half, HalfPrediction
     atomic_write(Path(out, PREDICTION_ZIP), archive.getvalue())
 
 
+def confirm_zip(out: str | Path, expected: int) -> str:
+    """Return in a line what the zip in ``out`` holds: path, games of how many ``expected``, size."""
+    path = Path(out, PREDICTION_ZIP)
+    with zipfile.ZipFile(path) as archive:
+        games = len(archive.namelist())
+    return f"{path}: {games} of {expected} games, {path.stat().st_size / 1e6:.1f} MB, ready for the challenge server"
+
+
 def game_json(game: str, halves: Mapping[Half, HalfPredictions], task: Task) -> bytes:
     """Return the official JSON of one game."""
     entries = [entry for half in sorted(halves) for entry in _entries(half, halves[half], task)]
     return orjson.dumps({"UrlLocal": game, "predictions": entries}, option=orjson.OPT_INDENT_2)
 
 
-def _forget_others(out: Path, games: set[str]) -> None:
+def _delete_others(out: Path, games: set[str]) -> None:
     """Delete the predictions of games that were written to ``out`` before and are not now."""
     path = out / PREDICTION_ZIP
     if not path.is_file() or not zipfile.is_zipfile(path):
@@ -117,14 +131,3 @@ def _entries(half: Half, predictions: HalfPredictions, task: Task) -> list[dict[
         }
         for label, position, confidence in zip(*columns, strict=True)
     ]
-
-
-def postprocess_of(root: str | Path) -> dict[str, Any]:
-    """Return how predictions were suppressed, where a ``metrics.json`` that belongs to them says so."""
-    folder = Path(root).parent if Path(root).suffix == ".zip" else Path(root)
-    try:
-        metrics = orjson.loads((folder / "metrics.json").read_bytes())
-    except (OSError, orjson.JSONDecodeError):
-        return {}
-    found = metrics.get("postprocess") if isinstance(metrics, dict) else None
-    return found if isinstance(found, dict) else {}

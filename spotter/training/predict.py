@@ -15,10 +15,10 @@ from omegaconf import DictConfig
 from spotter.data.registry import open_files, open_source
 from spotter.data.source import Excerpt, Source
 from spotter.errors import UsageError
-from spotter.evaluation.table import form_table, spots_table
+from spotter.evaluation.table import metrics_table, spots_table
 from spotter.io.checkpoints import open_checkpoint
-from spotter.io.predictions import write_scored
-from spotter.io.splits import check_split
+from spotter.io.predictions import confirm_zip, write_scored
+from spotter.io.splits import check_split, load_splits
 from spotter.settings import Postprocess
 from spotter.training.callbacks.average_map import AverageMap
 from spotter.training.callbacks.progress import PredictionProgress, show
@@ -69,12 +69,16 @@ def predict(cfg: DictConfig) -> dict[str, Any] | None:
         data.use_split(name)
     out = Path(cfg.out) if cfg.out else Path(cfg.ckpt).parent / "predictions" / name
     trainer = build_trainer(cfg, [PredictionProgress()])
-    form = predict_split(trainer, module, data, data.split, out, cfg.save_scores, out / "report.html")
+    form = predict_split(
+        trainer, module, data, data.split, out, cfg.save_scores, out / "report.html", threshold=cfg.threshold
+    )
     if cfg.input and trainer.is_global_zero:
         callback = average_map_of(trainer)
         least = SHOWN if cfg.threshold is None else cfg.threshold
         show(spots_table(callback.predictions, module.system.task, least))
     log.info("predictions: %s", out)
+    if not cfg.input and trainer.is_global_zero:
+        log.info("%s", confirm_zip(out, len(load_splits(data.task, data.root, data.splits)[name])))
     return form
 
 
@@ -122,12 +126,14 @@ def predict_split(
     out: Path,
     save_scores: bool = True,
     report_to: Path | None = None,
+    threshold: float | None = None,
 ) -> dict[str, Any] | None:
     """Predict a split that ``data`` has, write all that belongs to it, and return its scores if it has labels.
 
     Written to ``out``: official JSON and zip, ``metrics.json``, and the raw scores in ``scores/``.
 
     report_to : where a report on them is written, if anywhere
+    threshold : the confidence from which that report shows spots at first
     """
     callback = average_map_of(trainer)
     data.use_split(split)
@@ -138,9 +144,10 @@ def predict_split(
         else:
             trainer.predict(module, data, return_predictions=False)
     if trainer.is_global_zero:
-        write_scored(out, callback.predictions, module.system.task, callback.form)
+        write_scored(out, callback.predictions, module.system.task, callback.form, split)
         if callback.form is not None:
-            show(form_table(callback.form, title=split))
+            show(metrics_table(callback.form, title=split))
         if report_to is not None:
-            report(report_to, data, split, callback.predictions, callback.form, module.system.postprocess.to_dict())
+            postprocess = module.system.postprocess.to_dict()
+            report(report_to, data, split, callback.predictions, callback.form, postprocess, threshold)
     return callback.form

@@ -18,6 +18,7 @@ def report(
     predictions: Mapping[Half, HalfPredictions],
     form: Mapping[str, Any] | None,
     postprocess: Mapping[str, Any],
+    threshold: float | None = None,
 ) -> None:
     """Write ``path``: the scores and errors of a split where it has labels, and the timelines of its halves."""
     labels = {record.half: record.spots for record in data.records[split] if record.spots is not None}
@@ -27,8 +28,9 @@ def report(
         predictions,
         data.task,
         None if form is None else {half: labels[half] for half in predictions},
-        form=form or {"postprocess": postprocess},
+        metrics=form or {"postprocess": postprocess},
         title="/".join(path.absolute().parent.parts[-2:]),
         split=split,
+        threshold=threshold,
         videos={half: [video_link(video.absolute(), path)] for half, video in found.items() if video is not None},
     )

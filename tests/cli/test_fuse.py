@@ -79,7 +79,7 @@ def alone(run: str, split: str, labels: Path) -> dict:
     suppression = load_header(scores).postprocess
     predictions = {half: decode(raw, suppression, TASK.fps) for half, raw in load_scores(scores)}
     form = average_map(SoccerNet().read(labels, [GAMES[split]], TASK), predictions, TASK)
-    return {**form, "postprocess": suppression.to_dict()}
+    return {**form, "postprocess": suppression.to_dict(), "task": TASK.name, "split": split}
 
 
 def test_a_fusion_is_a_prediction_like_any_other(
@@ -93,7 +93,7 @@ def test_a_fusion_is_a_prediction_like_any_other(
     assert load_header(out / "scores") == Header(TASK, "test", SUPPRESSION)
     read = read_predictions(out, [GAMES["test"]], TASK)
     form = average_map(SoccerNet().read(labels, [GAMES["test"]], TASK), read, TASK)
-    assert form_of(out) == {**form, "postprocess": SUPPRESSION.to_dict()}
+    assert form_of(out) == {**form, "postprocess": SUPPRESSION.to_dict(), "task": TASK.name, "split": "test"}
     assert (out / "results_spotting.zip").is_file()
     assert b"<html" in (out / "report.html").read_bytes()
     fused = dict(load_scores(out / "scores"))[Half(GAMES["test"], 1)]
@@ -240,7 +240,7 @@ def test_without_labels_there_are_no_scores_and_old_ones_go(
         (["--displacement", "nowhere"], 1, "nowhere: no raw scores"),
         (["--displacement", "{coarse}"], 1, "no displacements"),
         (["--postprocess", "{dense}/predictions/test/scores/league/season/c - d/1.npz"], 1, "spotter tune --json"),
-        (["--split", "challenge"], 1, "predictions/challenge/scores"),
+        (["--split", "challenge"], 1, "holds valid and test, not challenge"),
     ],
 )
 def test_mistakes_are_one_line(

@@ -13,7 +13,7 @@ import pytest
 from spotter.cli import main
 from spotter.evaluation.average_map import average_map
 from spotter.evaluation.report import plots
-from spotter.io.predictions import write_predictions
+from spotter.io.predictions import write_predictions, write_scored
 from spotter.tasks import Task
 from spotter.types import Half, HalfPredictions, Spots
 
@@ -52,7 +52,7 @@ def test_labels_and_videos(root: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert main(["report", *arguments]) == 0
     assert "out/r.html is ready" in capsys.readouterr().out
     told = summary(root / "out" / "r.html")
-    assert told["form"] == average_map(LABELS, PREDICTIONS, TASK)
+    assert told["metrics"] == average_map(LABELS, PREDICTIONS, TASK)
     assert told["postprocess"] == "hard NMS, window 20 s"
     assert told["videos"] == [[f"../tree/{GAME}/{half}_720p.mkv"] for half in (1, 2)]
 
@@ -62,7 +62,7 @@ def test_an_own_match_from_a_zip(root: Path) -> None:
     (root / "it's (1).mp4").touch()
     assert main(["report", "own/results_spotting.zip", "--video", str(root), "-o", "own.html"]) == 0
     told = summary(root / "own.html")
-    assert told["form"] is None
+    assert told["metrics"] is None
     assert told["halves"] == [{"game": "it's (1)", "number": 1}]
     assert told["videos"] == [[(root / "it's (1).mp4").as_uri()]]
 
@@ -95,15 +95,36 @@ def test_plots(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (root / "plots" / "costs.pdf").is_file()
 
 
+def test_several_systems_share_their_figures(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("matplotlib", reason="the extra 'plots' is not installed")
+    monkeypatch.setattr(plots, "COMPARISONS", {"costs": plots.COMPARISONS["costs"]})
+    both = ["ours=predictions", "theirs=predictions/results_spotting.zip"]
+    assert main(["report", *both, "--labels", "tree", "--plots", "plots"]) == 0
+    text = (root / "plots" / "costs.svg").read_text("utf-8")
+    assert "ours" in text
+    assert "theirs" in text
+    assert main(["report", *both, "--labels", "tree"]) == 2
+
+
+def test_a_run_folder_says_its_task_and_split(root: Path) -> None:
+    write_scored(root / "run" / "predictions" / "valid", PREDICTIONS, TASK, {"postprocess": {}}, "valid")
+    assert main(["report", "run", "--labels", "tree"]) == 0
+    assert summary(root / "report.html")["subtitle"] == "soccernet-v2 · valid split · 1 game"
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
         (["absent"], 1, "absent: no such folder or zip"),
-        (["tree"], 1, "tree: holds no results_spotting.json: give what predict.py wrote"),
+        (["tree"], 1, "tree: holds no results_spotting.json: give what spotter predict wrote"),
         (["predictions", "--video", "absent"], 1, "absent: no such folder of videos"),
         (["predictions", "--video", "predictions"], 1, "holds no video of these games, such as league/season/one"),
         (["predictions", "--labels", "predictions"], 1, "get the labels of this game"),
-        (["predictions", "--labels", "tree", "--split", "test"], 1, "predict this game, or choose other games"),
+        (
+            ["predictions", "--labels", "tree", "--split", "test"],
+            1,
+            "get the labels of this game, or choose other games",
+        ),
         (["predictions", "--plots", "plots"], 2, "give --labels too"),
         (["predictions", "--task", "absent"], 1, "task 'absent' is unknown"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -120,6 +121,14 @@ def test_each_class_takes_its_best_window_of_the_method() -> None:
     assert found == Postprocess("nms", (1.0, 2.0, 1.0), 0.0)
 
 
+def test_a_run_folder_is_tuned_on_its_valid_split(scores: Path, labels: Path, tmp_path: Path) -> None:
+    shutil.copytree(scores, tmp_path / "run" / "predictions" / "valid" / "scores")
+    words = ["--labels", str(labels), "--json"]
+    assert main(["tune", str(scores), *words, str(tmp_path / "one.json")]) == 0
+    assert main(["tune", str(tmp_path / "run"), *words, str(tmp_path / "two.json")]) == 0
+    assert (tmp_path / "one.json").read_bytes() == (tmp_path / "two.json").read_bytes()
+
+
 def test_mistakes_are_one_line(
     scores: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -127,7 +136,7 @@ def test_mistakes_are_one_line(
     assert main(["tune", str(scores)]) == 2
     assert "give --labels ROOT or set SOCCERNET_ROOT" in capsys.readouterr().err
     assert main(["tune", str(tmp_path / "nowhere"), "--labels", str(tmp_path)]) == 1
-    assert "scores.json: no such file" in capsys.readouterr().err
+    assert "nowhere: no raw scores here, nor in scores/ or predictions/valid/scores/" in capsys.readouterr().err
     assert main(["tune", str(scores), "--labels", str(tmp_path)]) == 1
     assert GAMES[0] in capsys.readouterr().err
 

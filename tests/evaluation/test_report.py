@@ -45,7 +45,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict, dict]
     labels, predictions = matches(V2, 2)
     path = tmp_path_factory.mktemp("report") / "new folder" / "report.html"
     form = {**average_map(labels, predictions, V2), "postprocess": {"method": "nms", "window": 20.0}}
-    write_report(path, predictions, V2, labels, form=form, title="a <title>")
+    write_report(path, predictions, V2, labels, metrics=form, title="a <title>")
     return path, labels, predictions
 
 
@@ -62,7 +62,7 @@ def test_one_file_without_any_address(written: tuple[Path, dict, dict]) -> None:
 def test_scores_and_spots_are_in_it(written: tuple[Path, dict, dict]) -> None:
     path, labels, predictions = written
     summary, columns = content(path)
-    assert summary["form"] == average_map(labels, predictions, V2)
+    assert summary["metrics"] == average_map(labels, predictions, V2)
     assert summary["postprocess"] == "hard NMS, window 20 s"
     assert summary["subtitle"] == "soccernet-v2 · 2 games"
     assert [half["number"] for half in summary["halves"]] == [1, 2, 1, 2]
@@ -93,7 +93,7 @@ def test_costs_are_the_metric_computed_anew(written: tuple[Path, dict, dict]) ->
     assert analysis.causes(judged)[:, RIGHT].sum() == found == np.count_nonzero(analysis.fates(judged) == 0)
     form = average_map(labels, only, V2)
     gained = sum(judged.costs[error][1].mean() for error in ("duplicate", "background"))
-    assert 0 < gained < form["at_5"]["map"] - analysis.form["at_5"]["map"]
+    assert 0 < gained < form["at_5"]["map"] - analysis.metrics["at_5"]["map"]
     assert all(judged.costs[error].mean() > 0 for error in ERRORS)
 
 
@@ -102,7 +102,7 @@ def test_an_own_match_needs_no_labels(tmp_path: Path) -> None:
     path = tmp_path / "own.html"
     write_report(path, {OWN: next(iter(predictions.values()))}, V2, videos={OWN: ["a%20b.mp4"]})
     summary, columns = content(path)
-    assert (summary["form"], summary["judged"], summary["videos"]) == (None, None, [["a%20b.mp4"]])
+    assert (summary["metrics"], summary["judged"], summary["videos"]) == (None, None, [["a%20b.mp4"]])
     assert not any(name.startswith("label") for name in columns)
     assert "<b>my" not in path.read_text(encoding="utf-8")
     assert path.stat().st_size < 150_000  # no plotting library, for nothing is plotted
@@ -136,6 +136,17 @@ def test_published_scores_are_of_the_same_games_and_have_sources() -> None:
     table = yaml.safe_load((ASSETS / "report" / "published.yaml").read_text())
     for rows in (rows for splits in table.values() for rows in splits.values()):
         assert all(row["source"] and {"tight", "loose", "at_1"} & set(row) for row in rows)
+
+
+@pytest.mark.parametrize(("threshold", "first"), [(None, 40), (0.05, 9), (0.0, 0), (1.0, 199), (0.9, 179)])
+def test_spots_are_shown_from_the_given_threshold_on(tmp_path: Path, threshold: float | None, first: int) -> None:
+    rows = HalfPredictions(np.zeros(3, np.int64), np.arange(3.0), np.array([0.05, 0.5, 0.9]))
+    write_report(tmp_path / "r.html", {Half("match", 1): rows}, V2, threshold=threshold)
+    summary, columns = content(tmp_path / "r.html")
+    assert summary["threshold"] == first
+    if threshold is not None:
+        shown = np.count_nonzero(columns["spot_reached"] > first)
+        assert shown == np.count_nonzero(rows.confidence >= threshold)
 
 
 def test_postprocessing_is_told_in_words() -> None:

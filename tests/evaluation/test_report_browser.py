@@ -33,7 +33,9 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("report") / "report.html"
     write_video(path.parent / "it's 1.mp4", seconds=2760, fps=1)
     videos = {half: [video_link(path.parent / "it's 1.mp4", path)] for half in LABELS if half.number == 1}
-    write_report(path, PREDICTIONS, V2, LABELS, videos=videos, form={"postprocess": {"method": "nms", "window": 20.0}})
+    write_report(
+        path, PREDICTIONS, V2, LABELS, videos=videos, metrics={"postprocess": {"method": "nms", "window": 20.0}}
+    )
     return path
 
 
@@ -208,7 +210,7 @@ def test_a_missing_video_is_said(page: Page, tmp_path: Path) -> None:
 def test_an_own_match_has_spots_to_step_through(page: Page, tmp_path: Path) -> None:
     path = tmp_path / "own.html"
     rows = PREDICTIONS[sorted(PREDICTIONS)[0]]
-    write_report(path, {OWN: rows}, V2, title="my & <match>", form={"postprocess": {"method": "nms", "window": 2}})
+    write_report(path, {OWN: rows}, V2, title="my & <match>", metrics={"postprocess": {"method": "nms", "window": 2}})
     page.open(path, width=390)
     assert page.text("h1") == "my & <match>"
     shown = listed(page)

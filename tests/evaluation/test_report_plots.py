@@ -10,7 +10,8 @@ import pytest
 from spotter.errors import UserError
 from spotter.evaluation.report import plots
 from spotter.evaluation.report.analysis import analyse
-from spotter.evaluation.report.plots import FIGURES, FORMATS, write_plots
+from spotter.evaluation.report.figures import FIGURES
+from spotter.evaluation.report.plots import FORMATS, write_plots
 from tests.helpers.reports import V2, matches
 
 MAGIC = {"pdf": b"%PDF", "svg": b"<?xml", "png": b"\x89PNG"}
@@ -19,7 +20,7 @@ MAGIC = {"pdf": b"%PDF", "svg": b"<?xml", "png": b"\x89PNG"}
 def test_every_figure_in_every_format(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="the extra 'plots' is not installed")
     analysis = analyse(*matches(V2, 1), V2)
-    written = write_plots(tmp_path / "plots", analysis)
+    written = write_plots(tmp_path / "plots", {"ours": analysis})
     assert sorted(path.name for path in (tmp_path / "plots").iterdir()) == sorted(path.name for path in written)
     assert {path.name for path in written} == {f"{name}.{kind}" for name in FIGURES for kind in FORMATS}
     assert all(path.read_bytes().startswith(MAGIC[path.suffix[1:]]) for path in written)
@@ -29,11 +30,22 @@ def test_the_same_figure_gives_the_same_bytes(tmp_path: Path, monkeypatch: pytes
     pytest.importorskip("matplotlib", reason="the extra 'plots' is not installed")
     monkeypatch.setattr(plots, "FIGURES", {"costs": FIGURES["costs"]})
     analysis = analyse(*matches(V2, 1), V2)
-    one, other = ([path.read_bytes() for path in write_plots(tmp_path / name, analysis)] for name in "ab")
+    one, other = ([path.read_bytes() for path in write_plots(tmp_path / name, {"ours": analysis})] for name in "ab")
     assert one == other
+
+
+def test_several_systems_share_each_figure(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="the extra 'plots' is not installed")
+    systems = {name: analyse(*matches(V2, seed), V2) for name, seed in (("ours", 1), ("theirs", 2))}
+    written = write_plots(tmp_path, systems)
+    assert {path.name for path in written} == {f"{name}.{kind}" for name in FIGURES for kind in FORMATS}
+    for path in (path for path in written if path.suffix == ".svg"):
+        text = path.read_text("utf-8")
+        assert "ours" in text
+        assert "theirs" in text
 
 
 def test_without_matplotlib_the_remedy_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(UserError, match=r"pip install 'spotter\[plots\]'"):
-        write_plots(tmp_path, analyse(*matches(V2, 1), V2))
+        write_plots(tmp_path, {"ours": analyse(*matches(V2, 1), V2)})

@@ -73,7 +73,7 @@ async function loadColumns() {
 
 const state = {
   tolerance: summary.tolerance, // seconds
-  threshold: labelled ? summary.judged[summary.tolerance].threshold : summary.threshold, // number of the metric's threshold
+  threshold: summary.threshold, // number of the metric's threshold
   focus: -1, // class that charts look at, -1 for all
   hidden: new Set(), // causes and fates that the timeline leaves out
 };

@@ -5,15 +5,15 @@ const [MAIN, MAIN_VIEW] = summary.monitor; // such as "tight" and "" or "_shown"
 
 function showScores() {
   $("subtitle").textContent = summary.subtitle;
-  const form = summary.form;
-  if (!form) return showUnscored();
-  const main = form[MAIN][`map${MAIN_VIEW}`];
+  const metrics = summary.metrics;
+  if (!metrics) return showUnscored();
+  const main = metrics[MAIN][`map${MAIN_VIEW}`];
   const views = (name) => {
-    const parts = ["shown", "unshown"].filter((view) => hasUnshown && Number.isFinite(form[name][`map_${view}`]));
-    return parts.map((view) => `${percent(form[name][`map_${view}`])} ${view}`).join(" · ");
+    const parts = ["shown", "unshown"].filter((view) => hasUnshown && Number.isFinite(metrics[name][`map_${view}`]));
+    return parts.map((view) => `${percent(metrics[name][`map_${view}`])} ${view}`).join(" · ");
   };
-  const tiles = Object.keys(NAMES).filter((name) => name !== MAIN && form[name]).map((name) =>
-    el("div", {}, el("dt", {}, NAMES[name]), el("dd", {}, percent(form[name].map))));
+  const tiles = Object.keys(NAMES).filter((name) => name !== MAIN && metrics[name]).map((name) =>
+    el("div", {}, el("dt", {}, NAMES[name]), el("dd", {}, percent(metrics[name].map))));
   const score = el("div", { class: "card" },
     el("p", { class: "muted" }, MAIN.startsWith("at_") ? `mAP ${NAMES[MAIN]}` : `Average-mAP, ${NAMES[MAIN]}${MAIN_VIEW.replace("_", ", ")}`),
     el("p", { class: "headline" }, percent(main, 2), el("small", {}, " %")),
@@ -21,7 +21,7 @@ function showScores() {
     el("dl", { class: "tiles" }, tiles),
     el("p", { class: "made" }, el("strong", {}, "Post-processing "), summary.postprocess || "not known"));
   $("scores").append(head("scores", "Scores", summary.scored), el("div", { class: "hero" }, summary.published.length ? el("div", { class: "pile" }, score, lost()) : score, comparison()));
-  showClasses(form);
+  showClasses(metrics);
 }
 
 function showUnscored() {
@@ -37,7 +37,7 @@ function comparison() {
   if (!summary.published.length) return lost();
   const card = el("div", { class: "card" }, el("h3", {}, "Published on this split"));
   const shown = ["tight", "loose", "at_1"].filter((name) => name === MAIN || summary.published.some((row) => name in row));
-  const own = summary.form && { system: "these predictions", ours: true, ...Object.fromEntries(shown.map((name) => [name, 100 * summary.form[name].map])) };
+  const own = summary.metrics && { system: "these predictions", ours: true, ...Object.fromEntries(shown.map((name) => [name, 100 * summary.metrics[name].map])) };
   const rows = [...summary.published, ...(own ? [own] : [])];
   const order = (row) => row[MAIN] ?? -1;
   rows.sort((a, b) => order(b) - order(a));
@@ -63,7 +63,7 @@ function lost() {
     el("p", { class: "note" }, `Judged at δ = ${summary.tolerance} s; more below. ${summary.published.length ? "" : summary.unpublished}`));
 }
 
-function showClasses(form) {
+function showClasses(metrics) {
   const views = ["tight", "loose"];
   const bar = (value) => el("td", { "data-sort": value }, el("span", { class: "cell" }, el("span", {}, percent(value)),
     el("span", { class: "meter" }, el("span", { class: "fill", style: `width:${100 * Math.min(value, 1)}%` }))));
@@ -72,7 +72,7 @@ function showClasses(form) {
     const [all, shown, unshown] = summary.spots.map((view) => view[index]);
     return el("tr", {}, el("th", { scope: "row" }, name),
       el("td", { class: "n", "data-sort": all }, count(all)), el("td", { class: "n wide muted", "data-sort": unshown }, count(unshown)),
-      ...views.map((view) => [bar(form[view].per_class[name]), plain(form[view].per_class_shown[name], shown), plain(form[view].per_class_unshown[name], unshown)]).flat());
+      ...views.map((view) => [bar(metrics[view].per_class[name]), plain(metrics[view].per_class_shown[name], shown), plain(metrics[view].per_class_unshown[name], unshown)]).flat());
   });
   const heads = [["class", ""], ["spots", "n"], ["not shown", "n wide"], ...views.flatMap((view) => [[view, "metered"], ["shown", "n wide"], ["unshown", "n wide"]])];
   const table = el("table", {}, el("thead", {}, el("tr", {}, heads.map(([name, kind]) => el("th", { class: kind, scope: "col" }, name)))), el("tbody", {}, rows));

@@ -35,30 +35,37 @@ def write_report(
     task: Task,
     labels: Mapping[Half, Spots] | None = None,
     *,
-    form: Mapping[str, Any] | None = None,
+    metrics: Mapping[str, Any] | None = None,
     title: str = "",
     split: str | None = None,
     videos: Mapping[Half, Sequence[str]] | None = None,
+    threshold: float | None = None,
 ) -> None:
     """Write one self-contained HTML file: scores, curves, errors by cause, and a timeline of every half.
 
     labels : those of the halves that are scored; without any, the report has only timelines and spots
-    form : scores as ``average_map`` returns them; computed if they are not given. Its ``postprocess`` is shown
+    metrics : a FORM as ``average_map`` returns it; computed if it is not given. Its ``postprocess`` is shown
     split : a name for the games, where they are no official split
+    threshold : the confidence from which spots are shown first; by default that of the best F1, or 0.2 without labels
     videos : links to each half's video, of which the browser takes the first that it finds (``video_link``)
     """
     if labels:
-        analysis = analyse(labels, predictions, task, form)
-        halves, rows = analysis.errors.halves, analysis.errors.detections
-        judged, threshold = analysis.judged, min(each.threshold for each in analysis.judged)
+        analysis = analyse(labels, predictions, task, metrics)
+        halves, rows, judged = analysis.errors.halves, analysis.errors.detections, analysis.judged
+        first = analysis.default.threshold
     else:
-        analysis, judged, threshold = None, (), UNSCORED_THRESHOLD
-        halves = sorted(predictions)
+        analysis, judged, halves, first = None, (), sorted(predictions), UNSCORED_THRESHOLD
         rows = predicted_rows(predictions, halves, task)
-    floor = floor_of(rows.value, float(THRESHOLDS[threshold]))
+    if threshold is not None:
+        first = max(
+            0, int(np.searchsorted(THRESHOLDS, threshold, side="right")) - 1
+        )  # nothing that reaches it is hidden
+    lowest = min([first, *(each.threshold for each in judged)])
+    floor = floor_of(rows.value, float(THRESHOLDS[lowest]))
     columns = columns_of_spots(rows, len(halves), floor, judged) | columns_of_curves(judged)
     content, layout = packed(columns | (columns_of_labels(analysis) if analysis else {}))
-    summary = summary_of(task, halves, analysis, form, split) | {
+    summary = summary_of(task, halves, analysis, metrics, split) | {
+        "threshold": first,
         "columns": layout,
         "floor": floor,
         "lowest": int(np.searchsorted(THRESHOLDS, floor)),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from spotter.evaluation.average_map import TOLERANCES, average_map, average_precision, precision_recall
-from spotter.evaluation.errors import ERRORS, RIGHT, ErrorAnalysis, Floats, Ints, Sorted
+from spotter.evaluation.errors import ERRORS, FATES, RIGHT, ErrorAnalysis, Floats, Ints, Sorted
 from spotter.evaluation.events import ALL, SHOWN, THRESHOLDS, UNSHOWN
 from spotter.evaluation.metrics import parse_monitor
 from spotter.tasks import Task
@@ -45,7 +45,7 @@ class Analysis:
     delta : (60, 3, C), AP at tolerances of 1 … 60 s
     """
 
-    form: Mapping[str, Any]
+    metrics: Mapping[str, Any]
     errors: ErrorAnalysis
     judged: tuple[Judged, ...]
     spots: Ints
@@ -61,6 +61,12 @@ class Analysis:
         """Return the fate of every event at the threshold of ``judged``."""
         return self.errors.fates(judged.errors, float(THRESHOLDS[judged.threshold]))
 
+    def fate_counts(self, judged: Judged) -> Ints:
+        """Count events by (class, fate)."""
+        table = np.zeros((len(self.errors.task.classes), len(FATES)), np.int64)
+        np.add.at(table, (self.errors.events.label, self.fates(judged)), 1)
+        return table
+
     def causes(self, judged: Judged) -> Ints:
         """Count detections that reach the threshold by (class, cause)."""
         table = np.zeros((len(self.errors.task.classes), 5), np.int64)
@@ -73,15 +79,15 @@ def analyse(
     labels: Mapping[Half, Spots],
     predictions: Mapping[Half, HalfPredictions],
     task: Task,
-    form: Mapping[str, Any] | None = None,
+    metrics: Mapping[str, Any] | None = None,
 ) -> Analysis:
-    """Score predictions and sort their errors; a ``form`` of scores that is known already is not computed again."""
-    if form is None or not set(TOLERANCES) <= set(form):
-        form = {**average_map(labels, predictions, task), **(form or {})}
+    """Score predictions and sort their errors; ``metrics`` that are known already are not computed again."""
+    if metrics is None or not set(TOLERANCES) <= set(metrics):
+        metrics = {**average_map(labels, predictions, task), **(metrics or {})}
     errors = ErrorAnalysis(labels, predictions, task)
     judged = tuple(_judge(errors, tolerance) for tolerance in JUDGED)
     return Analysis(
-        form, errors, judged, errors.pool.events[[ALL, SHOWN, UNSHOWN]], average_precision(errors.pool, DELTAS)
+        metrics, errors, judged, errors.pool.events[[ALL, SHOWN, UNSHOWN]], average_precision(errors.pool, DELTAS)
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spotter.evaluation.average_map import TOLERANCES
 from spotter.evaluation.errors import AROUND, ERRORS
 from spotter.evaluation.metrics import parse_monitor
 from spotter.evaluation.report.analysis import JUDGED, Analysis
@@ -17,29 +18,28 @@ from spotter.types import Half
 
 METHODS = {"nms": "hard NMS", "soft_nms": "soft NMS", "quadratic_nms": "quadratic NMS"}
 UNSCORED_THRESHOLD = 40  # of 199, about 0.2
+SCORES = (*TOLERANCES, "games")
 
 
 def summary_of(
-    task: Task, halves: Sequence[Half], analysis: Analysis | None, form: Mapping[str, Any] | None, split: str | None
+    task: Task, halves: Sequence[Half], analysis: Analysis | None, metrics: Mapping[str, Any] | None, split: str | None
 ) -> dict[str, Any]:
     """Return all that needs no spots: names, scores, how others score, curves, and what each cause costs."""
     games = {half.game for half in halves}
     official = official_split(task, games)
-    form = form or {}
     return {
         "classes": list(task.classes),
         "monitor": list(parse_monitor(task.monitor)),
         "subtitle": _subtitle(task, halves, official or split),
         "scored": f"{_count(len(games), 'game')}, in percent; equal to the official evaluator's to the last bit.",
-        "form": analysis and {name: analysis.form[name] for name in analysis.form if name != "postprocess"},
-        "postprocess": postprocess_text(form.get("postprocess") or {}, task),
+        "metrics": analysis and {name: analysis.metrics[name] for name in SCORES},
+        "postprocess": postprocess_text((metrics or {}).get("postprocess") or {}, task),
         "published": published(task, official),
         "unpublished": _unpublished(task, official),
         "halves": [{"game": half.game, "number": half.number} for half in halves],
         "tolerances": JUDGED,
         "tolerance": analysis.default.tolerance if analysis else JUDGED[0],
         "around": AROUND,
-        "threshold": UNSCORED_THRESHOLD,
         "spots": analysis and analysis.spots.tolist(),
         "delta": analysis and _rounded(analysis.delta),
         "judged": analysis and _judged(analysis),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import zipfile
 from pathlib import Path
@@ -9,15 +10,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from spotter.cli import main
-from spotter.evaluation.average_map import average_map
+from spotter.evaluation.average_map import TOLERANCES, average_map
+from spotter.evaluation.table import comparison_table
 from spotter.io.predictions import write_predictions
 from spotter.io.soccernet import SoccerNet
 from spotter.tasks import Task
 from spotter.types import Half, HalfPredictions
 
 TASK = Task.load("soccernet-v2")
+UNKNOWN = {"postprocess": {}, "task": "soccernet-v2", "split": None}
 GAMES = ("league/season/one", "league/season/two")
 LABELS = [
     {"gameTime": f"{half} - 00:{second}", "label": label, "position": f"{second}000", "visibility": "visible"}
@@ -57,7 +61,7 @@ def test_table_and_json_hold_the_scores(
     out = tmp_path / "new folder" / "scores.json"
     assert main(["evaluate", str(labels), str(predictions), "--json", str(out)]) == 0
     form = written(out)
-    assert form == {**average_map(SoccerNet().read(labels, GAMES, TASK), right(labels), TASK), "postprocess": {}}
+    assert form == {**average_map(SoccerNet().read(labels, GAMES, TASK), right(labels), TASK), **UNKNOWN}
     assert form["tight"]["per_class"]["Goal"] == 1
     shown = " ".join(capsys.readouterr().out.split())
     assert "2 games" in shown
@@ -93,8 +97,9 @@ def test_several_predictions_give_a_summary_and_a_mapping(
     assert change == {"value": -3 / 17, "interval": [-3 / 17, -3 / 17], "better": 0.0}
     shown = "".join(capsys.readouterr().out.split())
     assert "[worse]run" in shown
-    assert "-17.65*" in shown
-    assert "2games;95%intervalsof1000resamplesofgames;sofewgamesmakeroughintervals" in shown
+    assert "-17.65" in shown
+    assert "*" not in shown, "two games tell nothing from chance"
+    assert "2games;95%intervalsof1000resamplesofgames;withfewerthan8gamestheyarerough" in shown
     assert all("".join(name.split()) in shown for name in TASK.classes)
 
 
@@ -111,6 +116,30 @@ def test_comparison_without_intervals(
     assert "no intervals" in shown
     assert "change to 1" not in shown
     assert "\x1b[" not in shown  # colour only on a terminal
+
+
+def test_stars_mark_differences_over_enough_games() -> None:
+    def shown(games: int) -> str:
+        scores = {name: {"map": 0.5, "per_class": {"Goal": 0.5}} for name in TOLERANCES}
+        change = {"value": 0.1, "interval": [0.05, 0.2], "better": 1.0}
+        changes = {name: {"map": change, "per_class": {"Goal": change}} for name in TOLERANCES}
+        intervals = {name: {"map": [0.4, 0.6]} for name in TOLERANCES}
+        first = {**scores, "games": games, "bootstrap": {"resamples": 9, "level": 0.95, "intervals": intervals}}
+        second = {**first, "bootstrap": {**first["bootstrap"], "differences": changes}}
+        console = Console(width=200, record=True, file=io.StringIO())
+        console.print(comparison_table({"one": first, "two": second}))
+        return console.export_text()
+
+    assert "*" not in shown(7)
+    assert "+10.00*" in shown(8)
+    assert "certain" not in shown(7) + shown(8)
+
+
+def test_systems_may_be_named(labels: Path, predictions: Path, tmp_path: Path) -> None:
+    words = [f"ours={predictions}", f"theirs={predictions / 'results_spotting.zip'}"]
+    assert main(["evaluate", str(labels), *words, "--json", str(tmp_path / "out.json")]) == 0
+    assert list(written(tmp_path / "out.json")) == ["ours", "theirs"]
+    assert main(["evaluate", str(labels), str(predictions), str(predictions)]) == 2
 
 
 @pytest.mark.parametrize("root", ["", "results_spotting.zip"])

@@ -1,0 +1,151 @@
+"""Score predictions against labels: what ``spotter evaluate`` and ``spotter.evaluate`` do."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spotter.errors import UserError
+from spotter.evaluation.average_map import average_map
+from spotter.io.formats import format_of
+from spotter.io.predictions import PREDICTION_FILE, find_predictions, read_predictions
+from spotter.io.run_folders import Description, describe, find_predictions_of
+from spotter.io.splits import check_split, load_splits
+from spotter.predictions import Predictions
+from spotter.tasks import Task
+from spotter.types import Half, HalfPredictions, Spots
+
+DEFAULT_TASK = "soccernet-v2"
+Source = str | Path | Predictions
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluation:
+    """Hold labels, and the predictions of one or several systems for the same games.
+
+    split : None where the games are no split
+    postprocesses : how each system's predictions were suppressed, empty where that is unknown
+    """
+
+    task: Task
+    split: str | None
+    labels: Mapping[Half, Spots]
+    predictions: Sequence[Mapping[Half, HalfPredictions]]
+    postprocesses: Sequence[Mapping[str, Any]]
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Return the FORM of each system: fractions, not percent."""
+        known = {"task": self.task.name, "split": self.split}
+        return [
+            {**average_map(self.labels, predictions, self.task), "postprocess": dict(postprocess), **known}
+            for predictions, postprocess in zip(self.predictions, self.postprocesses, strict=True)
+        ]
+
+
+def evaluate(
+    labels: str | Path, predictions: Source, *, task: Task | str | Path | None = None, split: str | None = None
+) -> dict[str, Any]:
+    """Return every score of ``predictions``, a FORM as ``metrics.json`` holds it: fractions, not percent.
+
+    labels : the root of the games' folders, a zip of it, or a single label file
+    predictions : the same of prediction files, a run folder, or what ``Model.predict`` returned
+    task : a name, the path of a YAML file or a Task; by default what the predictions' own files say, or soccernet-v2
+    split : by default what those files say; else every game of ``labels`` is scored
+
+    Raises UserError for a missing or malformed file, and for a game without predictions.
+    """
+    return load_evaluation(labels, [predictions], task=task, split=split).metrics()[0]
+
+
+def load_evaluation(
+    labels: str | Path | None,
+    predictions: Sequence[Source],
+    *,
+    task: Task | str | Path | None = None,
+    split: str | None = None,
+    games_of_predictions: bool = False,
+) -> Evaluation:
+    """Read labels, if there are any, and the predictions of several systems, see ``evaluate``.
+
+    games_of_predictions : without a split, take every game of the first system's predictions instead of ``labels``
+    """
+    sources = [
+        source if isinstance(source, Predictions) else find_predictions_of(Path(source), split)
+        for source in predictions
+    ]
+    described = [
+        Description(source.task, None, {}) if isinstance(source, Predictions) else describe(source)
+        for source in sources
+    ]
+    chosen = _task(task, described)
+    name = check_split(split) if split else _common_split(described)
+    if split:
+        games = _listed(labels, chosen, split)
+    elif name or games_of_predictions or labels is None:
+        games = _predicted(sources[0], labels, chosen, name)
+    else:
+        games = _labelled(labels, chosen)
+    return Evaluation(
+        chosen,
+        name,
+        {} if labels is None else format_of(chosen).read(labels, games, chosen),
+        [_read(source, games, chosen) for source in sources],
+        [each.postprocess for each in described],
+    )
+
+
+def _task(given: Task | str | Path | None, described: Sequence[Description]) -> Task:
+    if given is not None:
+        return given if isinstance(given, Task) else Task.load(given)
+    known = [each.task for each in described if each.task is not None]
+    if any(task != known[0] for task in known):
+        names = " and ".join(dict.fromkeys(task.name for task in known))
+        raise UserError(f"the predictions are of different tasks, {names}: give those of one, or choose the task")
+    return known[0] if known else Task.load(DEFAULT_TASK)
+
+
+def _common_split(described: Sequence[Description]) -> str | None:
+    splits = list(dict.fromkeys(each.split for each in described))
+    if len(splits) > 1 and all(splits):
+        raise UserError(f"the predictions are of different splits, {' and '.join(map(str, splits))}: choose one")
+    return splits[0] if len(splits) == 1 else None
+
+
+def _listed(labels: str | Path | None, task: Task, split: str) -> list[str]:
+    games = load_splits(task, labels)[split]
+    if not games:
+        raise UserError(f"split {split} of task {task.name} lists no game: leave --split out to take every game")
+    return games
+
+
+def _labelled(labels: str | Path, task: Task) -> list[str]:
+    games = format_of(task).games(labels, task)
+    if not games:
+        raise UserError(f"{labels}: holds no {task.label_file}: give the labels of task {task.name}, or --task")
+    return games
+
+
+def _predicted(source: Path | Predictions, labels: str | Path | None, task: Task, split: str | None) -> list[str]:
+    """Return the games of predictions, which may be fewer than their split usually has; then say so."""
+    games = source.games if isinstance(source, Predictions) else find_predictions(source)
+    if not games:
+        raise UserError(f"{source}: holds no {PREDICTION_FILE}: give what spotter predict wrote")
+    listed = load_splits(task, labels)[split] if split else []
+    if absent := len(set(listed) - set(games)):
+        log.warning("%s: lacks %d of the %d games of split %s, not scored", source, absent, len(listed), split)
+    return games
+
+
+def _read(source: Path | Predictions, games: Sequence[str], task: Task) -> Mapping[Half, HalfPredictions]:
+    if isinstance(source, Path):
+        return read_predictions(source, games, task)
+    if len(games) == len(source.games) == 1:  # a single match, whatever either file is called
+        return {Half(games[0], half.number): spots for half, spots in source.items()}
+    if absent := sorted(set(games) - set(source.games)):
+        raise UserError(f"no predictions of {absent[0]}: predict this game, or choose other games")
+    return source

@@ -1,0 +1,96 @@
+"""Find what a run or a prediction left on disk, and what its own files say of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from spotter.errors import UserError
+from spotter.io.predictions import METRICS, PREDICTION_ZIP
+from spotter.io.scores import HEADER, load_header
+from spotter.io.splits import SPLITS
+from spotter.tasks import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """Say what predictions are of, as far as the files beside them do.
+
+    split : an official name, None for a user's own files
+    postprocess : the suppression in plain values, empty if it is unknown
+    """
+
+    task: Task | None
+    split: str | None
+    postprocess: dict[str, Any]
+
+
+def find_predictions_of(path: Path, split: str | None = None) -> Path:
+    """Return the folder of predictions that a run folder holds; any other path is returned as it is.
+
+    split : which of a run's; by default test, or the only one that it has
+
+    Raises UserError for a run without predictions of that split.
+    """
+    return _of_run(path, split, PREDICTION_ZIP) or path
+
+
+def find_scores(path: Path, split: str | None = None) -> Path:
+    """Return the folder of raw scores that ``path`` is, or holds as a prediction or as a run (see above).
+
+    Raises UserError where there are none.
+    """
+    for folder in (path, path / "scores"):
+        if (folder / HEADER).is_file():
+            return folder
+    found = _of_run(path, split, f"scores/{HEADER}")
+    if found is None:
+        places = f"scores/ or predictions/{split or 'test'}/scores/"
+        raise UserError(f"{path}: no raw scores here, nor in {places}: give a folder that holds {HEADER}")
+    return found / "scores"
+
+
+def describe(root: Path) -> Description:
+    """Return what ``scores/scores.json`` and ``metrics.json`` beside predictions say, a folder or a zip in it."""
+    folder = root if root.is_dir() else root.parent
+    task, split, postprocess = None, None, {}
+    if (folder / "scores" / HEADER).is_file():
+        header = load_header(folder / "scores")
+        task, split, postprocess = header.task, header.split, header.postprocess.to_dict()
+    metrics = _read(folder / METRICS)
+    if isinstance(metrics.get("postprocess"), dict):
+        postprocess = metrics["postprocess"]
+    if task is None and isinstance(metrics.get("task"), str):
+        task = _shipped(metrics["task"])
+    split = split or metrics.get("split")
+    return Description(task, split if split in SPLITS else None, postprocess)
+
+
+def _of_run(path: Path, split: str | None, holds: str) -> Path | None:
+    """Return ``<path>/predictions/<split>`` of a run folder, None if ``path`` is none."""
+    folder = path / "predictions"
+    present = [name for name in SPLITS if (folder / name / holds).is_file()]
+    if not present:
+        return None
+    wanted = split or ("test" if "test" in present else present[0])
+    if wanted not in present or (split is None and wanted != "test" and len(present) > 1):
+        raise UserError(f"{folder}: holds {' and '.join(present)}, not {split or 'test'}: choose by --split")
+    return folder / wanted
+
+
+def _shipped(name: str) -> Task | None:
+    try:
+        return Task.load(name)
+    except UserError:  # a user's own
+        return None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = orjson.loads(path.read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        return {}
+    return content if isinstance(content, dict) else {}
