@@ -128,7 +128,7 @@ class TargetMaker(Protocol):
 class Clip(NamedTuple):
     """Point at the frames ``start … start + clip_len`` of a half; they may overhang both of its ends.
 
-    crop : where a crop that is smaller than the picture lies, across and down, from 0 to 1
+    crop : where a crop that is smaller than the image lies, across and down, from 0 to 1
     """
 
     half: int

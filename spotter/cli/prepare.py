@@ -40,10 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("kind", choices=["video"], metavar="video", help="what is prepared")
     parser.add_argument("src", metavar="SRC_ROOT", type=Path, help="tree of videos, or of JPEG folders")
     parser.add_argument("dst", metavar="DST_ROOT", type=Path, help="where the stores go; may be SRC_ROOT")
-    parser.add_argument("--fps", required=True, help="pictures a second, such as 2, 25 or 25/12")
-    parser.add_argument("--height", type=int, default=224, help="of a picture (default: %(default)s)")
-    parser.add_argument("--width", type=int, help="of a picture (default: as the video's shape has it)")
-    parser.add_argument("--quality", type=int, default=QUALITY, help="of the JPEG pictures (default: %(default)s)")
+    parser.add_argument("--fps", required=True, help="images per second, such as 2, 25 or 25/12")
+    parser.add_argument("--height", type=int, default=224, help="of an image (default: %(default)s)")
+    parser.add_argument("--width", type=int, help="of an image (default: as the video's shape has it)")
+    parser.add_argument("--quality", type=int, default=QUALITY, help="of the JPEG images (default: %(default)s)")
     parser.add_argument("--workers", type=int, help="files at a time (default: one for each core)")
     parser.add_argument("--task", help="only the games of this task's splits, such as ball-2023 (default: all)")
 
@@ -116,8 +116,8 @@ def _make(jobs: list[Job], workers: int, dst: Path) -> list[Result]:
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("preparing", total=cost.pictures)
-        for result in make_all(jobs, workers, lambda pictures: progress.advance(bar, pictures)):
+        bar = progress.add_task("preparing", total=cost.images)
+        for result in make_all(jobs, workers, lambda images: progress.advance(bar, images)):
             results.append(result)
             progress.update(bar, description=f"{len(results)} of {len(jobs)} halves")
             if not console.is_terminal and result.header and not result.there_before:
@@ -140,7 +140,7 @@ def _sum_up(results: list[Result], copied: int, dst: Path) -> None:
     there = sum(result.there_before for result in results)
     disk = sum(result.job.target.stat().st_size for result in results if result.header)
     words = [f"{len(headers) - there} stores made", f"{there} were there", f"{len(failed)} failed"]
-    words += [f"{sum(header.count for header in headers)} pictures", decimal(disk)]
+    words += [f"{sum(header.count for header in headers)} images", decimal(disk)]
     replaced = [header.replaced for header in headers if header.replaced]
     if replaced:
         words.append(f"{sum(replaced)} in {len(replaced)} halves could not be decoded and show their nearest neighbour")

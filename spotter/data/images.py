@@ -1,4 +1,4 @@
-"""Pictures on the device: from bytes as decoded to what a network sees, augmented alike over a whole clip."""
+"""Images on the device: from bytes as decoded to what a network sees, augmented alike over a whole clip."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ PLAIN: dict[str, Any] = {
 }
 
 
-class Pictures(nn.Module):
-    """Normalise pictures and, while training, change the clips at random, each as a whole.
+class ImageTransform(nn.Module):
+    """Normalise images and, while training, change the clips at random, each as a whole.
 
     mean, std : per colour, of pixels from 0 to 1
     augment : ``flip``, the probability of mirroring a clip; ``jitter``, that of each of the others; and the ranges of
@@ -48,9 +48,9 @@ class Pictures(nn.Module):
         """Turn (B, T, H, W, 3) uint8 into (B, T, 3, H, W) float, 0 (the mean) where ``valid`` (B, T) says no frame."""
         if self.training:
             video = torch.stack([self._augmented(clip) for clip in video]) if len(video) else video
-        pictures = video * self.scale + self.shift  # the memory stays channels last
-        pictures.masked_fill_(~valid[:, :, None, None, None], 0)
-        return pictures.permute(0, 1, 4, 2, 3)
+        images = video * self.scale + self.shift  # the memory stays channels last
+        images.masked_fill_(~valid[:, :, None, None, None], 0)
+        return images.permute(0, 1, 4, 2, 3)
 
     def _augmented(self, clip: Tensor) -> Tensor:
         """Return a clip (T, H, W, 3) changed by one draw."""

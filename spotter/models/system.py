@@ -11,7 +11,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from spotter.data.images import Pictures
+from spotter.data.images import ImageTransform
 from spotter.data.source import InputSpec
 from spotter.errors import UserError
 from spotter.models.base import Head, Network
@@ -37,7 +37,7 @@ class System:
     postprocess: Postprocess
     network: Network
     head: Head
-    images: Pictures | None = None
+    images: ImageTransform | None = None
 
     @classmethod
     def build(cls, description: Mapping[str, Any], trusted: Sequence[str] = ()) -> Self:
@@ -55,7 +55,7 @@ class System:
         head = build_head(description["head"], network, classes, spec.fps, trusted)
         clips = ClipConfig(**description["clips"])
         postprocess = Postprocess.load(description["postprocess"], classes)
-        images = Pictures(spec.image.mean, spec.image.std) if spec.image is not None else None
+        images = ImageTransform(spec.image.mean, spec.image.std) if spec.image is not None else None
         return cls(task, spec, clips, postprocess, network, head, images)
 
     @classmethod

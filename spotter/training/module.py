@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
 from spotter.data.augment import Rows
-from spotter.data.images import Pictures
+from spotter.data.images import ImageTransform
 from spotter.data.mixup import Mixup
 from spotter.errors import UserError
 from spotter.io.checkpoints import FORMAT
@@ -33,7 +33,7 @@ class SpottingModule(pl.LightningModule):
     network, head : ``_target_`` and arguments, of any module that can be imported: whoever trains it trusts it
     optimizer : see ``OptimizerConfig``
     augmentation : how training clips are changed: ``mixup`` with the arguments of ``Mixup``, and ``augment`` with those
-        of ``Rows`` for features and of ``Pictures`` for video; None for neither
+        of ``Rows`` for features and of ``ImageTransform`` for video; None for neither
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class SpottingModule(pl.LightningModule):
         self.network, self.head = self.system.network, self.system.head
         mixup, augment = (augmentation or {}).get("mixup"), (augmentation or {}).get("augment")
         image = self.system.spec.image
-        self.images = self.system.images = Pictures(image.mean, image.std, augment) if image is not None else None
+        self.images = self.system.images = ImageTransform(image.mean, image.std, augment) if image is not None else None
         self.rows = Rows(**augment) if augment and image is None else None
         self.mixup = Mixup(**mixup) if mixup else None
         self._check_mixup()

@@ -82,7 +82,7 @@ def main(mode: str, frames: str, rounds: str, *names: str) -> None:
     """Run each of ``names`` once to warm up, then in turn for ``rounds``."""
     torch.set_num_threads(1)
     keep_freed_memory()  # as training and prediction do
-    clips = torch.rand(1, int(frames), 224, 224, 3).permute(0, 1, 4, 2, 3)  # as pictures come: channels last
+    clips = torch.rand(1, int(frames), 224, 224, 3).permute(0, 1, 4, 2, 3)  # as images come: channels last
     runs = {name: {"train": training, "infer": inference}[mode](name, clips) for name in names}
     took: dict[str, list[float]] = {name: [] for name in names}
     for number in range(1 + int(rounds)):

@@ -1,6 +1,6 @@
 """What a prepared store costs beside JPEG files that torchvision reads: ratios within one run, CPU time, one thread.
 
-Both hold the same pictures, textured and moving as real ones are, at the same quality.
+Both hold the same images, textured and moving as real ones are, at the same quality.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from torchvision.io import read_image
 
 from spotter.data.video.prepare import QUALITY, encode
 from spotter.data.video.source import VideoSource
-from spotter.data.video.store import Header, StoreWriter, store_name, writing
+from spotter.data.video.store import StoreHeader, StoreWriter, store_name
+from spotter.io.files import atomic_file
 from spotter.types import Clip, Half
 
 HALF = Half("league/season/match", 1)
@@ -30,31 +31,31 @@ FASTER_CLIPS, FASTER_ITEMS = 1.8, 2.0
 
 
 def texture(number: int, rng: np.random.Generator, ground: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """Return a picture of rough ground under a moving camera, with players and noise: about 22 kB as JPEG."""
+    """Return an image of rough ground under a moving camera, with players and noise: about 22 kB as JPEG."""
     left, top = 3 * number % 600, number % 90
-    picture = ground[top : top + HEIGHT, left : left + WIDTH].copy()
+    image = ground[top : top + HEIGHT, left : left + WIDTH].copy()
     for player in range(22):
         x, y = (player * 53 + number * (player % 5)) % (WIDTH - 8), (player * 31 + number // 3) % (HEIGHT - 16)
-        picture[y : y + 16, x : x + 8] = [(player * 40) % 256, (player * 90) % 256, 200 * (player % 2)]
-    return np.clip(picture + rng.integers(-6, 7, (HEIGHT, WIDTH, 1)), 0, 255).astype(np.uint8)
+        image[y : y + 16, x : x + 8] = [(player * 40) % 256, (player * 90) % 256, 200 * (player % 2)]
+    return np.clip(image + rng.integers(-6, 7, (HEIGHT, WIDTH, 1)), 0, 255).astype(np.uint8)
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Return a store and a folder of files of the same pictures."""
-    root = tmp_path_factory.mktemp("pictures")
+def images(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Return a store and a folder of files of the same images."""
+    root = tmp_path_factory.mktemp("images")
     folder, store = root / "files", root / HALF.game / store_name(1, HEIGHT, Fraction(25))
     folder.mkdir()
     rng = np.random.default_rng(0)
     rough = rng.integers(0, 30, ((HEIGHT + 90) // 3 + 1, (WIDTH + 600) // 3 + 1, 1)).repeat(3, 0).repeat(3, 1)
     ground = rough + np.array([40, 110, 50]) + np.linspace(0, 60, rough.shape[1]).astype(np.int64)[:, None]
-    with writing(store) as file:
+    with atomic_file(store) as file:
         writer = StoreWriter(file)
         for number in range(FRAMES):
-            picture = texture(number, rng, ground)
-            Image.fromarray(picture).save(folder / f"{number:06d}.jpg", quality=QUALITY, subsampling="4:2:0")
-            writer.add(encode(picture, QUALITY))
-        writer.finish(Header("25", HEIGHT, WIDTH, QUALITY, "made.mkv", 0), replaced=0)
+            image = texture(number, rng, ground)
+            Image.fromarray(image).save(folder / f"{number:06d}.jpg", quality=QUALITY, subsampling="4:2:0")
+            writer.add(encode(image, QUALITY))
+        writer.finish(StoreHeader("25", HEIGHT, WIDTH, QUALITY, "made.mkv", 0), replaced=0)
     return store, folder
 
 
@@ -75,9 +76,9 @@ def files_clip(folder: Path, start: int, length: int) -> Tensor:
     return torch.stack([read_image(str(folder / f"{start + n:06d}.jpg")) for n in range(length)])
 
 
-def test_random_clips_from_the_store(pictures: tuple[Path, Path]) -> None:
+def test_random_clips_from_the_store(images: tuple[Path, Path]) -> None:
     """The same clips of 64, (T, H, W, 3) uint8: 1.8 times as many frames a CPU second, in no more disk space."""
-    store, folder = pictures
+    store, folder = images
     source, rng = VideoSource(25, root=store.parents[3]), np.random.default_rng(1)
 
     def ours(start: int | None = None) -> Tensor:
@@ -99,7 +100,7 @@ def test_random_clips_from_the_store(pictures: tuple[Path, Path]) -> None:
     rates = ", ".join(f"{name} {64 / each:.0f}" for name, each in spent.items())
     sizes = " MB, ".join(f"{size / 1e6:.1f}" for size in (*on_disk, *length))
     sys.stdout.write(
-        f"\n{length[0] / FRAMES / 1000:.1f} kB a picture; frames a CPU second: {rates}: {ratio:.2f} times, "
+        f"\n{length[0] / FRAMES / 1000:.1f} kB an image; frames a CPU second: {rates}: {ratio:.2f} times, "
         f"{spent['planes'] / spent['ours']:.2f} where theirs stay planes; store and files on disk, and their lengths: "
         f"{sizes} MB\n"
     )
@@ -109,9 +110,9 @@ def test_random_clips_from_the_store(pictures: tuple[Path, Path]) -> None:
 
 
 @pytest.mark.parametrize("crop", [None, (224, 224)], ids=["whole", "crop 224"])
-def test_training_item(pictures: tuple[Path, Path], crop: tuple[int, int] | None) -> None:
+def test_training_item(images: tuple[Path, Path], crop: tuple[int, int] | None) -> None:
     """A clip of 100 frames and its mixup partner: at least twice as fast as in the reference's worker."""
-    store, folder = pictures
+    store, folder = images
     source, rng = VideoSource(25, crop=crop, root=store.parents[3]), np.random.default_rng(1)
 
     def ours() -> Tensor:

@@ -41,7 +41,7 @@ def prepare(src: Path, dst: Path, *more: str) -> int:
 def test_a_tree_becomes_a_data_root(src: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     dst = tmp_path / "dst"
     assert prepare(src, dst, "--fps", "25/12") == 0
-    assert "3 stores made, 0 were there, 0 failed, 11 pictures, " in capsys.readouterr().out
+    assert "3 stores made, 0 were there, 0 failed, 11 images, " in capsys.readouterr().out
     assert sorted(files_below(dst)) == [
         "it's, mine (1)/1_64p_25-12fps.frames",
         f"{GAME}/1_64p_25-12fps.frames",

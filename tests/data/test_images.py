@@ -1,4 +1,4 @@
-"""Pictures on the device: normalised alike in training and evaluation, changed clip by clip, by the given draw only."""
+"""Images on the device: normalised alike in training and evaluation, changed clip by clip, by the given draw only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from spotter.data.images import PLAIN, Pictures
+from spotter.data.images import PLAIN, ImageTransform
 from spotter.errors import UserError
 
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
@@ -29,7 +29,7 @@ def everywhere(x: Tensor) -> Tensor:
 def test_evaluation_normalises_and_nothing_else() -> None:
     """By hand, whatever augmentation is set; in memory the colours stay last."""
     x = video()
-    seen = Pictures(MEAN, STD, ALL).eval()(x, everywhere(x))
+    seen = ImageTransform(MEAN, STD, ALL).eval()(x, everywhere(x))
     by_hand = (x.permute(0, 1, 4, 2, 3) / 255 - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[:, None, None]
     torch.testing.assert_close(seen, by_hand)
     assert seen.flatten(0, 1).is_contiguous(memory_format=torch.channels_last)
@@ -37,25 +37,25 @@ def test_evaluation_normalises_and_nothing_else() -> None:
 
 @pytest.mark.parametrize("training", [True, False])
 def test_no_frame_is_grey(training: bool) -> None:
-    """Outside the half a picture is 0, which is the mean, in training as in evaluation."""
+    """Outside the half an image is 0, which is the mean, in training as in evaluation."""
     x = video()
     valid = everywhere(x)
     valid[0, :2] = valid[1, 3] = False
-    seen = Pictures(MEAN, STD, ALL).train(training)(x, valid)
+    seen = ImageTransform(MEAN, STD, ALL).train(training)(x, valid)
     assert (seen[~valid] == 0).all()
     assert (seen[valid] != 0).any(dim=(1, 2, 3)).all()
 
 
 def test_one_draw_a_clip() -> None:
-    """All frames of a clip are changed alike, clips differently, and the same seed gives the same pictures."""
+    """All frames of a clip are changed alike, clips differently, and the same seed gives the same images."""
     still = video(1, 1).expand(8, 5, -1, -1, -1).contiguous()
-    pictures = Pictures(MEAN, STD, {**ALL, "jitter": 1.0})
+    images = ImageTransform(MEAN, STD, {**ALL, "jitter": 1.0})
     torch.manual_seed(5)
-    seen = pictures(still, everywhere(still))
+    seen = images(still, everywhere(still))
     torch.testing.assert_close(seen, seen[:, :1].expand_as(seen))
     assert len({round(float(clip.sum()), 2) for clip in seen}) == 8
     torch.manual_seed(5)
-    torch.testing.assert_close(pictures(still, everywhere(still)), seen, rtol=0, atol=0)
+    torch.testing.assert_close(images(still, everywhere(still)), seen, rtol=0, atol=0)
 
 
 def test_draws_do_not_depend_on_the_settings() -> None:
@@ -64,7 +64,7 @@ def test_draws_do_not_depend_on_the_settings() -> None:
     states = []
     for augment in (None, ALL, {"flip": 1.0}):
         torch.manual_seed(1)
-        Pictures(MEAN, STD, augment)(x, everywhere(x))
+        ImageTransform(MEAN, STD, augment)(x, everywhere(x))
         states.append(torch.rand(1).item())
     assert len(set(states)) == 1
 
@@ -78,7 +78,7 @@ def test_each_change_alone(key: str) -> None:
     ranges["blur"] = [2.0, 2.0]
     if key in ranges:
         strong[key] = ranges[key]  # type: ignore[assignment]
-    seen = Pictures([0, 0, 0], [1, 1, 1], strong)(x, everywhere(x))[0]  # (T, 3, H, W)
+    seen = ImageTransform([0, 0, 0], [1, 1, 1], strong)(x, everywhere(x))[0]  # (T, 3, H, W)
     before = x[0].permute(0, 3, 1, 2) / 255
     if key in ("flip", "jitter"):
         torch.testing.assert_close(seen, before.flip(-1))
@@ -97,4 +97,4 @@ def test_each_change_alone(key: str) -> None:
 
 def test_unknown_setting_is_named() -> None:
     with pytest.raises(UserError, match=r"model\.augment\.colour: unknown; its keys are flip"):
-        Pictures(MEAN, STD, {"colour": 1})
+        ImageTransform(MEAN, STD, {"colour": 1})

@@ -1,4 +1,4 @@
-"""Pictures of videos: exact whatever the container, rate and order of access; nothing silently wrong."""
+"""Images of videos: exact whatever the container, rate and order of access; nothing silently wrong."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def read(video: Video, numbers: list[int], size: tuple[int, int] = SIZE) -> list
 
 
 @pytest.mark.parametrize("name", list(MADE))
-def test_every_picture_is_the_one_that_was_asked_for(tmp_path: Path, name: str) -> None:
+def test_every_image_is_the_one_that_was_asked_for(tmp_path: Path, name: str) -> None:
     video = Video(MADE[name](tmp_path))
     count = video.times.count
     assert count == (40 if name == "webm" else 100)
@@ -70,7 +70,7 @@ def test_a_decoder_of_several_threads_is_as_exact(tmp_path: Path) -> None:
         assert read(video, numbers) == numbers
 
 
-def test_times_of_pictures(tmp_path: Path) -> None:
+def test_times_of_images(tmp_path: Path) -> None:
     uneven = Video(write_video(tmp_path / "a.mkv", 100, stamps=UNEVEN)).times
     assert [uneven.seconds(n) for n in range(100)] == pytest.approx(UNEVEN, abs=0.0011)
     late = Video(write_video(tmp_path / "b.mp4", 50, start=5)).times
@@ -112,7 +112,7 @@ class Counted(decode.Decoder):
         super()._seek(number)
 
 
-def test_going_on_decodes_every_picture_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_going_on_decodes_every_image_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decode, "Decoder", Counted)
     Counted.decoded = Counted.sought = 0
     video = Video(write_video(tmp_path / "a.mp4", 200, gop=25))
@@ -124,7 +124,7 @@ def test_going_on_decodes_every_picture_once(tmp_path: Path, monkeypatch: pytest
     assert Counted.decoded <= 190 + 6 + 1
 
 
-def test_damage_shows_the_nearest_picture_with_one_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_damage_shows_the_nearest_image_with_one_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     whole = write_video(tmp_path / "a.mp4", 200, gop=10, b_frames=0, container_options={"movflags": "faststart"})
     video = Video(damage(whole, 0.5, 0.6))
     assert video.times.count == 200
@@ -135,12 +135,12 @@ def test_damage_shows_the_nearest_picture_with_one_warning(tmp_path: Path, caplo
     assert 10 <= len(bad) <= 40
     good = np.flatnonzero(~replaced)
     seen = np.array(numbers_of(out))
-    intact = (good < bad[0] - 10) | (good > bad[-1] + 10)  # what refers to damaged pictures may be patched up
+    intact = (good < bad[0] - 10) | (good > bad[-1] + 10)  # what refers to damaged images may be patched up
     np.testing.assert_array_equal(seen[good][intact], good[intact])
     assert len([record for record in caplog.records if "cannot be decoded" in record.message]) == 1
-    assert f"{len(bad)} pictures from" in caplog.text
+    assert f"{len(bad)} images from" in caplog.text
 
-    again = Video(whole)  # at random, each picture is the same as in order
+    again = Video(whole)  # at random, each image is the same as in order
     patched = set(good[~intact].tolist())
     for number in np.random.default_rng(0).permutation(200).tolist():
         one = np.zeros((1, *SIZE, 3), np.uint8)

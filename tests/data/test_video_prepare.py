@@ -33,7 +33,7 @@ def job(tmp_path: Path, source: Path, recipe: Recipe = FULL) -> Job:
         (25, "2", [0, 12, 25, 37, 50, 62, 75, 87, 100, 112]),  # of two equally near the earlier
     ],
 )
-def test_a_store_holds_the_nearest_pictures(
+def test_a_store_holds_the_nearest_images(
     tmp_path: Path, fps: float | Fraction, rate: str, wanted: range | list[int]
 ) -> None:
     video = write_video(tmp_path / "a.mp4", 120, fps, gop=20)
@@ -70,7 +70,7 @@ def test_jpeg_files_are_copied_unchanged(tmp_path: Path) -> None:
         assert (folder / f"{number:06d}.jpg").read_bytes() in content
     with pytest.raises(UserError, match=r"are 96x64, and are copied as they are; give --height 64"):
         make(Job(folder, tmp_path / "b.frames", Recipe(Fraction(25), 32)))
-    with pytest.raises(UserError, match=r"has 25 pictures a second; give --fps 25"):
+    with pytest.raises(UserError, match=r"has 25 images per second; give --fps 25"):
         make(Job(folder, tmp_path / "b.frames", Recipe(Fraction(50), 64)))
     (folder / "000012.jpg").write_bytes(simplejpeg.encode_jpeg(np.zeros((8, 8, 3), np.uint8)))
     with pytest.raises(UserError, match=r"000012\.jpg: is 8x8, the first is 96x64"):
@@ -99,7 +99,7 @@ def test_what_is_there_is_kept_unless_it_is_another_or_broken(tmp_path: Path) ->
 def test_a_bad_store_does_not_pass_the_check(tmp_path: Path) -> None:
     path = write_store(tmp_path / "a.frames", 10)
     check(path, 10)
-    with pytest.raises(UserError, match="holds 10 pictures, expected 11"):
+    with pytest.raises(UserError, match="holds 10 images, expected 11"):
         check(path, 11)
     assert not path.exists()
 
@@ -144,7 +144,7 @@ def test_an_estimate_is_near_what_comes_out(tmp_path: Path) -> None:
         Job(write_folder(tmp_path / "1", 30), tmp_path / "b.frames", FULL),
     ]
     cost = estimate(jobs)
-    assert cost.pictures == pytest.approx(230, abs=2)
+    assert cost.images == pytest.approx(230, abs=2)
     assert cost.seconds > 0
     for each in jobs[1:]:
         make(each)

@@ -1,4 +1,4 @@
-"""Clips of pictures: chosen by what lies on disk, decoded to their place, in any process."""
+"""Clips of images: chosen by what lies on disk, decoded to their place, in any process."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def shown(source: VideoSource, start: int, length: int, half: Half = HALF) -> li
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a tree whose game has a video, a store and a folder of pictures, of a half each, and a video for all."""
+    """Return a tree whose game has a video, a store and a folder of images, of a half each, and a video for all."""
     root = tmp_path_factory.mktemp("tree")
     for number in (1, 2, 3):
         write_video(root / GAME / f"{number}_64p.mkv", 120)
@@ -144,7 +144,7 @@ def test_what_is_prepared_must_fit(root: Path, tmp_path: Path, number: int) -> N
     path = root / GAME / ("2_64p_25fps.frames" if number == 2 else "3")
     with pytest.raises(UserError, match=r"are 96x64, not 100x64; train on these by data\.size=\[64,96\]"):
         VideoSource(25, [64, 100], files={half: path}).length(half)
-    with pytest.raises(UserError, match=r"has 25 pictures a second, 50 are needed; .*prepare video --fps 50"):
+    with pytest.raises(UserError, match=r"has 25 images per second, 50 are needed; .*prepare video --fps 50"):
         VideoSource(50, SIZE, files={half: path}).length(half)
 
 
@@ -166,7 +166,7 @@ def test_wrong_settings_name_their_key(wrong: dict[str, object], message: str) -
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_workers_read_what_this_process_reads(root: Path, method: str) -> None:
     records = [HalfRecord(Half(GAME, number), 120, None) for number in (1, 2, 3)]
-    dataset = ClipDataset(records, source(root), 6, 1, None)
+    dataset = ClipDataset(records, source(root), 6, None)
     batches = [[Clip(half, start), Clip(half, start + 3)] for half in range(3) for start in (0, 40, 110)]
     here = [dataset[clips]["inputs"]["video"] for clips in batches]
     workers = 2 if method == "fork" else 1  # one that is spawned takes seconds to import everything
@@ -204,17 +204,17 @@ def test_own_files_of_any_name(root: Path, tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(root / GAME / "1_64p.mkv", tmp_path / name)
     (tmp_path / "notes.txt").touch()
-    (tmp_path / "pictures").mkdir()
-    (tmp_path / "pictures" / "000000.jpg").touch()
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "000000.jpg").touch()
     found = dict(find_videos(tmp_path))
     assert found[Half("match (1)", 1)] == tmp_path / "match (1).mkv"
     assert set(found) == {
-        *(Half(name, 1) for name in ("match (1)", "Málaga", "it's", "a,b", "deep/er/1_x", "pictures")),
+        *(Half(name, 1) for name in ("match (1)", "Málaga", "it's", "a,b", "deep/er/1_x", "images")),
         *(Half("deep/er/2_x", 2), Half("2", 2)),
     }
     ((half, path),) = find_videos(str(tmp_path / "a,b.webm"))
     assert (half, path) == (Half("a,b", 1), tmp_path / "a,b.webm")
-    assert find_videos(tmp_path / "pictures") == [(Half("pictures", 1), tmp_path / "pictures")]
+    assert find_videos(tmp_path / "images") == [(Half("images", 1), tmp_path / "images")]
     assert shown(source(tmp_path, files={half: path}), 5, 2, half) == [5, 6]
 
 

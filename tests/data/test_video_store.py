@@ -1,4 +1,4 @@
-"""Prepared stores and folders of JPEG pictures: any step, any part, and nothing half-written passes for whole."""
+"""Prepared stores and folders of JPEG images: any step, any part, and nothing half-written passes for whole."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from hypothesis import strategies as st
 
 from spotter.data.video.jpegs import JpegFolder
 from spotter.data.video.prepare import encode
-from spotter.data.video.store import Header, Store, StoreWriter, store_name, writing
+from spotter.data.video.store import Store, StoreHeader, StoreWriter, store_name
 from spotter.errors import UserError
+from spotter.io.files import atomic_file
 from tests.helpers.videos import burn, numbers_of
 
-HEADER = Header("25", 64, 96, 90, "a.mkv", 123)
+HEADER = StoreHeader("25", 64, 96, 90, "a.mkv", 123)
 
 
-def write_store(path: Path, count: int = 40, header: Header = HEADER) -> Path:
-    with writing(path) as file:
+def write_store(path: Path, count: int = 40, header: StoreHeader = HEADER) -> Path:
+    with atomic_file(path) as file:
         writer = StoreWriter(file)
         for number in range(count):
             writer.add(encode(burn(number, 64, 96), 90))
@@ -50,7 +51,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 
 @given(st.lists(st.integers(0, 39), max_size=12).map(sorted))
-def test_any_pictures_come_back(store: Store, numbers: list[int]) -> None:
+def test_any_images_come_back(store: Store, numbers: list[int]) -> None:
     assert read(store, numbers) == numbers
 
 
@@ -85,7 +86,7 @@ def test_writing_leaves_nothing_behind_when_it_fails(tmp_path: Path) -> None:
     path = tmp_path / "new" / "a.frames"
 
     def interrupted() -> None:
-        with writing(path) as file:
+        with atomic_file(path) as file:
             StoreWriter(file).add(b"half of it")
             raise KeyboardInterrupt
 
@@ -94,7 +95,7 @@ def test_writing_leaves_nothing_behind_when_it_fails(tmp_path: Path) -> None:
     assert list(path.parent.iterdir()) == []
 
 
-def test_damaged_pictures_and_tables_are_named(tmp_path: Path) -> None:
+def test_damaged_images_and_tables_are_named(tmp_path: Path) -> None:
     path = write_store(tmp_path / "a.frames")
     content = bytearray(path.read_bytes())
     table = int.from_bytes(content[-24:-16], "little")
@@ -102,12 +103,12 @@ def test_damaged_pictures_and_tables_are_named(tmp_path: Path) -> None:
     path.write_bytes(content[:begin] + bytes(300) + content[begin + 300 :])
     store = Store(path)
     assert read(store, [5, 6, 9]) == [5, 6, 9]
-    with pytest.raises(UserError, match=r"a\.frames: picture 7 is damaged"):
+    with pytest.raises(UserError, match=r"a\.frames: image 7 is damaged"):
         read(store, [5, 6, 7, 8])
     content[table + 8 * 3] ^= 0xFF
     content[table + 8 * 3 + 6] ^= 0xFF
     path.write_bytes(content)
-    with pytest.raises(UserError, match="its table of pictures is damaged"):
+    with pytest.raises(UserError, match="its table of images is damaged"):
         read(Store(path), [2, 3])
 
 
@@ -122,10 +123,10 @@ def test_other_versions_and_missing_stores_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such store"):
         Store(tmp_path / "gone.frames")
     with pytest.raises(UserError, match="is of version 9, this spotter reads 1"):
-        Store(write_store(tmp_path / "a.frames", 2, Header("25", 64, 96, 90, "a", 1, version=9)))
+        Store(write_store(tmp_path / "a.frames", 2, StoreHeader("25", 64, 96, 90, "a", 1, version=9)))
 
 
-def test_a_folder_of_pictures(tmp_path: Path) -> None:
+def test_a_folder_of_images(tmp_path: Path) -> None:
     folder = JpegFolder(write_folder(tmp_path / "1", rate="2.0833333333333335\n"))
     assert (folder.times.fps, folder.times.count, folder.height, folder.width) == (Fraction(25, 12), 40, 64, 96)
     assert read(folder, [0, 7, 39]) == [0, 7, 39]
@@ -134,7 +135,7 @@ def test_a_folder_of_pictures(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rate", "lost", "message"),
     [
-        (None, None, r"fps\.txt: no such file; write the pictures a second into it"),
+        (None, None, r"fps\.txt: no such file; write the images per second into it"),
         ("fast", None, r"fps\.txt: expected a positive number"),
         ("25", "000003.jpg", r"lacks 000003\.jpg"),
         ("25", "000000.jpg", r"lacks 000000\.jpg"),
@@ -148,13 +149,13 @@ def test_incomplete_folders_are_refused(tmp_path: Path, rate: str | None, lost: 
         JpegFolder(folder)
 
 
-def test_damaged_and_odd_pictures_of_a_folder_are_named(tmp_path: Path) -> None:
+def test_damaged_and_odd_images_of_a_folder_are_named(tmp_path: Path) -> None:
     folder = JpegFolder(write_folder(tmp_path / "1", 5))
     (folder.path / "000002.jpg").write_bytes(folder.jpeg(2)[:300])
     (folder.path / "000003.jpg").write_bytes(simplejpeg.encode_jpeg(burn(3, 32, 96)))
     for number in (2, 3):
         with pytest.raises(UserError, match=rf"00000{number}\.jpg: .*extract the half again"):
             read(folder, [number])
-    (folder.path / "000000.jpg").write_text("no picture")
-    with pytest.raises(UserError, match=r"000000\.jpg: not a JPEG picture"):
+    (folder.path / "000000.jpg").write_text("no image")
+    with pytest.raises(UserError, match=r"000000\.jpg: not a JPEG image"):
         JpegFolder(folder.path)

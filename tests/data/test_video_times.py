@@ -1,4 +1,4 @@
-"""Rules of times: which picture a frame shows, and how many frames a half has."""
+"""Rules of times: which image a frame shows, and how many frames a half has."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def nearest_by_hand(times: list[Fraction], frame: int, fps: Fraction) -> int:
 
 
 @given(st.lists(st.integers(1, 5000), max_size=60), st.integers(-(10**6), 10**10), UNITS, RATES, st.data())
-def test_nearest_picture_of_stamped_times(
+def test_nearest_image_of_stamped_times(
     gaps: list[int], first: int, unit: Fraction, fps: Fraction, data: st.DataObject
 ) -> None:
     stamps = np.cumsum([first, *gaps])
@@ -46,7 +46,7 @@ def test_lengths_at_the_rates_of_e2e_spot(count: int) -> None:
 
 
 @given(st.lists(st.integers(1, 100), min_size=1, max_size=60), UNITS, RATES)
-def test_frames_end_with_the_last_picture(gaps: list[int], unit: Fraction, fps: Fraction) -> None:
+def test_frames_end_with_the_last_image(gaps: list[int], unit: Fraction, fps: Fraction) -> None:
     times = Times.stamped(np.cumsum([0, *gaps]), unit)
     frames, half = times.frames(fps), max(1, int(np.median(gaps))) * unit / 2
     last = sum(gaps) * unit
@@ -55,6 +55,6 @@ def test_frames_end_with_the_last_picture(gaps: list[int], unit: Fraction, fps: 
     assert (np.diff(numbers) >= 0).all()
 
 
-def test_a_single_picture_is_one_frame() -> None:
+def test_a_single_image_is_one_frame() -> None:
     assert Times.stamped(np.array([77]), Fraction(1, 1000)).frames(Fraction(25)) == 1
     assert Times.regular(1, Fraction(2)).frames(Fraction(25)) == 1

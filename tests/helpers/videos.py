@@ -1,4 +1,4 @@
-"""Videos for tests: every picture carries its number as dark and light blocks, so that it can be told after scaling."""
+"""Videos for tests: every image carries its number as dark and light blocks, so that it can be told after scaling."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ BITS = 12  # 3 rows of 4 blocks
 
 
 def burn(number: int, height: int = 64, width: int = 96) -> NDArray[np.uint8]:
-    """Return a picture that shows ``number`` over a background that differs from picture to picture."""
+    """Return an image that shows ``number`` over a background that differs from image to image."""
     bits = np.array([number >> bit & 1 for bit in range(BITS)], np.uint8).reshape(3, 4) * 175 + 40
     rows, columns = np.arange(height) * 3 // height, np.arange(width) * 4 // width
-    picture = np.repeat(bits[rows][:, columns, None], 3, axis=2)
-    picture[: height // 8, :, 0] ^= np.uint8(number * 37 % 64)  # a changing edge, so that pictures differ in detail
-    return picture
+    image = np.repeat(bits[rows][:, columns, None], 3, axis=2)
+    image[: height // 8, :, 0] ^= np.uint8(number * 37 % 64)  # a changing edge, so that images differ in detail
+    return image
 
 
-def number_of(picture: NDArray[np.uint8]) -> int:
-    """Read the number that a picture shows, from the middle of its blocks."""
-    height, width = picture.shape[:2]
+def number_of(image: NDArray[np.uint8]) -> int:
+    """Read the number that an image shows, from the middle of its blocks."""
+    height, width = image.shape[:2]
     rows, columns = (np.arange(3) * 2 + 1) * height // 6, (np.arange(4) * 2 + 1) * width // 8
-    middle = picture[rows][:, columns].mean(axis=2)
+    middle = image[rows][:, columns].mean(axis=2)
     return sum(1 << i for i, value in enumerate(middle.ravel()) if value > 127)
 
 
-def numbers_of(pictures: NDArray[np.uint8]) -> list[int]:
-    """Read the numbers of pictures, (n, H, W, 3)."""
-    return [number_of(picture) for picture in pictures]
+def numbers_of(images: NDArray[np.uint8]) -> list[int]:
+    """Read the numbers of images, (n, H, W, 3)."""
+    return [number_of(image) for image in images]
 
 
 def write_video(
@@ -50,7 +50,7 @@ def write_video(
     options: dict[str, str] | None = None,
     container_options: dict[str, str] | None = None,
 ) -> Path:
-    """Write ``count`` numbered pictures; ``stamps`` are the seconds of each where the rate varies."""
+    """Write ``count`` numbered images; ``stamps`` are the seconds of each where the rate varies."""
     path.parent.mkdir(parents=True, exist_ok=True)
     rate = Fraction(fps).limit_denominator(1001)
     with av.open(str(path), "w", container_options=container_options or {}) as container:

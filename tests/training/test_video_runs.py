@@ -78,7 +78,7 @@ def spots(folder: Path, game: str) -> list[tuple[str, int, float]]:
 
 
 def test_run_leaves_what_every_run_leaves(run: Path) -> None:
-    """Scores of both labelled splits, predictions, and a checkpoint that knows its pictures."""
+    """Scores of both labelled splits, predictions, and a checkpoint that knows its images."""
     forms = orjson.loads((run / "metrics.json").read_bytes())
     assert set(forms) == {"valid", "test"}
     assert {label for label, _, _ in spots(run / "predictions" / "test", "l/s/c")} == {"PASS", "DRIVE"}
@@ -251,7 +251,7 @@ def test_fine_tuning_recipe_asks_for_its_start(tmp_path: Path) -> None:
 
 
 def test_store_of_another_height_is_named(words: list[str], matches: Path, tmp_path: Path) -> None:
-    """Prepared pictures of another size are not reported as a missing video."""
+    """Prepared images of another size are not reported as a missing video."""
     from spotter.cli import main
 
     assert main(["prepare", "video", str(matches), str(tmp_path / "tree"), "--fps", "12.5", "--height", "30"]) == 0

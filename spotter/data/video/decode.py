@@ -1,4 +1,4 @@
-"""Decode pictures of a video by their number, exactly, at any size, in whichever process asks."""
+"""Decode images of a video by their number, exactly, at any size, in whichever process asks."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from spotter.data.video.index import Index, open_video, scan
-from spotter.data.video.scale import Pictures, Scaler, upright_size
+from spotter.data.video.scale import Images, Scaler, upright_size
 from spotter.data.video.times import Numbers, Times
 from spotter.errors import UserError
 
 log = logging.getLogger(__name__)
 
-SKIP = 4  # pictures: a keyframe further ahead than this is sought, not decoded up to
+SKIP = 4  # images: a keyframe further ahead than this is sought, not decoded up to
 _orphans: list[Any] = []  # decoders of a parent process, which its forks must neither use nor free
 
 
 class Decoder:
-    """Walk through an open video: give the wanted pictures, or where one cannot be decoded its nearest neighbour."""
+    """Walk through an open video: give the wanted images, or where one cannot be decoded its nearest neighbour."""
 
     def __init__(self, path: Path, index: Index, threads: int) -> None:
         self._path, self._index, self._threads = path, index, threads
         self._container, self._stream = self._opened()
         self.paint = Scaler()
         self._walk: Iterator[tuple[int, VideoFrame]] = self._decoded()
-        self._begin = 0  # nothing before this picture has been looked at since the last seek
+        self._begin = 0  # nothing before this image has been looked at since the last seek
         self._behind: tuple[int, VideoFrame] | None = None
         self._ahead: tuple[int, VideoFrame] | None = None
 
     def find(self, number: int) -> tuple[int, VideoFrame] | None:
-        """Return the decodable picture nearest to ``number``, itself if it can be; None if there is none."""
+        """Return the decodable image nearest to ``number``, itself if it can be; None if there is none."""
         if not self._leads_to(number):
             self._seek(number)
         self._forward(number)
@@ -47,7 +47,7 @@ class Decoder:
         return min(around, key=lambda found: abs(ticks(found[0]) - ticks(number)), default=None)
 
     def _leads_to(self, number: int) -> bool:
-        """Tell whether going on decoding reaches the picture, and sooner than from the keyframe before it."""
+        """Tell whether going on decoding reaches the image, and sooner than from the keyframe before it."""
         if number < self._begin or (self._behind is not None and number < self._behind[0]):
             return False
         at = self._begin if self._ahead is None else self._ahead[0]
@@ -55,7 +55,7 @@ class Decoder:
         return int(keys[self._key(number)]) <= at + SKIP
 
     def _key(self, number: int) -> int:
-        """Return which of the keyframes is the last that is not behind the picture."""
+        """Return which of the keyframes is the last that is not behind the image."""
         return max(0, int(np.searchsorted(self._index.keys, number, side="right")) - 1)
 
     def _seek(self, number: int) -> None:
@@ -94,7 +94,7 @@ class Decoder:
         return container, stream
 
     def _forward(self, number: int) -> None:
-        """Decode until the picture, or one behind it, is ahead."""
+        """Decode until the image, or one behind it, is ahead."""
         while self._ahead is None or self._ahead[0] < number:
             following = next(self._walk, None)
             if following is None:
@@ -102,14 +102,14 @@ class Decoder:
             self._behind, self._ahead = self._ahead, following
 
     def _decoded(self) -> Iterator[tuple[int, VideoFrame]]:
-        """Yield the pictures that decode, with their numbers, in order of presentation."""
+        """Yield the images that decode, with their numbers, in order of presentation."""
         order = 0
         try:
             for packet in self._container.demux(self._stream):
                 try:
                     frames = packet.decode()
                 except av.FFmpegError:
-                    continue  # the pictures of this packet are missing; who wants them takes a neighbour
+                    continue  # the images of this packet are missing; who wants them takes a neighbour
                 for frame in frames:
                     stamp = frame.pts
                     number = order if self._index.counted else None if stamp is None else self._index.number(stamp)
@@ -121,14 +121,14 @@ class Decoder:
 
 
 class Video:
-    """Give pictures of one video file; nothing is opened before the first is wanted, and each process opens its own.
+    """Give images of one video file; nothing is opened before the first is wanted, and each process opens its own.
 
     threads : of the decoder, in processes that have cores to themselves; 1 in workers
     """
 
     _open: Decoder | None
-    _kept: Pictures  # of the last call
-    _known: dict[int, tuple[int, int]]  # where in it a picture lies, and which one it really shows
+    _kept: Images  # of the last call
+    _known: dict[int, tuple[int, int]]  # where in it an image lies, and which one it really shows
 
     def __init__(self, path: str | Path, threads: int = 1) -> None:
         self.path, self._threads = Path(path), threads
@@ -138,23 +138,23 @@ class Video:
 
     @property
     def times(self) -> Times:
-        """Return when the pictures are shown."""
+        """Return when the images are shown."""
         return self.index.times
 
     def size(self) -> tuple[int, int]:
-        """Return the height and width of the pictures as they are in the file."""
+        """Return the height and width of the images as they are in the file."""
         found = self._decoder().find(0)
         if found is None:
-            raise UserError(f"{self.path}: no picture can be decoded")
+            raise UserError(f"{self.path}: no image can be decoded")
         return upright_size(found[1])
 
-    def read(self, numbers: Numbers, out: Pictures) -> Numbers:
-        """Decode the pictures of ascending ``numbers`` into ``out``, (n, H, W, 3) RGB, scaled to its size.
+    def read(self, numbers: Numbers, out: Images) -> Numbers:
+        """Decode the images of ascending ``numbers`` into ``out``, (n, H, W, 3) RGB, scaled to its size.
 
-        A picture that cannot be decoded is replaced by the nearest that can, with one warning for the file. Pictures
+        An image that cannot be decoded is replaced by the nearest that can, with one warning for the file. Images
         of the last call, and those that follow them, are not sought or decoded again.
 
-        Returns the numbers of the pictures that are shown, (n,). Raises UserError if there is none to show.
+        Returns the numbers of the images that are shown, (n,). Raises UserError if there is none to show.
         """
         shown = numbers.copy()
         decoder = self._decoder()
@@ -168,7 +168,7 @@ class Video:
             else:
                 found = decoder.find(number)
                 if found is None:
-                    raise UserError(f"{self.path}: no picture near {clock(self.times.seconds(number))} can be decoded")
+                    raise UserError(f"{self.path}: no image near {clock(self.times.seconds(number))} can be decoded")
                 decoder.paint(found[1], out[i])
                 shown[i] = found[0]
         self._kept = out.copy()
@@ -177,12 +177,12 @@ class Video:
         if replaced.any() and not self._warned:
             self._warned = True
             count, first = int(replaced.sum()), clock(self.times.seconds(int(numbers[replaced][0])))
-            said = f"{count} {'picture' if count == 1 else 'pictures'} from {first} on cannot be decoded, maybe more"
+            said = f"{count} {'image' if count == 1 else 'images'} from {first} on cannot be decoded, maybe more"
             log.warning("%s: %s; each shows its nearest neighbour instead", self.path, said)
         return shown
 
     def close(self) -> None:
-        """Close the file and forget its pictures; the index stays, and the next read opens the file again."""
+        """Close the file and forget its images; the index stays, and the next read opens the file again."""
         if self._open is not None and self._pid != os.getpid():
             _orphans.append(self._open)
         self._forget()

@@ -1,4 +1,4 @@
-"""Which file a half is read from: a prepared store, a folder of JPEG pictures or a video, by what lies on disk."""
+"""Which file a half is read from: a prepared store, a folder of JPEG images or a video, by what lies on disk."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ def expected(folder: Path, number: int, height: int) -> Path:
 
 
 def find_input(folder: Path, number: int, height: int, fps: Fraction) -> Path | None:
-    """Return what the pictures of a half are read from at a wanted height and rate, None if there is nothing.
+    """Return what the images of a half are read from at a wanted height and rate, None if there is nothing.
 
-    A store comes before a folder of JPEG pictures, that before a video; what has too few pictures a second, or another
+    A store comes before a folder of JPEG images, that before a video; what has too few images per second, or another
     height, is only returned where nothing else is there, so that reading it can say so.
     """
     prepared = find_stores(folder, number, height)
     enough = [rate for rate in prepared if rate >= fps]
-    pictures = find_pictures(folder, number)
+    images = find_images(folder, number)
     if enough:
         return prepared[min(enough, key=lambda rate: ((rate / fps).denominator > 1, rate))]
-    if pictures and (not (pictures / "fps.txt").is_file() or read_rate(pictures) >= fps):
-        return pictures
+    if images and (not (images / "fps.txt").is_file() or read_rate(images) >= fps):
+        return images
     others = prepared or find_stores(folder, number, None)
-    return find_video(folder, number, height) or pictures or next(iter(others.values()), None)
+    return find_video(folder, number, height) or images or next(iter(others.values()), None)
 
 
 def find_stores(folder: Path, number: int, height: int | None) -> dict[Fraction, Path]:
-    """Return the prepared stores of a half, by their pictures a second; without ``height`` those of any height."""
+    """Return the prepared stores of a half, by their images per second; without ``height`` those of any height."""
     named = ((_STORE.fullmatch(file.name), file) for file in sorted(folder.glob(f"{number}_*{STORE}")))
     return {
         parse_fps(match["fps"].replace("-", "/"), str(file)): file
@@ -54,8 +54,8 @@ def find_stores(folder: Path, number: int, height: int | None) -> dict[Fraction,
     }
 
 
-def find_pictures(folder: Path, number: int) -> Path | None:
-    """Return the folder of JPEG pictures of a half."""
+def find_images(folder: Path, number: int) -> Path | None:
+    """Return the folder of JPEG images of a half."""
     path = folder / str(number)
     return path if (path / "000000.jpg").is_file() else None
 
@@ -85,7 +85,7 @@ def find_video(folder: Path, number: int, height: int) -> Path | None:
 
 
 def find_videos(path: str | Path) -> list[tuple[Half, Path]]:
-    """Return the halves in a user's video, store or folder of pictures, or below a folder of them, with their files.
+    """Return the halves in a user's video, store or folder of images, or below a folder of them, with their files.
 
     The game is the file's stem, with its folders below ``path``; ``1_`` or ``2_`` before the name gives the half.
     Raises UserError where there is nothing that can be read.
@@ -117,7 +117,7 @@ def half_of_name(name: str) -> Half:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """Yield what can be read below a folder, in order, without looking into folders of pictures."""
+    """Yield what can be read below a folder, in order, without looking into folders of images."""
     for path in sorted(folder.iterdir()):
         if _is_input(path):
             yield path

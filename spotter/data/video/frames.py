@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from spotter.data.fps import parse_fps
 from spotter.data.video.decode import Video
 from spotter.data.video.find import find_videos
-from spotter.data.video.images import ImageReader, check_decoded, even_width, open_images
+from spotter.data.video.readers import ImageReader, check_decoded, even_width, open_reader
 from spotter.errors import UserError
 
 
@@ -35,7 +35,7 @@ def read_video(
     found = find_videos(path)
     if len(found) > 1:
         raise UserError(f"{path}: holds {len(found)} videos, first {found[0][1]}; give one of them")
-    reader = open_images(found[0][1], threads=0)
+    reader = open_reader(found[0][1], threads=0)
     rate = reader.times.fps if fps is None else parse_fps(fps)
     first = max(0, math.ceil(start * rate - 1e-6))
     count = reader.times.frames(rate)

@@ -1,4 +1,4 @@
-"""Open video files and list the presentation times of all their pictures, without decoding one."""
+"""Open video files and list the presentation times of all their images, without decoding one."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Index:
-    """Say where the pictures of a video lie in time, and at which of them decoding can begin.
+    """Say where the images of a video lie in time, and at which of them decoding can begin.
 
-    origin : presentation stamp of the first picture
-    keys : (K,) ascending numbers of the pictures at which decoding can begin
-    counted : the container has no presentation stamps that can be trusted: pictures are known by their order alone
+    origin : presentation stamp of the first image
+    keys : (K,) ascending numbers of the images at which decoding can begin
+    counted : the container has no presentation stamps that can be trusted: images are known by their order alone
     """
 
     times: Times
@@ -34,7 +34,7 @@ class Index:
     counted: bool
 
     def number(self, stamp: int) -> int | None:
-        """Return which picture has a presentation stamp."""
+        """Return which image has a presentation stamp."""
         ticks = self.times.ticks
         at = 0 if ticks is None else int(np.searchsorted(ticks, stamp - self.origin))
         return at if ticks is not None and at < len(ticks) and ticks[at] == stamp - self.origin else None
@@ -76,7 +76,7 @@ def duration_of(path: str | Path) -> float:
 def scan(path: str | Path) -> Index:
     """Read through a video's packets and return its index.
 
-    Raises UserError as ``open_video`` does, and for a video without pictures; warns of one that is cut off.
+    Raises UserError as ``open_video`` does, and for a video without images; warns of one that is cut off.
     """
     container, stream = open_video(path)
     with container:
@@ -93,9 +93,9 @@ def scan(path: str | Path) -> Index:
                 stamps.append(len(stamps) if stamp is None else stamp)
                 keys.append(packet.is_keyframe)
         except av.FFmpegError as error:
-            log.warning("%s: broken after %d pictures (%s); the rest is left out", path, len(stamps), error.strerror)
+            log.warning("%s: broken after %d images (%s); the rest is left out", path, len(stamps), error.strerror)
         if not stamps:
-            raise UserError(f"{path}: holds no picture; expected a video file")
+            raise UserError(f"{path}: holds no image; expected a video file")
         # AVI knows no presentation times; with B-frames, those that FFmpeg makes up are wrong.
         counted |= container.format.name == "avi" and bool(stream.codec_context.has_b_frames)
         _warn_if_cut_off(path, container, stream, (max(stamps) - min(stamps)) * unit)

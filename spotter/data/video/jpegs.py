@@ -1,4 +1,4 @@
-"""JPEG pictures, and the folders of them that E2E-Spot's tools write: ``000000.jpg``, … and ``fps.txt``."""
+"""JPEG images, and the folders of them that E2E-Spot's tools write: ``000000.jpg``, … and ``fps.txt``."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import numpy as np
 import simplejpeg
 
 from spotter.data.fps import parse_fps
-from spotter.data.video.scale import Pictures
+from spotter.data.video.scale import Images
 from spotter.data.video.times import Numbers, Times
 from spotter.errors import UserError
 
-Box = tuple[slice, slice]  # rows and columns of a picture
+Box = tuple[slice, slice]  # rows and columns of an image
 WHOLE = (slice(None), slice(None))
 
 
 class Unpacker:
-    """Decode JPEG pictures straight to their place; a part of each takes one more copy.
+    """Decode JPEG images straight to their place; a part of each takes one more copy.
 
-    height, width : of every picture
+    height, width : of every image
     box : the part that is wanted
     """
 
@@ -29,8 +29,8 @@ class Unpacker:
         self._whole = np.empty(self._shape, np.uint8)
         self._direct = self._whole[box].shape == self._shape
 
-    def __call__(self, jpeg: bytes | memoryview, out: Pictures) -> None:
-        """Decode one picture; raises ValueError when it is damaged or of another size."""
+    def __call__(self, jpeg: bytes | memoryview, out: Images) -> None:
+        """Decode one image; raises ValueError when it is damaged or of another size."""
         target = out if self._direct else self._whole
         found = simplejpeg.decode_jpeg(jpeg, buffer=target).shape
         if found != self._shape:
@@ -40,7 +40,7 @@ class Unpacker:
 
 
 class JpegFolder:
-    """Give pictures of a folder that holds one half."""
+    """Give images of a folder that holds one half."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
@@ -52,25 +52,25 @@ class JpegFolder:
         try:
             self.height, self.width = simplejpeg.decode_jpeg_header(self.jpeg(0))[:2]
         except ValueError as error:
-            raise UserError(f"{self.path / '000000.jpg'}: not a JPEG picture ({error})") from error
+            raise UserError(f"{self.path / '000000.jpg'}: not a JPEG image ({error})") from error
 
     def jpeg(self, number: int) -> bytes:
-        """Return a picture as it is stored."""
+        """Return an image as it is stored."""
         return (self.path / f"{number:06d}.jpg").read_bytes()
 
-    def read(self, numbers: Numbers, out: Pictures, box: Box = WHOLE) -> None:
-        """Decode the part ``box`` of pictures into ``out``, (n, h, w, 3) RGB; raises UserError naming a damaged one."""
+    def read(self, numbers: Numbers, out: Images, box: Box = WHOLE) -> None:
+        """Decode the part ``box`` of images into ``out``, (n, h, w, 3) RGB; raises UserError naming a damaged one."""
         unpack = Unpacker(self.height, self.width, box)
-        for number, picture in zip(numbers.tolist(), out, strict=True):
+        for number, image in zip(numbers.tolist(), out, strict=True):
             try:
-                unpack(self.jpeg(number), picture)
+                unpack(self.jpeg(number), image)
             except (OSError, ValueError) as error:
                 raise UserError(f"{self.path / f'{number:06d}.jpg'}: {error}; extract the half again") from error
 
 
 def read_rate(folder: Path) -> Fraction:
-    """Return the pictures a second of a folder of pictures, from its ``fps.txt``."""
+    """Return the images per second of a folder of images, from its ``fps.txt``."""
     file = folder / "fps.txt"
     if not file.is_file():
-        raise UserError(f"{file}: no such file; write the pictures a second into it, such as 25 or 2.0833333")
+        raise UserError(f"{file}: no such file; write the images per second into it, such as 25 or 2.0833333")
     return parse_fps(file.read_text(encoding="utf-8", errors="replace").strip(), str(file))

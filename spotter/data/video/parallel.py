@@ -16,7 +16,7 @@ from typing import Any
 import av
 
 from spotter.data.video.prepare import Job, make
-from spotter.data.video.store import Header
+from spotter.data.video.store import StoreHeader
 from spotter.errors import UserError
 
 
@@ -25,14 +25,14 @@ class Result:
     """Say what became of a job: its store's header, or what went wrong, and what there was to warn of."""
 
     job: Job
-    header: Header | None = None
+    header: StoreHeader | None = None
     there_before: bool = False
     error: str = ""
     warnings: list[str] = field(default_factory=list)
 
 
 def make_all(jobs: Sequence[Job], workers: int, tell: Callable[[int], None]) -> Iterator[Result]:
-    """Make stores, ``workers`` at a time, and yield what became of each; ``tell`` hears of pictures that are ready.
+    """Make stores, ``workers`` at a time, and yield what became of each; ``tell`` hears of images that are ready.
 
     When the caller stops, by an interrupt for instance, all processes end and leave no part of a file.
     """
@@ -95,7 +95,7 @@ def _work(job: Job, pipe: Connection) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # by an exception, so that part of a file is deleted
     logging.getLogger().handlers = [_Sender(pipe)]
     try:
-        pipe.send(("ready", make(job, lambda pictures: pipe.send(("made", pictures)))))
+        pipe.send(("ready", make(job, lambda images: pipe.send(("made", images)))))
     except (UserError, OSError, av.FFmpegError) as error:
         pipe.send(("failed", str(error) if isinstance(error, UserError) else f"{job.source}: {error}"))
 

@@ -1,4 +1,4 @@
-"""Turn decoded pictures into RGB of a wanted size, standing upright."""
+"""Turn decoded images into RGB of a wanted size, standing upright."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
-Pictures = NDArray[np.uint8]
+Images = NDArray[np.uint8]
 
 
 def upright_size(frame: VideoFrame) -> tuple[int, int]:
-    """Return the height and width of a decoded picture when it stands upright."""
+    """Return the height and width of a decoded image when it stands upright."""
     return (frame.height, frame.width) if frame.rotation // 90 % 2 == 0 else (frame.width, frame.height)
 
 
 class Scaler:
-    """Write decoded pictures where they are wanted; cheapest when all are of one size."""
+    """Write decoded images where they are wanted; cheapest when all are of one size."""
 
     def __init__(self) -> None:
         self._reformatter = VideoReformatter()
 
-    def __call__(self, frame: VideoFrame, out: Pictures) -> None:
-        """Write a picture into ``out``, (H, W, 3), scaled to its size."""
+    def __call__(self, frame: VideoFrame, out: Images) -> None:
+        """Write an image into ``out``, (H, W, 3), scaled to its size."""
         turned = frame.rotation // 90 % 4
         height, width = out.shape[:2] if turned % 2 == 0 else (out.shape[1], out.shape[0])
         # One thread: a scaler's own threads would outnumber the cores, and die in a fork.

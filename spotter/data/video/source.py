@@ -1,4 +1,4 @@
-"""Pictures of a half as the input of a network: whatever they are stored in, each decoded straight into the batch."""
+"""Images of a half as the input of a network: whatever they are stored in, each decoded straight into the batch."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from spotter.data.fps import parse_fps
 from spotter.data.source import ImageSpec, Inputs, InputSpec
 from spotter.data.video.decode import Video
 from spotter.data.video.find import VIDEOS, expected, find_input, find_video
-from spotter.data.video.images import ImageReader, check_decoded, open_images
 from spotter.data.video.jpegs import Box
-from spotter.data.video.scale import Pictures
+from spotter.data.video.readers import ImageReader, check_decoded, open_reader
+from spotter.data.video.scale import Images
 from spotter.errors import UserError
 from spotter.types import Clip, Half
 
@@ -29,10 +29,10 @@ OPEN = 4  # videos that a process keeps open: a data set has more than it may op
 
 
 class VideoSource:
-    """Read clips of pictures; frame i of a half is the picture nearest to time i / fps, the first picture at 0.
+    """Read clips of images; frame i of a half is the image nearest to time i / fps, the first image at 0.
 
     fps : frames a second, a number or a fraction such as ``25/12``
-    size : height and width of a picture; videos are scaled to it
+    size : height and width of an image; videos are scaled to it
     crop : height and width of the part that is shown, None for all of it; ``Clip.crop`` says where it lies
     mean, std : what the device normalises the three colours by
     root : the official tree in which files are looked for, if ``files`` does not say where each half is
@@ -93,8 +93,8 @@ class VideoSource:
         Returns the ``inputs`` and ``phase`` of ``spotter.types.Batch``: ``video`` is (B, T, H, W, 3) uint8 RGB.
         Raises UserError for a damaged file, and for a clip of which nothing can be decoded.
         """
-        pictures = _memory((len(clips), clip_len, *(self.crop or self.size), 3))
-        for clip, out in zip(clips, pictures.numpy(), strict=True):
+        images = _memory((len(clips), clip_len, *(self.crop or self.size), 3))
+        for clip, out in zip(clips, images.numpy(), strict=True):
             half = halves[clip.half]
             begin = max(0, clip.start)
             end = max(begin, min(self.length(half), clip.start + clip_len))
@@ -102,10 +102,10 @@ class VideoSource:
             out[:first], out[max(first, last) :] = 0, 0
             if first < last:
                 self._fill(half, range(begin, end), self._box(clip), out[first:last])
-        return {"video": pictures}, {"video": torch.zeros(len(clips))}
+        return {"video": images}, {"video": torch.zeros(len(clips))}
 
-    def _fill(self, half: Half, frames: range, box: Box, out: Pictures) -> None:
-        """Write the pictures of consecutive frames into ``out``, (n, h, w, 3)."""
+    def _fill(self, half: Half, frames: range, box: Box, out: Images) -> None:
+        """Write the images of consecutive frames into ``out``, (n, h, w, 3)."""
         reader = self._reader(half)
         numbers = reader.times.nearest(frames, self._rate)
         if not isinstance(reader, Video):
@@ -143,17 +143,17 @@ class VideoSource:
                      "`spotter prepare video` makes stores that are several times as fast", reader.path)  # fmt: skip
 
     def _opened(self, path: Path) -> ImageReader:
-        """Open what holds the pictures of a half, checked."""
-        reader = open_images(path)
+        """Open what holds the images of a half, checked."""
+        reader = open_reader(path)
         if isinstance(reader, Video):
             return reader
         if (reader.height, reader.width) != self.size:
             (height, width), found = self.size, f"[{reader.height},{reader.width}]"
-            raise UserError(f"{path}: its pictures are {reader.width}x{reader.height}, not {width}x{height}; train on "
+            raise UserError(f"{path}: its images are {reader.width}x{reader.height}, not {width}x{height}; train on "
                             f"these by data.size={found}, or prepare others: spotter prepare video --height {height} "
                             f"--width {width}")  # fmt: skip
         if reader.times.fps < self._rate:
-            raise UserError(f"{path}: has {reader.times.fps} pictures a second, {self._rate} are needed; "
+            raise UserError(f"{path}: has {reader.times.fps} images per second, {self._rate} are needed; "
                             f"prepare more: spotter prepare video --fps {self._rate}")  # fmt: skip
         return reader
 

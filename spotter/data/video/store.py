@@ -1,6 +1,6 @@
-"""The prepared store: one file a half, JPEG pictures back to back, any of them read at once.
+"""The prepared store: one file a half, JPEG images back to back, any of them read at once.
 
-Layout: the magic, the pictures, their offsets as uint64 (one more than there are pictures), a JSON header, and a
+Layout: the magic, the images, their offsets as uint64 (one more than there are images), a JSON header, and a
 trailer that says where the offsets begin and how long the header is. The trailer comes last, so a file that was not
 written to its end is recognised.
 """
@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import os
 import struct
-import tempfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -23,7 +21,7 @@ import orjson
 
 from spotter.data.fps import parse_fps
 from spotter.data.video.jpegs import WHOLE, Box, Unpacker
-from spotter.data.video.scale import Pictures
+from spotter.data.video.scale import Images
 from spotter.data.video.times import Numbers, Times
 from spotter.errors import UserError
 
@@ -33,14 +31,14 @@ REMEDY = "make it again with `spotter prepare video`"
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
-    """Say what a store holds and what it was made from.
+class StoreHeader:
+    """Describe what a store holds and what it was made from.
 
-    fps : pictures a second, an exact fraction such as ``25/12``
-    quality : of the JPEG pictures, 1 to 100; None where they were copied unchanged
+    fps : images per second, an exact fraction such as ``25/12``
+    quality : of the JPEG images, 1 to 100; None where they were copied unchanged
     source, source_bytes : name and size of the file it was made from
-    count : number of pictures
-    replaced : how many show their nearest neighbour, for they could not be decoded
+    count : number of images
+    replaced : number of images that could not be decoded and show their nearest neighbour
     """
 
     fps: str
@@ -60,7 +58,7 @@ def store_name(number: int, height: int, fps: Fraction) -> str:
 
 
 class StoreWriter:
-    """Take the pictures of a half, one after the other."""
+    """Write the images of a half, one after the other."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -68,12 +66,12 @@ class StoreWriter:
         file.write(MAGIC)
 
     def add(self, jpeg: bytes) -> None:
-        """Append a picture."""
+        """Append an image."""
         self._file.write(jpeg)
         self._offsets.append(self._offsets[-1] + len(jpeg))
 
-    def finish(self, header: Header, replaced: int) -> None:
-        """Write what makes the file a store."""
+    def finish(self, header: StoreHeader, replaced: int) -> None:
+        """Write the table of offsets, the header and the trailer."""
         whole = asdict(header) | {"count": len(self._offsets) - 1, "replaced": replaced}
         content = orjson.dumps(whole)
         self._file.write(np.array(self._offsets, "<u8").tobytes())
@@ -81,27 +79,8 @@ class StoreWriter:
         self._file.write(TRAILER.pack(self._offsets[-1], len(content), zlib.crc32(content), MAGIC))
 
 
-@contextmanager
-def writing(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that gets its name when all of it is on disk, and vanishes when something goes wrong before."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb", buffering=1 << 20) as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
 class Store:
-    """Give pictures of a prepared store; only its header is kept, the file is opened for each clip anew."""
+    """Read images of a prepared store; only its header is kept, the file is opened anew for each clip."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
@@ -113,23 +92,23 @@ class Store:
         self.times = Times.regular(self.header.count, parse_fps(self.header.fps, str(path)))
         self.height, self.width = self.header.height, self.header.width
 
-    def read(self, numbers: Numbers, out: Pictures, box: Box = WHOLE) -> None:
-        """Decode the part ``box`` of pictures into ``out``, (n, h, w, 3) RGB.
+    def read(self, numbers: Numbers, out: Images, box: Box = WHOLE) -> None:
+        """Decode the part ``box`` of images into ``out``, (n, h, w, 3) RGB.
 
         numbers : (n,) ascending
-        Raises UserError naming a damaged picture, or a file that is not the one that was opened.
+        Raises UserError naming a damaged image, or a file that is not the one that was opened.
         """
         if not len(numbers):
             return
         unpack = Unpacker(self.height, self.width, box)
-        for number, jpeg, picture in zip(numbers.tolist(), self._jpegs(numbers), out, strict=True):
+        for number, jpeg, image in zip(numbers.tolist(), self._jpegs(numbers), out, strict=True):
             try:
-                unpack(jpeg, picture)
+                unpack(jpeg, image)
             except ValueError as error:
-                raise UserError(f"{self.path}: picture {number} is damaged ({error}); {REMEDY}") from error
+                raise UserError(f"{self.path}: image {number} is damaged ({error}); {REMEDY}") from error
 
     def _jpegs(self, numbers: Numbers) -> Iterator[memoryview]:
-        """Yield pictures as they are stored; neighbours are read together."""
+        """Yield images as they are stored; neighbours are read together."""
         first, last = int(numbers[0]), int(numbers[-1])
         descriptor = os.open(self.path, os.O_RDONLY)
         try:
@@ -139,7 +118,7 @@ class Store:
             offsets = np.frombuffer(table, "<u8").astype(np.int64)
             begins, ends = offsets[numbers - first], offsets[numbers - first + 1]
             if (ends < begins).any() or begins[0] < len(MAGIC) or ends[-1] > self._table:
-                raise UserError(f"{self.path}: its table of pictures is damaged; {REMEDY}")
+                raise UserError(f"{self.path}: its table of images is damaged; {REMEDY}")
             if 2 * int(np.sum(ends - begins)) >= ends[-1] - begins[0]:
                 near = memoryview(_pread(descriptor, int(ends[-1] - begins[0]), int(begins[0])))
                 for begin, end in zip((begins - begins[0]).tolist(), (ends - begins[0]).tolist(), strict=True):
@@ -162,7 +141,7 @@ def _pread(descriptor: int, length: int, offset: int) -> bytes:
     return content
 
 
-def _read_header(path: Path, file: BinaryIO) -> tuple[Header, int, int]:
+def _read_header(path: Path, file: BinaryIO) -> tuple[StoreHeader, int, int]:
     """Return the header, where the offsets begin, and the size of the file."""
     size = file.seek(0, os.SEEK_END)
     if size >= len(MAGIC) + TRAILER.size:
@@ -176,7 +155,7 @@ def _read_header(path: Path, file: BinaryIO) -> tuple[Header, int, int]:
                 raise UserError(
                     f"{path}: is of version {fields.get('version')}, this spotter reads {VERSION}; {REMEDY}"
                 )
-            header = Header(**fields)
+            header = StoreHeader(**fields)
             if table + 8 * (header.count + 1) + length + TRAILER.size == size:
                 return header, table, size
     raise UserError(f"{path}: is damaged or was not written to its end; {REMEDY}")

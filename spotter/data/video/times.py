@@ -1,4 +1,4 @@
-"""Which picture of a half is shown at which time: exact arithmetic on rates and presentation times."""
+"""Which image of a half is shown at which time: exact arithmetic on rates and presentation times."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Numbers = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Times:
-    """Hold when the pictures of a half are shown, the first at 0.
+    """Hold when the images of a half are shown, the first at 0.
 
-    count : number of pictures
+    count : number of images
     unit : seconds of a tick
-    ticks : (count,) ascending ticks of every picture; None where picture n is shown at tick n
+    ticks : (count,) ascending ticks of every image; None where image n is shown at tick n
     """
 
     count: int
@@ -27,31 +27,31 @@ class Times:
 
     @classmethod
     def regular(cls, count: int, fps: Fraction) -> Times:
-        """Return the times of pictures at a fixed rate."""
+        """Return the times of images at a fixed rate."""
         return cls(count, 1 / fps)
 
     @classmethod
     def stamped(cls, stamps: Numbers, unit: Fraction) -> Times:
-        """Return the times of pictures with presentation stamps, ascending, in units of seconds."""
+        """Return the times of images with presentation stamps, ascending, in units of seconds."""
         return cls(len(stamps), unit, stamps - stamps[0])
 
     def seconds(self, number: int) -> float:
-        """Return when a picture is shown."""
+        """Return when an image is shown."""
         return float((number if self.ticks is None else int(self.ticks[number])) * self.unit)
 
     @property
     def fps(self) -> Fraction:
-        """Return the rate; of pictures at uneven distances that of the commonest one."""
+        """Return the rate; of images at uneven distances that of the commonest one."""
         return 1 / (self._step() * self.unit)
 
     def frames(self, fps: Fraction) -> int:
-        """Return how many frames i >= 0 at ``fps`` lie at most half a picture behind the last picture."""
+        """Return how many frames i >= 0 at ``fps`` lie at most half an image behind the last image."""
         last = self.count - 1 if self.ticks is None else int(self.ticks[-1])
         end = (2 * last + (self._step() if self.count > 1 else 0)) * self.unit / 2
         return int(end * fps) + 1
 
     def nearest(self, frames: Sequence[int] | Numbers, fps: Fraction) -> Numbers:
-        """Return the picture nearest to time i / ``fps`` of every frame i; of two equally near the earlier one."""
+        """Return the image nearest to time i / ``fps`` of every frame i; of two equally near the earlier one."""
         ratio = 1 / (fps * self.unit)
         scaled, unit = np.asarray(frames, np.int64) * ratio.numerator, ratio.denominator  # tick i is scaled / unit
         if self.ticks is None:
@@ -62,7 +62,7 @@ class Times:
         return np.where(nearer, before, after)
 
     def _step(self) -> int:
-        """Return the ticks between a picture and the next."""
+        """Return the ticks between an image and the next."""
         if self.ticks is None or self.count < 2:
             return 1
         return max(1, int(np.median(np.diff(self.ticks))))

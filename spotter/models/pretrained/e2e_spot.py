@@ -112,9 +112,7 @@ def read(path: str | Path) -> Published:
     else:
         raise UserError(f"{path}: of an unknown backbone; expected one of {', '.join(BACKBONES)}")
     if theirs[stem].shape[1] != 3:
-        raise UserError(
-            f"{path}: reads pictures of {theirs[stem].shape[1]} channels; only rgb networks can be imported"
-        )
+        raise UserError(f"{path}: reads images of {theirs[stem].shape[1]} channels; only rgb networks can be imported")
     shapes = {names[name]: value.shape for name, value in Parity(spot, head, 1).state_dict().items()}
     compare(path, shapes, {key: value.shape for key, value in theirs.items()})
     state = {name: theirs[key] for name, key in names.items()}

@@ -9,19 +9,19 @@ import numpy as np
 from spotter.simulation.seeds import generator
 from spotter.simulation.video.squad import PITCH, Array
 
-LAG = 0.22  # seconds; twice that is how late the picture is
+LAG = 0.22  # seconds; twice that is how late the image is
 SHAKE = ((0.35, 0.25), (2.5, 1.6))  # seconds and metres of what the camera does by itself
-WINDOW = (13.0, 16.0)  # metres that a picture is wide, of a game
+WINDOW = (13.0, 16.0)  # metres that an image is wide, of a game
 BREATH, BREATHS = 0.08, 12.0  # share by which that changes, and the seconds it takes
-EDGE = (7.0, 5.0)  # metres from the lines that the middle of the picture keeps
+EDGE = (7.0, 5.0)  # metres from the lines that the middle of the image keeps
 TILT = 0.55  # how much shorter a metre away from the camera looks than one across
-DEPTH = 0.45  # by how much nearer things look larger, from the top to the bottom of the picture
+DEPTH = 0.45  # by how much nearer things look larger, from the top to the bottom of the image
 UPRIGHT = 0.85  # how much shorter a metre upwards looks
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Camera:
-    """Hold what is in the middle of every picture, (T, 2) metres, and how wide the picture is there, (T,) metres."""
+    """Hold what is in the middle of every image, (T, 2) metres, and how wide the image is there, (T,) metres."""
 
     middle: Array
     window: Array

@@ -1,4 +1,4 @@
-"""Write pictures as an H.264 video, as broadcasts are: key frames every other second, B-frames, 4:2:0."""
+"""Write images as an H.264 video, as broadcasts are: key frames every other second, B-frames, 4:2:0."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ OPTIONS = {  # without looking ahead, for what x264 makes of that can differ fro
 }  # fmt: skip
 
 
-def write_video(path: Path, pictures: Iterable[NDArray[np.uint8]], fps: float, size: tuple[int, int]) -> None:
-    """Encode pictures (height, width, 3) RGB of a ``size`` under a temporary name, then rename it to ``path``."""
+def write_video(path: Path, images: Iterable[NDArray[np.uint8]], fps: float, size: tuple[int, int]) -> None:
+    """Encode images (height, width, 3) RGB of a ``size`` under a temporary name, then rename it to ``path``."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -27,8 +27,8 @@ def write_video(path: Path, pictures: Iterable[NDArray[np.uint8]], fps: float, s
             stream.height, stream.width = size
             stream.pix_fmt = "yuv420p"
             stream.gop_size = max(1, round(KEY * fps))
-            for picture in pictures:
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+            for image in images:
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
             container.mux(stream.encode())
         temporary.replace(path)
     finally:

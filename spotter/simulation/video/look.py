@@ -1,4 +1,4 @@
-"""How the pictures of one game look: grass, lines, stands, kits and light."""
+"""How the images of one game look: grass, lines, stands, kits and light."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Look:
     grass : (3,) RGB; stripes : (2,) metres of a mown stripe and its contrast
     kits : shirt, shorts of left, right, left keeper, right keeper, referee, each RGB
     shade : (3,) metres along, metres across per metre along, and how dark the shadow of a stand is
-    gain : (3,) of the light, by colour; slope : (2,) by which it changes across and down the picture
+    gain : (3,) of the light, by colour; slope : (2,) by which it changes across and down the image
     noise : of the sensor, in grey levels
     """
 

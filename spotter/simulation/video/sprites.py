@@ -1,4 +1,4 @@
-"""Small pictures of players and the ball, drawn once, put into a picture at any place and size."""
+"""Small images of players and the ball, drawn once, put into an image at any place and size."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ HEIGHT, WIDTH = 2.5, 1.9  # metres of a player's sprite
 FEET = 0.3  # metres from its lower edge to his feet
 STEPS, GAITS = 8, 3  # poses in a pair of steps; standing, walking, running
 SWING = (0.0, 0.28, 0.5)  # metres that feet swing
-BALL = 0.3  # metres; larger than life, so that small pictures show it
+BALL = 0.3  # metres; larger than life, so that small images show it
 BALL_SIZE = 0.9
 
 
@@ -42,12 +42,12 @@ def draw_shadow() -> Pixels:
     return canvas.astype(np.float32)
 
 
-def put(picture: Pixels, sprite: Pixels, x: float, y: float, scale: float, foot: float) -> None:
-    """Lay a sprite over a picture (h, w, 3), its middle ``foot`` metres above its lower edge at pixel (x, y).
+def put(image: Pixels, sprite: Pixels, x: float, y: float, scale: float, foot: float) -> None:
+    """Lay a sprite over an image (h, w, 3), its middle ``foot`` metres above its lower edge at pixel (x, y).
 
-    scale : pixels of the picture a metre
+    scale : pixels of the image a metre
     """
-    (rows, columns, _), (height, width, _), step = sprite.shape, picture.shape, FINE / scale
+    (rows, columns, _), (height, width, _), step = sprite.shape, image.shape, FINE / scale
     top, left = y - (rows - foot * FINE) / step, x - columns / 2 / step
     y0, y1 = max(0, int(top)), min(height, int(top + rows / step) + 2)
     x0, x1 = max(0, int(left)), min(width, int(left + columns / step) + 2)
@@ -56,7 +56,7 @@ def put(picture: Pixels, sprite: Pixels, x: float, y: float, scale: float, foot:
     down = _weights((np.arange(y0, y1) + 0.5 - top) * step, rows, step)
     across = _weights((np.arange(x0, x1) + 0.5 - left) * step, columns, step)
     small = np.matmul(across, (down @ sprite.reshape(rows, -1)).reshape(y1 - y0, columns, 4))
-    part = picture[y0:y1, x0:x1]
+    part = image[y0:y1, x0:x1]
     part *= 1 - small[..., 3:]
     part += small[..., :3]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from spotter.errors import UserError
 from spotter.simulation.tree import Simulation, check_seed, write_tree
 from spotter.simulation.video.encode import write_video
+from spotter.simulation.video.image import image_width, images
 from spotter.simulation.video.matches import read_touches, simulated_match
 from spotter.simulation.video.motion import move
-from spotter.simulation.video.picture import picture_width, pictures
 from spotter.tasks import Task
 from spotter.types import Half, Spots
 
@@ -48,8 +48,8 @@ def simulate_video(
     def write(half: Half, spots: Spots) -> None:
         touches = read_touches((root / half.game / task.label_file).read_bytes())
         motion = move(touches, max(least, touches.time.max(initial=0) + TAIL), fps, seed, half.game)
-        frames = pictures(motion, fps, height, seed, half.game)
-        write_video(video_path(root, half.game, height), frames, fps, (height, picture_width(height)))
+        frames = images(motion, fps, height, seed, half.game)
+        write_video(video_path(root, half.game, height), frames, fps, (height, image_width(height)))
 
     simulation = Simulation(
         kind="video",

@@ -16,7 +16,7 @@ REPLACED_WITHIN = 1.0  # seconds: how far from its time an image may be shown wh
 ImageReader = Video | Store | JpegFolder
 
 
-def open_images(path: Path, threads: int = 1) -> ImageReader:
+def open_reader(path: Path, threads: int = 1) -> ImageReader:
     """Open what holds the images of a half, by its suffix.
 
     threads : of a video's decoder

@@ -1,4 +1,4 @@
-"""Draw the pictures of a half, one after another."""
+"""Draw the images of a half, one after another."""
 
 from __future__ import annotations
 
@@ -24,36 +24,36 @@ from spotter.simulation.video.sprites import (
 from spotter.simulation.video.squad import KEEPERS, PITCH, PLAYERS, SIDE, Array
 
 FINENESS = 0.8  # texels of the ground per pixel in the middle of a near view
-GRAIN = 16  # pictures of noise, shown in turn
+GRAIN = 16  # images of noise, shown in turn
 FLICKER = 0.06  # share by which the light changes slowly
 SUNSET = 37.0  # seconds of that
 PACES = (0.6, 2.8)  # metres per second from which on players walk, and run
 IN_FRONT = 0.3  # metres that the ball counts as nearer than it is, so that legs seldom hide it
-PRESENT = 3.0  # metres beyond the picture up to which players may show
+PRESENT = 3.0  # metres beyond the image up to which players may show
 
 
-def picture_width(height: int) -> int:
-    """Return the width of a 16:9 picture; even, as H.264 wants it."""
+def image_width(height: int) -> int:
+    """Return the width of a 16:9 image; even, as H.264 wants it."""
     return 2 * round(height * 8 / 9)
 
 
-def pictures(motion: Motion, fps: float, height: int, seed: int, game: str) -> Iterator[NDArray[np.uint8]]:
-    """Yield every picture of a half, (height, width, 3) uint8 RGB."""
+def images(motion: Motion, fps: float, height: int, seed: int, game: str) -> Iterator[NDArray[np.uint8]]:
+    """Yield every image of a half, (height, width, 3) uint8 RGB."""
     painter = Painter(height, seed, game)
     camera = Camera.follow(motion.ball, fps, seed, game)
     gait = np.digitize(motion.pace, PACES)
     step = np.floor(motion.stride % 2 * STEPS / 2).astype(int) % STEPS
     for frame, (middle, window) in enumerate(zip(camera.middle, camera.window, strict=True)):
-        picture = painter.ground(middle, window)
-        painter.people(picture, motion.player[frame], motion.ball[frame], gait[frame], step[frame])
-        yield painter.light(picture, frame, frame / fps)
+        image = painter.ground(middle, window)
+        painter.people(image, motion.player[frame], motion.ball[frame], gait[frame], step[frame])
+        yield painter.light(image, frame, frame / fps)
 
 
 class Painter:
-    """Draw pictures of one game, in the perspective of a camera above a side line: first the ground, then the rest."""
+    """Draw images of one game, in the perspective of a camera above a side line: first the ground, then the rest."""
 
     def __init__(self, height: int, seed: int, game: str) -> None:
-        self.height, self.width = height, picture_width(height)
+        self.height, self.width = height, image_width(height)
         rng = generator(seed, "look", game)
         look = Look.draw(rng)
         self._density = FINENESS * self.width / WINDOW[0]
@@ -82,9 +82,7 @@ class Painter:
         seen = self._texels.take(at).view(np.uint8).reshape(self.height, self.width, 4)
         return seen[..., :3].astype(np.float32)
 
-    def people(
-        self, picture: Pixels, player: Array, ball: Array, gait: NDArray[np.intp], step: NDArray[np.intp]
-    ) -> None:
+    def people(self, image: Pixels, player: Array, ball: Array, gait: NDArray[np.intp], step: NDArray[np.intp]) -> None:
         """Put players (P, 2) in their poses, and the ball (3,), on the ground that was drawn last; far ones first."""
         places = np.vstack([player, ball[:2]])
         size = 1 / np.maximum(0.2, 1 + (places[:, 1] - self._middle[1]) / self._deep)
@@ -94,17 +92,17 @@ class Painter:
         reach = PRESENT * self._scale
         seen = (x > -reach) & (x < self.width + reach) & (y > -reach) & (y < self.height + reach)
         order = y + IN_FRONT * scale * (np.arange(len(places)) == PLAYERS)
-        put(picture, self._shadow, x[-1], y[-1], scale[-1], BALL_SIZE / 2)
+        put(image, self._shadow, x[-1], y[-1], scale[-1], BALL_SIZE / 2)
         for index in sorted(np.flatnonzero(seen).tolist(), key=order.__getitem__):
             if index == PLAYERS:
                 above = (ball[2] + 0.5 * BALL) * scale[-1] * UPRIGHT
-                put(picture, self._ball, x[-1], y[-1] - above, scale[-1], BALL_SIZE / 2)
+                put(image, self._ball, x[-1], y[-1] - above, scale[-1], BALL_SIZE / 2)
             else:
                 pose = self._poses[self._kit[index], self._skin[index], gait[index], step[index]]
-                put(picture, pose, x[index], y[index], scale[index], FEET)
+                put(image, pose, x[index], y[index], scale[index], FEET)
 
-    def light(self, picture: Pixels, frame: int, seconds: float) -> NDArray[np.uint8]:
-        """Return the picture in the light of a time, with the noise of a camera."""
-        picture *= self._light * np.float32(1 + FLICKER * np.sin(2 * np.pi * seconds / SUNSET))
-        picture += self._grain[frame % GRAIN]
-        return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+    def light(self, image: Pixels, frame: int, seconds: float) -> NDArray[np.uint8]:
+        """Return the image in the light of a time, with the noise of a camera."""
+        image *= self._light * np.float32(1 + FLICKER * np.sin(2 * np.pi * seconds / SUNSET))
+        image += self._grain[frame % GRAIN]
+        return np.clip(np.rint(image), 0, 255).astype(np.uint8)
