@@ -126,12 +126,12 @@ def test_split_is_predicted_as_in_training(run: Path, tmp_path: Path) -> None:
 def test_half_precision_where_it_is_fast(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By default a CPU that computes in bfloat16 does; confidences move a little."""
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
-    predict(tmp_path, f"ckpt={run}/checkpoints/best.ckpt", "out=half", "postprocess=nms_2s", "postprocess.window=0")
+    predict(tmp_path, f"ckpt={run}/checkpoints/best.ckpt", "out=half", "postprocess=nms", "postprocess.window=0")
     predict(
         tmp_path,
         f"ckpt={run}/checkpoints/best.ckpt",
         "out=full",
-        "postprocess=nms_2s",
+        "postprocess=nms",
         "postprocess.window=0",
         "trainer.precision=32-true",
     )
