@@ -1,9 +1,8 @@
-"""Predict with a checkpoint: ``python predict.py ckpt=… split=test`` or ``input=FILE_OR_FOLDER``. See README.md."""
+"""Predict with a checkpoint: ``python predict.py ckpt=…``, the same as ``spotter predict``. See README.md."""
 
 import sys
-from pathlib import Path
 
-from spotter.cli.scripts import script
+from spotter.cli import main
 
 if __name__ == "__main__":
-    sys.exit(script("predict", Path(__file__).parent / "conf"))
+    sys.exit(main(["predict", *sys.argv[1:]]))

@@ -1,9 +1,8 @@
-"""Train and score a model: ``python train.py model=… data=…``; without arguments, the demo. See README.md."""
+"""Train and score a model: ``python train.py model=… data=…``, the same as ``spotter train``. See README.md."""
 
 import sys
-from pathlib import Path
 
-from spotter.cli.scripts import script
+from spotter.cli import main
 
 if __name__ == "__main__":
-    sys.exit(script("train", Path(__file__).parent / "conf"))
+    sys.exit(main(["train", *sys.argv[1:]]))

@@ -1,1 +1,31 @@
-"""Action spotting in football video."""
+"""Action spotting in football video: when does a goal, a corner, a pass happen, to the second or better.
+
+What stands here is imported when it is used first, so that ``import spotter`` needs neither torch nor NumPy.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from spotter.cli.train import train
+    from spotter.tasks import Task
+
+__version__ = "0.2.0"
+__all__ = ["Task", "__version__", "train"]
+
+_MODULES = {
+    "Task": "spotter.tasks",
+    "train": "spotter.cli.train",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODULES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class UserError(Exception):
     """Say in one line what was found, where, and what to do; shown without a traceback."""
@@ -12,3 +15,10 @@ class UsageError(UserError):
 
 
 SUCCESS, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130  # exit statuses
+
+
+def did_you_mean(word: str, options: Iterable[str]) -> str:
+    """Return the end of a message on an unknown word: the option that is probably meant, else all there are."""
+    options = sorted(options)
+    close = difflib.get_close_matches(word, options, 1)
+    return f"; did you mean {close[0]}?" if close else f"; there are {', '.join(options)}"

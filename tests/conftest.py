@@ -19,7 +19,7 @@ import torch
 from hydra.core.global_hydra import GlobalHydra
 from hypothesis import settings
 
-from spotter.cli.scripts import script as run_script
+from spotter.cli import main
 from spotter.simulation.features import simulate
 
 PROJECT = Path(__file__).parent.parent
@@ -101,7 +101,7 @@ def call(name: str, *arguments: str, cwd: Path, env: Mapping[str, str] | None = 
         mock.patch.dict(os.environ, environment(env), clear=True),
     ):
         try:
-            status = run_script(Path(name).stem, PROJECT / "conf")
+            status = main([Path(name).stem, *arguments])
         except SystemExit as ended:  # --help
             status = int(ended.code or 0)
     return Called(status, out.getvalue(), err.getvalue())

@@ -37,17 +37,25 @@ def fails(cwd: Path, status: int, *said: str, command: list[str]) -> None:
     assert lines[0].startswith("error: ")
     for word in said:
         assert word in lines[0]
-    assert not list(cwd.glob("outputs/*/*/metrics.csv"))
+    assert not [path for path in cwd.glob("outputs/*/*") if path.parent.name != "demo-data"], "an empty run is left"
 
 
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [
         (["model=nonesuch"], 2, ["model/nonesuch", "transformer", "linear"]),
+        (["model=transfomer"], 2, ["model/transfomer", "did you mean transformer?"]),
+        (["model=dense"], 2, ["model/dense"]),
+        (["model=_dense"], 2, ["_dense", "other options share"]),
+        (["data=_features"], 2, ["_features", "other options share"]),
         (["data=nonesuch"], 2, ["data/nonesuch", "baidu"]),
         (["trainer=tpu9"], 2, ["trainer/tpu9"]),
-        (["modle=linear"], 2, ["modle"]),
-        (["model.lrr=1"], 2, ["model.lrr"]),
+        (["modle=linear"], 2, ["modle", "did you mean model?"]),
+        (["model.lrr=1"], 2, ["model.lrr", "did you mean model.lr?"]),
+        (["+modle=linear"], 2, ["modle", "did you mean model?"]),
+        (["+colour=red"], 2, ["colour", "nothing reads this key"]),
+        (["+data.batchsize=2"], 2, ["DataModule takes no 'batchsize'", "did you mean batch_size?"]),
+        (["+trainer.max_epoch=2"], 2, ["Trainer takes no 'max_epoch'", "did you mean max_epochs?"]),
         (["trainer.max_epoch=1"], 2, ["max_epoch"]),
         (["seed=1", "]["], 2, ["]["]),
         (["data=baidu"], 1, ["data.root", "SOCCERNET_ROOT"]),

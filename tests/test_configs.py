@@ -15,7 +15,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
-from spotter.cli.scripts import register_resolvers
+from spotter.cli.compose import register_resolvers
 from spotter.data.clips import EvaluationBatches
 from spotter.data.datasets import ClipDataset
 from spotter.errors import UserError
@@ -29,18 +29,11 @@ from tests.conftest import PROJECT
 from tests.helpers.networks import both
 
 CONF = PROJECT / "conf"
-BASES = {
-    "data/dataset",
-    "data/features",
-    "data/video",
-}  # what others share; no choices themselves
 NEEDED = {"experiment/ball_from_soccernet": ["model.init_from=soccernet.ckpt"]}  # what nobody can guess
 OPTIONS = sorted(
     path.relative_to(CONF).with_suffix("").as_posix()
     for path in CONF.rglob("*.yaml")
-    if path.parent != CONF
-    and not path.name.startswith("_")
-    and path.relative_to(CONF).with_suffix("").as_posix() not in BASES
+    if path.parent != CONF and not path.name.startswith("_")  # what others share
 )
 
 

@@ -1,6 +1,7 @@
 """The ``spotter`` console script: one module per command, imported only when it is called.
 
-A command module offers ``add_arguments(parser)`` and ``run(arguments)``; its docstring is its help.
+``train`` and ``predict`` take overrides of configs, ``key=value``, and offer ``main(words)``. The module of any other
+command offers ``add_arguments(parser)`` and ``run(arguments)``. A module's docstring is its help.
 """
 
 from __future__ import annotations
@@ -8,12 +9,18 @@ from __future__ import annotations
 import argparse
 import importlib
 import logging
+import signal
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 
+from spotter import __version__
 from spotter.cli.exit import run_command
+from spotter.errors import UsageError, did_you_mean
 
 COMMANDS = {
+    "train": "train and score a model on a data set: spotter train model=… data=…",
+    "predict": "predict with a checkpoint: spotter predict ckpt=… split=test, or input=FILE_OR_FOLDER",
     "evaluate": "score predictions against labels: official tight and loose Average-mAP",
     "demo": "simulate a small data set in the official layout",
     "prepare": "make stores of a tree's videos that training reads fast",
@@ -22,21 +29,49 @@ COMMANDS = {
     "fuse": "fuse stored raw scores of several runs into one prediction, with given or learned weights",
     "tune": "tune suppression on stored raw scores, without running the network",
 }
+OF_OVERRIDES = ("train", "predict")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that the first word names and return its exit status."""
     argv = list(sys.argv[1:] if argv is None else argv)
+    return run_command(lambda: _run(argv))
+
+
+def _run(argv: list[str]) -> int | None:
+    name = argv[0] if argv else "--help"
+    if name not in COMMANDS and not name.startswith("-"):
+        raise UsageError(f"{name}: no such command{did_you_mean(name, COMMANDS)}")
+    if name in OF_OVERRIDES:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # termination is an interruption, at any time
+        command = _module(name)
+        if {"-h", "--help"} & set(argv):
+            from spotter.cli.help import show_help
+
+            return show_help(name, str(command.__doc__))
+        command.main(argv[1:])
+        return None
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    arguments = _parser(name).parse_args(argv)
+    status: int | None = arguments.run(arguments)
+    return status
+
+
+def _parser(name: str) -> argparse.ArgumentParser:
+    """Return a parser of all commands, of which only the called one is imported and has its arguments."""
     parser = argparse.ArgumentParser(prog="spotter", description="Action spotting in football video.")
+    parser.add_argument("--version", action="version", version=f"spotter {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name, summary in COMMANDS.items():
-        command = commands.add_parser(name, help=summary)
-        if argv[:1] == [name]:
-            module = importlib.import_module(f"spotter.cli.{name.replace('-', '_')}")
+    for each, summary in COMMANDS.items():
+        command = commands.add_parser(each, help=summary)
+        if each == name:
+            module = _module(name)
             command.description = module.__doc__
             command.formatter_class = argparse.RawDescriptionHelpFormatter
             module.add_arguments(command)
             command.set_defaults(run=module.run)
-    arguments = parser.parse_args(argv)
-    return run_command(lambda: arguments.run(arguments))
+    return parser
+
+
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f"spotter.cli.{name.replace('-', '_')}")

@@ -1,4 +1,4 @@
-"""Sweeps: every job is a process of its own, and at the end one table tells them apart."""
+"""Sweeps: every job is a process of its own, and at the end one table compares them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from spotter.cli.compare import markdown, read_job, summarise, table
-from spotter.cli.overrides import hydra_string
+from spotter.cli.jobs import command_of
+from spotter.cli.overrides import hydra_string, key_of
+from spotter.cli.sweep_summary import markdown, read_job, summarise, table
 from spotter.errors import FAILURE, INTERRUPTED, UserError
 from spotter.evaluation.metrics import monitored
 from spotter.io.files import atomic_write
@@ -26,6 +28,7 @@ from spotter.tasks import Task
 from spotter.training.callbacks.progress import show
 
 log = logging.getLogger(__name__)
+OUTPUT = "output.txt"  # of a job, in its folder
 
 
 def run_job(cfg: DictConfig) -> float:
@@ -35,44 +38,68 @@ def run_job(cfg: DictConfig) -> float:
     own it also frees all memory and closes its loggers. Raises UserError when the job fails.
     """
     hydra_config = HydraConfig.get()
-    folder = Path(hydra_config.runtime.output_dir)
-    command = [sys.executable, sys.argv[0], *hydra_config.overrides.task, "hydra.mode=RUN"]
-    command += ["hydra.run.dir=" + hydra_string(str(folder)), f"hydra.job.num={hydra_config.job.num}"]
-    status = subprocess.run(command, check=False, env=_environment(hydra_config)).returncode
-    if status == INTERRUPTED:
+    number, folder = hydra_config.job.num, Path(hydra_config.runtime.output_dir)
+    configs = [source.path for source in hydra_config.runtime.config_sources if source.provider == "command-line"]
+    words = [*(word for path in configs for word in ("--config-dir", path)), *hydra_config.overrides.task]
+    words += ["hydra.mode=RUN", "hydra.run.dir=" + hydra_string(str(folder)), f"hydra.job.num={number}"]
+    name, began = _name_of_job(hydra_config), time.monotonic()
+    log.info("job %s: %s, output in %s", number, name, folder / OUTPUT)
+    with (folder / OUTPUT).open("wb") as output:
+        process = subprocess.run(
+            [*command_of("train"), *words],
+            check=False,
+            env=_environment(hydra_config, name),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    if process.returncode == INTERRUPTED:
         raise KeyboardInterrupt
-    if status:
-        raise UserError(f"job {hydra_config.job.num} of the sweep failed, see {folder}")
+    if process.returncode:
+        raise UserError(f"job {number} of the sweep failed{_last_error(folder / OUTPUT)}, see {folder}")
     forms = orjson.loads((folder / "metrics.json").read_bytes())
     if "valid" not in forms:
-        raise UserError(f"job {hydra_config.job.num} of the sweep has no score on valid; a sweep needs labelled games")
-    return monitored(forms["valid"], Task.load(cfg.data.task).monitor)
+        raise UserError(f"job {number} of the sweep has no score on valid; a sweep needs labelled games")
+    monitor = Task.load(cfg.data.task).monitor
+    score = monitored(forms["valid"], monitor)
+    log.info("job %s: %s %.4f after %.0f s", number, monitor, score, time.monotonic() - began)
+    return score
 
 
-def _environment(hydra_config: Any) -> dict[str, str]:
-    """Return the environment of a job: in W&B its name is what tells it from the others, its group the sweep."""
+def _name_of_job(hydra_config: Any) -> str:
+    """Return the overrides in which a job differs from the others of its sweep."""
     words = [word for word in sys.argv[1:] if "=" in word and not word.startswith("-")]
     typed = OverridesParser.create().parse_overrides(words)
     shared = {override.key_or_group for override in typed if not override.is_sweep_override()}
-    name = ",".join(word for word in hydra_config.overrides.task if word.partition("=")[0].lstrip("+~") not in shared)
-    ours = {"WANDB_RUN_GROUP": Path(hydra_config.sweep.dir).name}
-    return {**ours, **os.environ, "WANDB_NAME": name or str(hydra_config.job.num)}
+    differs = [word for word in hydra_config.overrides.task if key_of(word) not in shared]
+    return ",".join(differs) or str(hydra_config.job.num)
+
+
+def _environment(hydra_config: Any, name: str) -> dict[str, str]:
+    """Return the environment of a job: in W&B its name is what tells it from the others, its group the sweep."""
+    return {"WANDB_RUN_GROUP": Path(hydra_config.sweep.dir).name, **os.environ, "WANDB_NAME": name}
+
+
+def _last_error(output: Path) -> str:
+    """Return what a job said last of an error, after a colon, or nothing."""
+    lines = output.read_text(encoding="utf-8", errors="replace").splitlines() if output.is_file() else []
+    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    return f": {errors[-1]}" if errors else ""
 
 
 class SweepTable(Callback):
-    """Compare the jobs of a sweep: in ``sweep.json`` and ``sweep.md`` after each, on the terminal after the last."""
+    """Summarise the jobs of a sweep: in ``sweep.json`` and ``sweep.md`` after each, on the terminal after the last."""
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
-        """Write what there is, so that a sweep that is interrupted can be compared as far as it got."""
+        """Write what there is, so that a sweep that is interrupted has a summary as far as it got."""
         if config.hydra.mode == RunMode.MULTIRUN:
-            compare(config)
+            write_summary(config)
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Print the table, mean and deviation over seeds below it.
 
         Ends the process with status 1 where a job has failed; any other exception Hydra would only warn of.
         """
-        summary = compare(config)
+        summary = write_summary(config)
         if not summary["jobs"]:
             return
         show(table(summary))
@@ -83,8 +110,8 @@ class SweepTable(Callback):
             raise SystemExit(FAILURE)
 
 
-def compare(config: DictConfig) -> dict[str, Any]:
-    """Read what the jobs of a sweep have left, write the comparison, and return it."""
+def write_summary(config: DictConfig) -> dict[str, Any]:
+    """Read what the jobs of a sweep have left, write their summary, and return it."""
     folder = Path(config.hydra.sweep.dir)
     summary = summarise([read_job(path.parent.parent) for path in folder.glob("*/.hydra/overrides.yaml")])
     if summary["jobs"]:

@@ -6,6 +6,7 @@ import logging
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,6 @@ from pytorch_lightning.loggers import Logger, WandbLogger
 
 from spotter.data.fps import parse_fps
 from spotter.errors import FAILURE, INTERRUPTED, SUCCESS, UsageError
-from spotter.evaluation.metrics import monitored
 from spotter.io.checkpoints import open_checkpoint
 from spotter.io.files import atomic_write
 from spotter.training.build import build_from
@@ -33,21 +33,39 @@ log = logging.getLogger(__name__)
 STATED_ONCE = ("fps", "width", "columns", "offset", "size", "crop")  # facts in data configs that other keys refer to
 
 
-def train(cfg: DictConfig) -> float | None:
-    """Train one run, score its best weights on every labelled split, and return the task's metric on valid."""
+@dataclass(frozen=True)
+class Run:
+    """A training run on disk.
+
+    folder : holds ``checkpoints/``, ``metrics.csv``, ``metrics.json``, ``predictions/`` and ``report.html``
+    """
+
+    folder: Path
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """Return the scores of the best checkpoint by split, as ``metrics.json`` holds them; empty before the end."""
+        path = self.folder / "metrics.json"
+        content: dict[str, Any] = orjson.loads(path.read_bytes()) if path.is_file() else {}
+        return content
+
+
+def train(cfg: DictConfig) -> Run:
+    """Train one run and score its best weights on every labelled split."""
     run = Path(cfg.run_dir)
     if not (cfg.trainer.get("max_epochs") or 0) > 0:
         raise UsageError(f"trainer.max_epochs: give a number of epochs, found {cfg.trainer.get('max_epochs')}")
+    # Whatever a user can get wrong in the config shows before data is rendered, read or logged of.
     if cfg.model.init_from:
-        open_checkpoint(cfg.model.init_from, "model.init_from")  # a mistake shows now, before data is looked for
+        open_checkpoint(cfg.model.init_from, "model.init_from")
     data = build_data(cfg)
+    trainer = build_trainer(cfg)
     pl.seed_everything(cfg.seed, workers=True, verbose=False)
-    data.prepare_data()
-    data.setup("fit")  # now, so that a mistake shows before any logger has begun a run
     module = build_module(cfg, data)
     if cfg.ckpt:
         check_fits(module, open_checkpoint(cfg.ckpt), cfg.ckpt)
-    trainer = build_trainer(cfg)
+    data.prepare_data()
+    data.setup("fit")  # now, so that a mistake shows before any logger has begun a run
     with finishing(trainer.loggers):
         for logger in trainer.loggers:
             logger.log_hyperparams(plain(cfg))
@@ -55,11 +73,10 @@ def train(cfg: DictConfig) -> float | None:
         if trainer.is_global_zero:
             (run / "metrics.json").unlink(missing_ok=True)  # it says that a run is finished, and this one goes on
         fit(trainer, module, data, cfg.ckpt)
-        if trainer.fast_dev_run:  # type: ignore[attr-defined]
-            return None
-        forms = score_best(trainer, module, data, run)
-        show_run(trainer, run)
-    return monitored(forms["valid"], data.task.monitor) if "valid" in forms else None
+        if not trainer.fast_dev_run:  # type: ignore[attr-defined]
+            score_best(trainer, module, data, run)
+            show_run(trainer, run)
+    return Run(run)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import orjson
 import torch
 from hydra import compose, initialize_config_dir
 
-from spotter.cli.scripts import register_resolvers
+from spotter.cli.compose import register_resolvers
 from spotter.training.run import build_data, build_module
 from spotter.types import Half, HalfRecord, Spots
 

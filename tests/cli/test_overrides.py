@@ -11,8 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from spotter.cli.overrides import PATHS, _unquoted, hydra_string, quoted, resumed
-from tests.conftest import PROJECT
+from spotter.cli.overrides import PATHS, hydra_string, quote, unquote
+from spotter.cli.resume import resume
 
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=30)
 ODD = st.text(st.sampled_from(r"""'"\${}()[],=:~+ a/.1"""), min_size=1, max_size=12)
@@ -37,14 +37,14 @@ def through_hydra(override: str) -> str:
 def test_string_stands_for_exactly_this_text(text: str) -> None:
     """Whatever is typed comes out of Hydra's parser and OmegaConf unchanged."""
     assert through_hydra(f"key={hydra_string(text)}") == text
-    assert _unquoted(hydra_string(text)) == text
+    assert unquote(hydra_string(text)) == text
 
 
 @given(st.sampled_from(PATHS), TEXT | ODD)
 def test_paths_are_quoted_once(key: str, text: str) -> None:
     """Quoting again, as started processes do, changes nothing."""
-    once = quoted(f"{key}={text}")
-    assert quoted(once) == once
+    once = quote(f"{key}={text}")
+    assert quote(once) == once
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_paths_are_quoted_once(key: str, text: str) -> None:
 )
 def test_what_is_no_path_or_quoted_already_stays(argument: str) -> None:
     """Only values of paths are touched."""
-    assert quoted(argument) == argument
+    assert quote(argument) == argument
 
 
 def run_folder(folder: Path, overrides: list[str]) -> str:
@@ -76,21 +76,21 @@ def run_folder(folder: Path, overrides: list[str]) -> str:
 def test_resuming_takes_the_runs_own_overrides(tmp_path: Path) -> None:
     """They come first; the command line wins; the folder is the run's; an earlier ``ckpt`` is forgotten."""
     ckpt = run_folder(tmp_path / "a run, it's", ["model=linear", "seed=3", "+x=1", "ckpt=old.ckpt"])
-    arguments = resumed([quoted(f"ckpt={ckpt}"), "seed=4", "trainer=cpu"], PROJECT / "conf")
+    arguments = resume([quote(f"ckpt={ckpt}"), "seed=4", "trainer=cpu"])
     assert arguments[:4] == ["model=linear", "+x=1", "seed=4", "trainer=cpu"]
     assert through_hydra(arguments[4].removeprefix("hydra.run.dir=").join(["x=", ""])) == str(tmp_path / "a run, it's")
     assert through_hydra(arguments[5]) == ckpt
     assert len(arguments) == 6
-    assert resumed(arguments, PROJECT / "conf") == arguments  # as started processes do
+    assert resume(arguments) == arguments  # as started processes do
 
 
 def test_foreign_checkpoints_and_new_folders(tmp_path: Path) -> None:
     """A checkpoint outside a run brings no overrides; a folder that is typed wins."""
-    assert resumed(["seed=1", "ckpt=x.ckpt"], PROJECT / "conf") == ["seed=1", "ckpt='x.ckpt'"]
+    assert resume(["seed=1", "ckpt=x.ckpt"]) == ["seed=1", "ckpt='x.ckpt'"]
     ckpt = run_folder(tmp_path / "run", ["seed=3"])
-    arguments = resumed([f"ckpt={ckpt}", "hydra.run.dir=new"], PROJECT / "conf")
+    arguments = resume([f"ckpt={ckpt}", "hydra.run.dir=new"])
     assert arguments == ["seed=3", "hydra.run.dir=new", f"ckpt='{ckpt}'"]
-    assert resumed(["seed=1"], PROJECT / "conf") == ["seed=1"]
+    assert resume(["seed=1"]) == ["seed=1"]
 
 
 def test_last_is_the_newest_unfinished_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,6 +102,6 @@ def test_last_is_the_newest_unfinished_run(tmp_path: Path, monkeypatch: pytest.M
         if finished:
             (ckpt.parents[1] / "metrics.json").touch()
     run_folder(tmp_path / "outputs" / "transformer-demo" / "2026-01-09", [])
-    arguments = resumed(["model=linear", "ckpt='last'"], PROJECT / "conf")
+    arguments = resume(["model=linear", "ckpt='last'"])
     assert "seed=2" in arguments
     assert through_hydra(arguments[-1]).endswith("linear-demo/2026-01-02/checkpoints/last.ckpt")

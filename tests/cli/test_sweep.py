@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import orjson
 import pytest
@@ -17,7 +17,7 @@ import wandb
 import yaml
 from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args
 
-from spotter.cli.compare import over_seeds
+from spotter.cli.sweep_summary import over_seeds
 from tests.conftest import PROJECT, call, environment, process
 from tests.helpers.offline_runs import offline_runs
 
@@ -139,7 +139,9 @@ def jobs(monkeypatch: pytest.MonkeyPatch) -> Prepare:
     def prepare(*statuses: int) -> list[Job]:
         started: list[Job] = []
 
-        def run(command: list[str], check: bool, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        def run(
+            command: list[str], check: bool, env: dict[str, str], stdout: BinaryIO, stderr: int
+        ) -> subprocess.CompletedProcess[str]:
             started.append((command, env))
             (folder,) = (word.partition("=")[2].strip("'") for word in command if word.startswith("hydra.run.dir="))
             status = statuses[len(started) - 1]

@@ -8,7 +8,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
-from spotter.cli.scripts import register_resolvers
+from spotter.cli.compose import register_resolvers
 from tests.conftest import PROJECT
 
 

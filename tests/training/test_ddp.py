@@ -11,7 +11,7 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 
-from spotter.cli.scripts import register_resolvers
+from spotter.cli.compose import register_resolvers
 from spotter.io.checkpoints import open_checkpoint
 from spotter.training.checkpoint import load_module
 from spotter.training.run import build_data

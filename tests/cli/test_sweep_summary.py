@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import yaml
 
-from spotter.cli.compare import markdown, read_job, summarise
+from spotter.cli.sweep_summary import markdown, read_job, summarise
 from spotter.tasks import ASSETS, Task
 from tests.conftest import PROJECT
 

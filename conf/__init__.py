@@ -1,0 +1,1 @@
+"""Configs of spotter, installed as ``spotter.conf``."""

@@ -1,0 +1,114 @@
+"""A job of Hydra, from its words to its end: errors in one line, and what started processes see."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from spotter.cli.aliases import translate_config
+from spotter.cli.compose import conf_folder, run_hydra
+from spotter.cli.mistakes import CONFIG_ERRORS, check, explain
+from spotter.errors import UserError
+
+
+def is_main_process() -> bool:
+    """Say whether this is the first process of a run on this machine."""
+    return not int(os.environ.get("LOCAL_RANK", 0))
+
+
+def set_command_line(typed: Sequence[str], words: Sequence[str]) -> None:
+    """Replace what was typed in ``sys.argv``, from which processes for other devices are started."""
+    sys.argv[len(sys.argv) - len(typed) :] = words
+
+
+def command_of(name: str) -> list[str]:
+    """Return how another process of ``train`` or ``predict`` is started: as this one was, or as a module."""
+    script = Path(sys.argv[0])
+    return (
+        [sys.executable, str(script.absolute())]
+        if script.name == f"{name}.py"
+        else [sys.executable, "-m", "spotter", name]
+    )
+
+
+def run_jobs(name: str, words: Sequence[str], job: Callable[[DictConfig], Any]) -> Any:
+    """Run ``job`` with the config that the words compose, and return its result; a sweep returns that of its last.
+
+    Modules of the current folder can be imported, so that a config may name a class of the user's. Raises UserError
+    for a mistake; with SPOTTER_DEBUG=1 in the environment, the error that Hydra found.
+    """
+    if str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))
+    kept = _Job(name, job)
+    try:
+        run_hydra(name, words, kept)
+    except Exception as error:
+        kept.mistake = kept.mistake or error  # else this is a sweeper that got no score at all
+    if kept.mistake is None:
+        return kept.result
+    if os.environ.get("SPOTTER_DEBUG") != "1" and isinstance(kept.mistake, CONFIG_ERRORS):
+        raise explain(kept.mistake, name, words) from kept.mistake
+    raise kept.mistake
+
+
+class _Job:
+    """Call a job, and keep its result and a user's mistake: Hydra would print lines of its own on an exception.
+
+    The job of a sweep that fails has no score; the others go on, and the sweep's table tells of it.
+    """
+
+    def __init__(self, name: str, job: Callable[[DictConfig], Any]) -> None:
+        self.name, self.job = name, job
+        self.result: Any = None
+        self.mistake: Exception | None = None
+
+    def __call__(self, cfg: DictConfig) -> Any:
+        logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+        if not is_main_process():
+            logging.getLogger("spotter").setLevel(logging.ERROR)
+        hydra = HydraConfig.get()
+        self.result = None
+        try:
+            translate_config(cfg)
+            check(cfg, hydra.runtime.choices, _known_keys(self.name))
+            self.result = self.job(cfg)
+        except BaseException as error:
+            _leave_no_empty_folder(hydra)
+            if not isinstance(error, (UserError, OSError, *CONFIG_ERRORS)):
+                raise
+            if hydra.mode == RunMode.MULTIRUN:
+                logging.getLogger("spotter").error("%s", error)
+            self.mistake = self.mistake or error
+        return self.result
+
+
+def _known_keys(name: str) -> set[str]:
+    """Return the keys that the config ``name`` has at its top: its own, and a key for each group in its defaults."""
+    content = yaml.safe_load((conf_folder() / f"{name}.yaml").read_text(encoding="utf-8"))
+    groups = [group for entry in content.pop("defaults") if isinstance(entry, dict) for group in entry]
+    return {"hydra", *content, *groups}
+
+
+def _leave_no_empty_folder(hydra: Any) -> None:
+    """Take the folder of a run away that ends before it has written anything.
+
+    Those of a sweep's jobs stay, since the sweep tells of all; ranks that another process started have none.
+    """
+    run = Path(hydra.runtime.output_dir)
+    if hydra.output_subdir is None or not OmegaConf.is_missing(hydra.job, "num"):
+        return
+    if {path.name for path in run.glob("*")} <= {".hydra", "run.log"}:
+        shutil.rmtree(run, ignore_errors=True)
+        for folder in list(run.parents)[:2]:  # outputs/<model>-<data>
+            if folder != Path.cwd() and folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()

@@ -1,0 +1,94 @@
+"""Mistakes in overrides and configs, as one line each that names the key and what was probably meant."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import hydra
+from hydra.errors import ConfigCompositionException, HydraException, InstantiationException, MissingConfigException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from spotter.cli import aliases
+from spotter.cli.compose import compose_config, split_flags
+from spotter.errors import UsageError, UserError, did_you_mean
+
+CONFIG_ERRORS = (HydraException, OmegaConfBaseException)
+
+
+def explain(error: Exception, name: str, words: Sequence[str]) -> UserError:
+    """Return what a user did wrong, from what Hydra or OmegaConf found in the config ``name`` with these overrides."""
+    cause = error.__cause__
+    if isinstance(cause, UserError):  # raised in a constructor or a resolver
+        return cause
+    if isinstance(error, MissingConfigException) and error.options:
+        group, _, option = str(error.missing_cfg_file).rpartition("/")
+        return UsageError(f"{group}/{option}: no such option{did_you_mean(option, offered(error.options))}")
+    match = re.search(r"Could not override '([^']+)'", str(error))
+    if isinstance(error, ConfigCompositionException) and match:
+        return UsageError(f"{match[1]}: no such key{_similar_key(match[1], name, words)}")
+    if isinstance(error, InstantiationException) and isinstance(cause, TypeError):
+        argument = re.search(r"unexpected keyword argument '(\w+)'", str(cause))
+        target = re.search(r"in call to target '([^']+)'", str(error))
+        if argument and target:
+            return UsageError(f"{target[1]} takes no {argument[1]!r}{_similar_argument(argument[1], target[1])}")
+    reasons = [error, *([cause] if cause else [])]
+    text = "; ".join(" ".join(str(reason).split()) for reason in reasons)
+    return UsageError(text.removeprefix("UserError raised while resolving interpolation: "))
+
+
+def check(cfg: DictConfig, choices: Mapping[str, str | None], known: Collection[str]) -> None:
+    """Raise UsageError for an option that is only the base of others, and for a top-level key that nothing reads."""
+    for group, option in choices.items():
+        if str(option).rpartition("/")[2].startswith("_"):
+            raise UsageError(f"{group}={option}: a base that other options share, not an option itself")
+    content = OmegaConf.to_container(cfg, resolve=False)
+    assert isinstance(content, dict)
+    used = set(_interpolated(content))
+    for key in map(str, content):
+        if key not in known and key not in used:
+            raise UsageError(f"{key}: nothing reads this key{did_you_mean(key, known)}")
+
+
+def offered(options: Iterable[str]) -> list[str]:
+    """Return the options of a group without the bases that they share, whose names begin with an underscore."""
+    return sorted(option for option in options if not option.startswith("_"))
+
+
+def _interpolated(node: Any) -> Iterator[str]:
+    """Yield the first part of every key that an interpolation refers to."""
+    if isinstance(node, str):
+        yield from re.findall(r"\$\{(?:oc\.select:)?([A-Za-z_]\w*)", node)
+    for each in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from _interpolated(each)
+
+
+def _similar_key(key: str, name: str, words: Sequence[str]) -> str:
+    """Return a hint at the key that is meant: where it has moved to, one beside it, or one anywhere."""
+    moved = aliases.new_key(key)
+    if moved != key:
+        return f": it is now {moved}" if moved else ": it is no longer used"
+    flags, overrides = split_flags(words)
+    groups = [word for word in overrides if re.fullmatch(r"[\w/@]+=[\w/-]+", word)]
+    try:
+        cfg = compose_config(name, flags, groups)
+    except CONFIG_ERRORS:  # one of the groups is the mistake itself
+        cfg = compose_config(name, flags, [])
+    keys = list(_keys(OmegaConf.to_container(cfg, resolve=False)))
+    parent = key.rpartition(".")[0]
+    return did_you_mean(key, [each for each in keys if each.rpartition(".")[0] == parent] or keys)
+
+
+def _keys(node: Any, prefix: str = "") -> Iterator[str]:
+    for key, value in node.items() if isinstance(node, dict) else ():
+        yield f"{prefix}{key}"
+        yield from _keys(value, f"{prefix}{key}.")
+
+
+def _similar_argument(argument: str, target: str) -> str:
+    classes = inspect.getmro(hydra.utils.get_class(target))[:-1]
+    known = {name for each in classes for name in inspect.signature(each).parameters}
+    return did_you_mean(argument, known - {"args", "kwargs"})

@@ -1,0 +1,30 @@
+"""Predict with a checkpoint: a split of a data set, or files of your own.
+
+spotter predict ckpt=PATH [split=test] [data.root=…] [out=DIR]
+spotter predict ckpt=PATH input=match.mp4 [start=12:30] [end=15:00] [threshold=0.5] [out=DIR]
+spotter predict ckpt=PATH trust=my_package                a network of your own: modules that may be imported
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from omegaconf import DictConfig
+
+from spotter.cli.aliases import translate_words
+from spotter.cli.jobs import run_jobs, set_command_line
+from spotter.cli.overrides import gather_inputs, quote
+
+
+def main(words: Sequence[str]) -> None:
+    """Run ``spotter predict`` with the words of its command line."""
+    prepared = gather_inputs([quote(word) for word in translate_words(words)])
+    set_command_line(words, prepared)
+    run_jobs("predict", prepared, job)
+
+
+def job(cfg: DictConfig) -> None:
+    """Predict as the config says."""
+    from spotter.training.predict import predict
+
+    predict(cfg)

@@ -1,0 +1,86 @@
+"""Train and score a model: ``spotter train model=… data=… key=value``; without arguments, the built-in demo.
+
+spotter train model=transformer data=baidu data.root=/data/SoccerNet
+spotter train experiment=e2e_ball data.root=/data/ball trainer=ddp trainer.devices=4 logger=wandb
+spotter train --multirun model.lr=1e-4,5e-4 seed=1,2      a sweep, each job a process of its own
+spotter train ckpt=last                                   go on with the newest unfinished run
+spotter train --config-dir my_conf model=my_model         YAML files of your own beside those of spotter
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from spotter.cli.aliases import translate_words
+from spotter.cli.compose import compose_config, split_flags
+from spotter.cli.jobs import command_of, run_jobs, set_command_line
+from spotter.cli.overrides import hydra_string, quote
+from spotter.cli.resume import resume
+from spotter.errors import INTERRUPTED, UsageError, UserError
+
+if TYPE_CHECKING:
+    from spotter.training.run import Run
+
+QUIET = ("hydra.job_logging.root=null", "hydra.hydra_logging.root=null")  # leave the logging of the process alone
+
+
+def prepare(words: Sequence[str]) -> list[str]:
+    """Return words as Hydra takes them: today's keys, paths quoted, ``ckpt=…`` with the overrides of its run."""
+    return resume([quote(word) for word in translate_words(words)])
+
+
+def main(words: Sequence[str]) -> None:
+    """Run ``spotter train`` with the words of its command line."""
+    prepared = prepare(words)
+    set_command_line(words, prepared)
+    run_jobs("train", prepared, job)
+
+
+def job(cfg: DictConfig) -> Run | float | None:
+    """Train one run; a job of a sweep does so in a process of its own and returns its score."""
+    if HydraConfig.get().mode == RunMode.MULTIRUN:
+        from spotter.cli.sweep import run_job
+
+        return run_job(cfg)
+    from spotter.training.run import train as train_run
+
+    return train_run(cfg)
+
+
+def train(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -> Run:
+    """Train and score one run, as ``spotter train`` does, and return it.
+
+    overrides : the words of the command line, ``["model=linear", "data=demo", "trainer.max_epochs=2"]``
+    config_dir : a folder with YAML files of your own, as ``--config-dir``
+
+    Everything is written to the run's folder, ``outputs/<model>-<data>/<date>_<time>`` unless ``hydra.run.dir=…`` says
+    otherwise. With several devices training runs in processes of its own. Raises UserError for a mistake in the
+    overrides or the data, KeyboardInterrupt when it is stopped; ``ckpt=last`` goes on then.
+    """
+    if {"-m", "--multirun"} & set(overrides):
+        raise UsageError("--multirun: spotter.train trains one run; sweep with the command `spotter train --multirun`")
+    words = prepare([*(["--config-dir", str(config_dir)] if config_dir else []), *overrides])
+    cfg = compose_config("train", *split_flags(words))
+    if cfg.trainer.devices in (1, "1") and cfg.trainer.get("num_nodes", 1) == 1:
+        run: Run = run_jobs("train", [*words, *QUIET], job)
+        return run
+    return _train_in_processes(words, Path(cfg.hydra.run.dir))
+
+
+def _train_in_processes(words: Sequence[str], folder: Path) -> Run:
+    from spotter.training.run import Run
+
+    command = [*command_of("train"), *words, f"hydra.run.dir={hydra_string(str(folder))}"]
+    status = subprocess.run(command, check=False).returncode
+    if status == INTERRUPTED:
+        raise KeyboardInterrupt
+    if status:
+        raise UserError(f"training failed, see {folder}")
+    return Run(folder)
