@@ -29,6 +29,7 @@ BELOW = {
     "cli": {"io", "predictions", "data", "models", "inference", "evaluation", "simulation", "training"},
     "__main__": {"cli"},
 }
+BELOW[""] = set(BELOW)  # the front door
 TORCH = {"data", "models", "training"}  # rooms that may import it anywhere
 TORCH_FILES = {"spotter.io.checkpoints"}
 LIGHTNING = {"pytorch_lightning", "lightning", "hydra", "omegaconf"}

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-from spotter import __version__
+import spotter
 from spotter.cli.exit import run_command
 from spotter.errors import UsageError, did_you_mean
 
@@ -60,7 +60,7 @@ def _run(argv: list[str]) -> int | None:
 def _parser(name: str) -> argparse.ArgumentParser:
     """Return a parser of all commands, of which only the called one is imported and has its arguments."""
     parser = argparse.ArgumentParser(prog="spotter", description="Action spotting in football video.")
-    parser.add_argument("--version", action="version", version=f"spotter {__version__}")
+    parser.add_argument("--version", action="version", version=f"spotter {spotter.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for each, summary in COMMANDS.items():
         command = commands.add_parser(each, help=summary)

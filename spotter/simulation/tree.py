@@ -57,7 +57,8 @@ def write_tree(root: Path, simulation: Simulation, games: Sequence[int], labels:
     halves = [Half(game, number) for split in SPLITS for game in splits[split] for number in task.halves]
     missing = [half for half in halves if not simulation.path(half).is_file()]
     spots = format_of(task).read(root, dict.fromkeys(half.game for half in missing), task)
-    for half in track(missing, simulation.kind, console=Console(stderr=True), transient=True):
+    screen = Console(stderr=True)
+    for half in track(missing, simulation.kind, console=screen, transient=True, disable=not screen.is_terminal):
         simulation.write(half, spots[half])
     return root
 
