@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -58,7 +58,7 @@ def imports(path: Path) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: a relative import hides which room it comes from"
             yield str(node.module)
-            yield from (f"{node.module}.{alias.name}" for alias in node.names if node.module == "spotter")
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
@@ -77,6 +77,20 @@ def test_only_training_and_commands_know_lightning_and_hydra(path: Path) -> None
     foreign = {imported.partition(".")[0] for imported in imports(path)}
     assert room in {"training", "cli"} or not foreign & LIGHTNING
     assert room in TORCH or name_of(path) in TORCH_FILES or not foreign & {"torch", "timm"} or path.name == "types.py"
+
+
+def test_no_module_imports_itself_in_a_circle() -> None:
+    """Also not through imports that stand inside of functions."""
+    names = {name_of(path) for path in MODULES}
+    graph = {name_of(path): {module for module in map(known(names), imports(path)) if module} for path in MODULES}
+    while leaves := {name for name, needs in graph.items() if not needs & graph.keys()}:
+        graph = {name: needs for name, needs in graph.items() if name not in leaves}
+    assert not graph, f"modules of a circle, or that import one: {sorted(graph)}"
+
+
+def known(names: set[str]) -> Callable[[str], str]:
+    """Return a function that gives the module of ours which an import means, "" for others."""
+    return lambda imported: next((name for name in (imported, imported.rpartition(".")[0]) if name in names), "")
 
 
 def test_scoring_and_suppression_start_without_torch() -> None:

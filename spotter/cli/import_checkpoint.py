@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from spotter.errors import UsageError
 
@@ -42,34 +43,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write the checkpoint and say what it is."""
+    """Write the checkpoint and describe it."""
+    from spotter.models.pretrained import convert_published  # torch, which other commands start without
+    from spotter.models.pretrained.options import ImportOptions
+
     if arguments.out.is_dir():
         raise UsageError(f"{arguments.out}: is a folder; name the checkpoint to write")
-    told = _pooling(arguments) if arguments.codebase != "e2e-spot" else _e2e_spot(arguments)
-    sys.stdout.write(f"{arguments.out}: {told}\n")
+    if arguments.window is not None and not 0 < arguments.window < float("inf"):
+        raise UsageError(f"--window: expected seconds, found {arguments.window:g}")
+    options = ImportOptions(arguments.task, arguments.fps, arguments.window, arguments.features, arguments.pool)
+    settings = convert_published(arguments.checkpoint, arguments.out, arguments.codebase, options)
+    sys.stdout.write(f"{arguments.out}: {_describe(settings)}\n")
     return 0
 
 
-def _e2e_spot(arguments: argparse.Namespace) -> str:
-    from spotter.training.import_e2e_spot import import_e2e_spot  # torch, which other commands start without
-
-    given = [f"--{name}" for name in ("window", "features", "pool") if getattr(arguments, name) is not None]
-    if given:
-        raise UsageError(f"{given[0]}: is for pooling baselines, not for e2e-spot; leave it out")
-    module = import_e2e_spot(arguments.checkpoint, arguments.out, arguments.task, arguments.fps)
-    network = module.hparams["network"]
-    told = f"{network['backbone']}, {network['shift']}, {network['temporal']}"
-    return f"{told}, {len(module.system.task.classes)} classes of {module.system.task.name}"
-
-
-def _pooling(arguments: argparse.Namespace) -> str:
-    from spotter.training.import_pooling import Fed, import_pooling
-
-    if arguments.window is not None and not 0 < arguments.window < float("inf"):
-        raise UsageError(f"--window: expected seconds, found {arguments.window:g}")
-    fed = Fed(arguments.window, arguments.fps, arguments.features, arguments.task, arguments.pool)
-    module = import_pooling(arguments.checkpoint, arguments.out, arguments.codebase, fed)
-    network, (stream,) = module.hparams["network"], module.hparams["source"]["streams"].values()
-    told = f"{network['pool']}{', before and after' if network['aware'] else ''}, windows of {network['window']} rows"
-    told = f"{told} of {stream['width']} columns ({stream['file']}, {stream['fps']:g} a second)"
-    return f"{told}, {len(module.system.task.classes)} classes of {module.system.task.name}"
+def _describe(settings: dict[str, Any]) -> str:
+    network, streams = settings["network"], settings["source"].get("streams")
+    if streams is None:
+        system = f"{network['backbone']}, {network['shift']}, {network['temporal']}"
+    else:
+        (stream,) = streams.values()
+        halves = ", before and after" if network["aware"] else ""
+        rows = f"windows of {network['window']} rows of {stream['width']} columns"
+        system = f"{network['pool']}{halves}, {rows} ({stream['file']}, {stream['fps']:g} a second)"
+    return f"{system}, {len(settings['task']['classes'])} classes of {settings['task']['name']}"

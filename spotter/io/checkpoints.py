@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from spotter.errors import UserError
+from spotter.io.files import atomic_write
 from spotter.io.format1 import upgrade_settings
 
 FORMAT = 2
+FOREIGN = "; one of another codebase is converted by: spotter import-checkpoint"
+
+
+def write_checkpoint(path: str | Path, settings: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
+    """Write a system that was not trained here: its settings, as plain values, and its weights."""
+    buffer = io.BytesIO()
+    content = {"spotter_format": FORMAT, "hyper_parameters": dict(settings), "state_dict": dict(state)}
+    torch.save(content, buffer)
+    atomic_write(path, buffer.getvalue())
 
 
 def open_checkpoint(path: str | Path, key: str = "ckpt") -> dict[str, Any]:
@@ -28,11 +41,10 @@ def open_checkpoint(path: str | Path, key: str = "ckpt") -> dict[str, Any]:
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         foreign = isinstance(error, pickle.UnpicklingError)  # torch's text would advise to load it unsafely
         reason = "" if foreign else (str(error).splitlines() or ["it ends too early"])[0]
-        raise UserError(
-            f"{path}: damaged, or no checkpoint of plain values{f' ({reason})' if reason else ''}"
-        ) from error
+        reason = f" ({reason})" if reason else ""
+        raise UserError(f"{path}: damaged, or no checkpoint of plain values{reason}{FOREIGN}") from error
     if not isinstance(content, dict) or "spotter_format" not in content:
-        raise UserError(f"{path}: not a spotter checkpoint; those are written by train.py")
+        raise UserError(f"{path}: not a spotter checkpoint{FOREIGN}")
     if content["spotter_format"] not in range(1, FORMAT + 1):
         raise UserError(f"{path}: of format {content['spotter_format']}, this spotter reads up to {FORMAT}; update it")
     lacking = [name for name in ("hyper_parameters", "state_dict") if not isinstance(content.get(name), dict)]

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import logging
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from spotter.errors import UserError
 from spotter.io.checkpoints import FORMAT, open_checkpoint
-from spotter.io.files import atomic_write
+from spotter.models.build import find
 from spotter.training.module import SpottingModule
 from spotter.training.optimizer import OptimizerConfig
 
@@ -22,22 +18,16 @@ log = logging.getLogger(__name__)
 def load_module(content: dict[str, Any], **changes: Any) -> SpottingModule:
     """Build the module of an opened checkpoint, with single hyper-parameters changed, and load its weights.
 
-    Raises UserError where they do not fit together.
+    Raises UserError where they do not fit together, and for networks that are not of spotter.
     """
     try:
+        for part in ("network", "head"):
+            find(content["hyper_parameters"][part])
         module = SpottingModule(**{**content["hyper_parameters"], **changes})
         module.load_state_dict(content["state_dict"])
     except (KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise UserError(f"ckpt: its weights and settings do not fit ({' '.join(str(error).split())})") from error
     return module
-
-
-def write_module(path: str | Path, module: SpottingModule, settings: Mapping[str, Any]) -> None:
-    """Write a module that was not trained here as a checkpoint; ``settings`` are its hyper-parameters."""
-    buffer = io.BytesIO()
-    content = {"spotter_format": FORMAT, "hyper_parameters": dict(settings), "state_dict": module.state_dict()}
-    torch.save(content, buffer)
-    atomic_write(path, buffer.getvalue())
 
 
 def check_fits(module: SpottingModule, content: dict[str, Any], path: str | Path) -> None:

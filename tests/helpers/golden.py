@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spotter.models.pretrained.e2e_spot import modules, published_names
+from spotter.models.pretrained.e2e_spot import build_modules, published_names
 
 CLIP_LEN, CLASSES = 12, 2
 LOGITS = json.loads(Path(__file__).with_name("golden.json").read_text(encoding="utf-8"))
@@ -57,7 +57,7 @@ def state_of(
     shift: str = "gsm", temporal: str = "gru", backbone: str = "regnety_002", classes: int = CLASSES
 ) -> dict[str, Tensor]:
     """Return a published checkpoint: names, order and shapes as the reference has them, weights by formula."""
-    network, head = modules({"backbone": backbone, "shift": shift, "temporal": temporal}, classes)
+    network, head = build_modules({"backbone": backbone, "shift": shift, "temporal": temporal}, classes)
     sizes = {f"network.{name}": value.shape for name, value in network.state_dict().items()}
     sizes |= {f"head.{name}": value.shape for name, value in head.state_dict().items()}
     shapes = {their: tuple(sizes[name]) for name, their in published_names(network, head).items()}

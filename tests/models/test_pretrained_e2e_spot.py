@@ -11,7 +11,7 @@ from torch import Tensor
 
 from spotter.errors import UserError
 from spotter.models.pretrained import load_published
-from spotter.models.pretrained.e2e_spot import published_names, read
+from spotter.models.pretrained.e2e_spot import published_names, read_e2e_spot
 from tests.helpers import golden
 from tests.helpers.golden import save, state_of
 
@@ -34,7 +34,7 @@ def test_logits_are_those_of_the_reference_also_for_shorter_clips(shift: str, tm
 
 @pytest.mark.parametrize("temporal", ["gru", "deeper_gru", "mstcn", "asformer", "none"])
 def test_every_temporal_head_is_recognised_by_its_keys(temporal: str, tmp_path: Path) -> None:
-    found = read(save(tmp_path, state_of(temporal=temporal)))
+    found = read_e2e_spot(save(tmp_path, state_of(temporal=temporal)))
     assert found.network == {"backbone": "regnety_002", "shift": "gsm", "temporal": temporal}
     assert (found.classes, found.config) == (2, {})
     parity = load_published(tmp_path, "e2e-spot", clip_len=5)
@@ -57,7 +57,7 @@ def test_every_temporal_head_is_recognised_by_its_keys(temporal: str, tmp_path: 
 def test_every_backbone_is_recognised_by_its_keys(backbone: str, shift: str, key: str, tmp_path: Path) -> None:
     state = state_of(shift, "none", backbone)
     assert key in state
-    found = read(save(tmp_path, state))
+    found = read_e2e_spot(save(tmp_path, state))
     assert found.network == {"backbone": backbone, "shift": shift, "temporal": "none"}
 
 
@@ -113,7 +113,7 @@ def test_wrapped_and_prefixed_checkpoints_are_the_same(tmp_path: Path) -> None:
 def test_a_folder_means_its_last_epoch(tmp_path: Path) -> None:
     for epoch in (9, 100, 31):
         save(tmp_path, state_of(temporal="none") if epoch == 100 else {}, epoch)
-    assert read(tmp_path).path.name == "checkpoint_100.pt"
+    assert read_e2e_spot(tmp_path).path.name == "checkpoint_100.pt"
 
 
 def test_what_cannot_be_imported_is_said_in_one_line(tmp_path: Path) -> None:

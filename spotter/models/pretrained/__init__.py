@@ -1,25 +1,40 @@
-"""Networks that others released, as PyTorch modules with the inputs and outputs of their codebase."""
+"""Networks that others released: as PyTorch modules of their own kind, or converted to checkpoints of spotter."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from spotter.errors import UserError
-from spotter.models.pretrained import e2e_spot, soccernet_pooling
+from spotter.models.pretrained.convert_e2e_spot import convert_e2e_spot
+from spotter.models.pretrained.convert_pooling import convert_pooling
+from spotter.models.pretrained.e2e_spot import load_e2e_spot
+from spotter.models.pretrained.options import ImportOptions
+from spotter.models.pretrained.pooling import load_pooling
 
-KINDS: dict[str, Callable[..., nn.Module]] = {
-    "e2e-spot": e2e_spot.load,
-    "sn-pooling": soccernet_pooling.load,
-    "netvladpp": soccernet_pooling.load,
+
+@dataclass(frozen=True)
+class Codebase:
+    """Hold what spotter can do with the checkpoints of one codebase."""
+
+    load: Callable[..., nn.Module]
+    convert: Callable[[str | Path, str | Path, ImportOptions], dict[str, Any]]
+
+
+KINDS = {
+    "e2e-spot": Codebase(load_e2e_spot, convert_e2e_spot),
+    "sn-pooling": Codebase(load_pooling, partial(convert_pooling, codebase="sn-pooling")),
+    "netvladpp": Codebase(load_pooling, partial(convert_pooling, codebase="netvladpp")),
 }
 
 
 def load_published(path: str | Path, kind: str, **options: Any) -> nn.Module:
-    """Return a released network in eval mode; nothing in the file is executed.
+    """Return a released network in eval mode, with the inputs and outputs of its codebase; nothing in it is executed.
 
     kind : the codebase:
         ``e2e-spot``, a ``checkpoint_*.pt`` with its ``config.json`` beside it, or their folder: then of the highest
@@ -31,6 +46,23 @@ def load_published(path: str | Path, kind: str, **options: Any) -> nn.Module:
     Classes are in the codebase's order, background first. Raises UserError for another kind, and for a file that is
     missing, damaged, or of another network.
     """
+    return _codebase(kind).load(path, **options)
+
+
+def convert_published(
+    path: str | Path, out: str | Path, kind: str, options: ImportOptions | None = None
+) -> dict[str, Any]:
+    """Write a released network as the spotter checkpoint ``out``, and return its settings.
+
+    kind : see ``load_published``
+    options : what the file does not tell
+
+    Raises UserError for what cannot be converted, and where the file's classes are not those of the task.
+    """
+    return _codebase(kind).convert(path, out, options or ImportOptions())
+
+
+def _codebase(kind: str) -> Codebase:
     if kind not in KINDS:
         raise UserError(f"kind: {kind!r} is unknown: give one of {', '.join(KINDS)}")
-    return KINDS[kind](path, **options)
+    return KINDS[kind]

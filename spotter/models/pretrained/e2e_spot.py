@@ -17,7 +17,7 @@ from spotter.models.blocks.backbones import first_convolution, plain_names
 from spotter.models.blocks.frame import FrameHead
 from spotter.models.blocks.shift import GatedShift, Shifted
 from spotter.models.e2e_spot.network import E2ESpot
-from spotter.models.pretrained.tensors import compare, plain_tensors
+from spotter.models.pretrained.tensors import check_tensors, plain_tensors
 
 BACKBONES = ("regnety_002", "regnety_008", "resnet18", "resnet50", "convnext_tiny")
 TEMPORAL = {  # a key that only this temporal head has, and the bias of its classifier
@@ -27,7 +27,7 @@ TEMPORAL = {  # a key that only this temporal head has, and the bias of its clas
     "asformer": ("_net.encoder.conv_out.bias", "_net.encoder.conv_out.bias"),
     "none": ("_fc_out.bias", "_fc_out.bias"),
 }
-WORDS = {  # of temporal heads: ours and theirs
+NAMES = {  # parts of names of temporal heads: ours and theirs
     r"temporal\.gru\.": "_pred_fine._gru.",
     r"temporal\.stages\.0\.": "_pred_fine._tcn.",
     r"temporal\.stages\.1\.": "_pred_fine._stages.0.",
@@ -38,12 +38,12 @@ WORDS = {  # of temporal heads: ours and theirs
 
 
 @dataclass(frozen=True)
-class Published:
+class E2ESpotCheckpoint:
     """Hold a checkpoint under the names of our modules ``network`` and ``head``.
 
     network : arguments of ``E2ESpot``
     classes : K, without background, in that codebase's order
-    config : what its ``config.json`` says, empty without one
+    config : content of its ``config.json``, empty without one
     """
 
     path: Path
@@ -53,7 +53,7 @@ class Published:
     config: dict[str, Any]
 
 
-class Parity(nn.Module):
+class E2ESpotReference(nn.Module):
     """Map normalised clips (B, T, 3, H, W), T up to ``clip_len``, to logits (B, T, 1 + K) as that codebase does."""
 
     def __init__(self, network: E2ESpot, head: FrameHead, clip_len: int) -> None:
@@ -70,24 +70,24 @@ class Parity(nn.Module):
         return logits if logits.dim() == 3 else logits[-1]
 
 
-def load(path: str | Path, clip_len: int | None = None) -> Parity:
+def load_e2e_spot(path: str | Path, clip_len: int | None = None) -> E2ESpotReference:
     """Return the network of a released checkpoint in eval mode, see ``load_published``."""
-    found = read(path)
+    found = read_e2e_spot(path)
     clip_len = clip_len or found.config.get("clip_len")
     if not clip_len:
-        raise UserError(f"{found.path}: no config.json beside it, which says the clip length: give clip_len=")
-    parity = Parity(*modules(found.network, found.classes), clip_len)
-    parity.load_state_dict(found.state)
-    return parity.eval()
+        raise UserError(f"{found.path}: no config.json beside it, which holds the clip length: give clip_len=")
+    network = E2ESpotReference(*build_modules(found.network, found.classes), clip_len)
+    network.load_state_dict(found.state)
+    return network.eval()
 
 
-def modules(network: dict[str, str], classes: int) -> tuple[E2ESpot, FrameHead]:
+def build_modules(network: dict[str, str], classes: int) -> tuple[E2ESpot, FrameHead]:
     """Return the network and the head of a published checkpoint, of random weights."""
     spot = E2ESpot({"video": {}}, classes, **network)  # type: ignore[arg-type]
     return spot, FrameHead(spot.width, classes)
 
 
-def read(path: str | Path) -> Published:
+def read_e2e_spot(path: str | Path) -> E2ESpotCheckpoint:
     """Read a checkpoint file, or the one of the highest epoch in a folder.
 
     Raises UserError for a missing or damaged file, other input than RGB, and tensors that are too many or lacking.
@@ -105,7 +105,7 @@ def read(path: str | Path) -> Published:
     for backbone in BACKBONES:
         network = {"backbone": backbone, "shift": shift, "temporal": kind}
         with torch.device("meta"):
-            spot, head = modules(network, classes)
+            spot, head = build_modules(network, classes)
         names = published_names(spot, head)
         if (stem := next(iter(names.values()))) in theirs and _deepest(names.values()) == _deepest(theirs):
             break
@@ -113,11 +113,11 @@ def read(path: str | Path) -> Published:
         raise UserError(f"{path}: of an unknown backbone; expected one of {', '.join(BACKBONES)}")
     if theirs[stem].shape[1] != 3:
         raise UserError(f"{path}: reads images of {theirs[stem].shape[1]} channels; only rgb networks can be imported")
-    shapes = {names[name]: value.shape for name, value in Parity(spot, head, 1).state_dict().items()}
-    compare(path, shapes, {key: value.shape for key, value in theirs.items()})
+    shapes = {names[name]: value.shape for name, value in E2ESpotReference(spot, head, 1).state_dict().items()}
+    check_tensors(path, shapes, {key: value.shape for key, value in theirs.items()})
     state = {name: theirs[key] for name, key in names.items()}
     _absorb_interleaving(spot, state)
-    return Published(path, network, classes, state, config)
+    return E2ESpotCheckpoint(path, network, classes, state, config)
 
 
 def published_names(network: E2ESpot, head: FrameHead) -> dict[str, str]:
@@ -136,8 +136,8 @@ def published_names(network: E2ESpot, head: FrameHead) -> dict[str, str]:
         names[f"network.backbone.{name}"] = f"_features.{their}"
     for name in network.temporal.state_dict():
         their = f"temporal.{name}"
-        for ours, word in WORDS.items():
-            their = re.sub(ours, word, their)
+        for ours, theirs in NAMES.items():
+            their = re.sub(ours, theirs, their)
         names[f"network.temporal.{name}"] = their
     nested = "_pred_fine._fc_out." if isinstance(network.temporal, nn.Identity) else "_pred_fine._fc_out._fc_out."
     return names | {f"head.{name}": f"{nested}{name.removeprefix('classes.')}" for name in head.state_dict()}

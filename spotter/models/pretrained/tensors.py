@@ -1,4 +1,4 @@
-"""What reading the checkpoints of other codebases takes, whichever they are."""
+"""Read the tensors of other codebases' checkpoints, and check that they are those of a network."""
 
 from __future__ import annotations
 
@@ -28,13 +28,15 @@ def plain_tensors(path: Path) -> dict[str, Tensor]:
     return {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
 
 
-def compare(path: Path, ours: Mapping[str, torch.Size], theirs: Mapping[str, torch.Size]) -> None:
+def check_tensors(path: Path, ours: Mapping[str, torch.Size], theirs: Mapping[str, torch.Size]) -> None:
     """Raise UserError unless both have the same tensors."""
-    sorts = {
+    differences = {
         "lacks": [name for name in ours if name not in theirs],
         "has the unexpected": [name for name in theirs if name not in ours],
         "has in another shape": [name for name in ours if name in theirs and ours[name] != theirs[name]],
     }
-    told = [f"{said} {', '.join(names[:3])}{' …' if len(names) > 3 else ''}" for said, names in sorts.items() if names]
-    if told:
-        raise UserError(f"{path}: not the network that its keys suggest, it {' and '.join(told)}")
+    found = [
+        f"{verb} {', '.join(names[:3])}{' …' if len(names) > 3 else ''}" for verb, names in differences.items() if names
+    ]
+    if found:
+        raise UserError(f"{path}: not the network that its keys suggest, it {' and '.join(found)}")

@@ -1,4 +1,4 @@
-"""Turn a published E2E-Spot checkpoint into one of spotter: its names, its order of classes, and what it was fed."""
+"""Convert a released E2E-Spot checkpoint to one of spotter: its names, its order of classes, and its input."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from spotter.data.video.source import VideoSource
-from spotter.errors import UserError
-from spotter.models.pretrained.e2e_spot import Published, read
+from spotter.data.source import ImageSpec, InputSpec
+from spotter.errors import UsageError, UserError
+from spotter.io.checkpoints import write_checkpoint
+from spotter.models.pretrained.e2e_spot import E2ESpotCheckpoint, read_e2e_spot
+from spotter.models.pretrained.options import ImportOptions
+from spotter.models.system import System
 from spotter.settings import ClipConfig
 from spotter.tasks import Task
-from spotter.training.checkpoint import write_module
-from spotter.training.module import SpottingModule
 
 # By data set: the task, frames a second, and the frames on both sides that its suppression clears.
 DATASETS: dict[str, tuple[str, str, int]] = {
@@ -29,32 +30,29 @@ ROWS = re.compile(r"head\.classes\.(weight|bias)|network\.temporal\.(stages|enco
 COLUMNS = re.compile(r"network\.temporal\.(stages\.[1-9]|decoders\.\d+)\.conv_1x1\.weight")
 
 
-def import_e2e_spot(
-    checkpoint: str | Path, out: str | Path, task: str | None = None, fps: str | None = None
-) -> SpottingModule:
-    """Write ``out``, which ``predict.py`` takes, and return the module in it.
-
-    task, fps : for data sets other than SoccerNet-v2 and ball-2023, whose ``config.json`` says neither
-
-    Raises UserError for what cannot be imported, and for classes that are not those of the task.
-    """
-    found = read(checkpoint)
+def convert_e2e_spot(checkpoint: str | Path, out: str | Path, options: ImportOptions) -> dict[str, Any]:
+    """Do what ``convert_published`` does; data sets other than SoccerNet-v2 and ball-2023 need a task and fps."""
+    for option in ("window", "features", "pool"):
+        if getattr(options, option) is not None:
+            raise UsageError(f"--{option}: is for pooling baselines, not for e2e-spot; leave it out")
+    found = read_e2e_spot(checkpoint)
     if "clip_len" not in found.config:
-        raise UserError(f"{found.path}: no config.json beside it, which says the clip length")
+        raise UserError(f"{found.path}: no config.json beside it, which holds the clip length")
     dataset = str(found.config.get("dataset", "not named"))
     known = DATASETS.get(dataset, (None, None, MARGIN))
-    task, fps = task or known[0], fps or known[1]
+    task, fps = options.task or known[0], options.fps or known[1]
     if not task or not fps:
         lacking = " and ".join(option for option, value in (("--task", task), ("--fps", fps)) if not value)
         raise UserError(f"{found.path}: of data set {dataset!r}, of which spotter knows too little: give {lacking}")
-    settings = _settings(found, Task.load(task), VideoSource(fps, SIZE, _crop(found.config)), known[2])
-    module = SpottingModule(**settings)
-    module.load_state_dict(in_order(found.state, module.system.task.classes))
-    write_module(out, module, settings)
-    return module
+    spec = InputSpec.video(fps, ImageSpec(SIZE, _crop(found.config)))
+    settings = _settings(found, Task.load(task), spec, known[2])
+    system = System.build(settings)
+    system.load_state_dict(reorder_classes(found.state, system.task.classes))
+    write_checkpoint(out, settings, system.state_dict())
+    return settings
 
 
-def in_order(state: dict[str, Tensor], classes: tuple[str, ...]) -> dict[str, Tensor]:
+def reorder_classes(state: dict[str, Tensor], classes: tuple[str, ...]) -> dict[str, Tensor]:
     """Put classes, which that codebase sorts by name, into the order of the task; the background stays first."""
     theirs = sorted(classes)
     order = torch.tensor([0, *(1 + theirs.index(name) for name in classes)])
@@ -62,8 +60,8 @@ def in_order(state: dict[str, Tensor], classes: tuple[str, ...]) -> dict[str, Te
     return {name: value[:, order] if COLUMNS.fullmatch(name) else value for name, value in state.items()}
 
 
-def _settings(found: Published, task: Task, source: VideoSource, margin: int) -> dict[str, Any]:
-    """Return the hyper-parameters of the module."""
+def _settings(found: E2ESpotCheckpoint, task: Task, spec: InputSpec, margin: int) -> dict[str, Any]:
+    """Return the hyper-parameters of the checkpoint."""
     count = len(task.classes)
     if count != found.classes:
         raise UserError(f"{found.path}: has {found.classes} classes, task {task.name} has {count}: give another --task")
@@ -71,7 +69,7 @@ def _settings(found: Published, task: Task, source: VideoSource, margin: int) ->
     plan = ClipConfig(clip_len, overlap=0.5, sampling="uniform", per_epoch=500_000 // clip_len)
     return {
         "task": task.to_dict(),
-        "source": source.spec.to_dict(),
+        "source": spec.to_dict(),
         "network": {"_target_": "spotter.models.e2e_spot.network.E2ESpot", **found.network},
         "head": {
             "_target_": "spotter.models.blocks.frame.FrameHead",
@@ -80,7 +78,7 @@ def _settings(found: Published, task: Task, source: VideoSource, margin: int) ->
             "dilate": int(found.config.get("dilate_len") or 0),
         },
         "clips": plan.to_dict(),
-        "postprocess": {"method": "nms", "window": 2 * margin / source.fps, "threshold": 0.0},
+        "postprocess": {"method": "nms", "window": 2 * margin / spec.fps, "threshold": 0.0},
         "optimizer": {"lr": 1e-3, "weight_decay": 1e-2, "final_lr": 0.0},
     }
 

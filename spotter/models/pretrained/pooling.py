@@ -10,14 +10,14 @@ from torch import Tensor, nn
 
 from spotter.errors import UserError
 from spotter.models.pooling import Pool
-from spotter.models.pretrained.tensors import compare, plain_tensors
+from spotter.models.pretrained.tensors import check_tensors, plain_tensors
 
 EXTRACTED = 512  # columns: NetVLAD++ projects features of any other width to it
 
 
 @dataclass(frozen=True)
-class Published:
-    """Hold a checkpoint under the names of ``Parity``.
+class PoolingCheckpoint:
+    """Hold a checkpoint under the names of ``PoolingReference``.
 
     pool, clusters, aware : of the network; ``clusters`` of both halves together
     dim : columns of what is pooled
@@ -37,10 +37,10 @@ class Published:
     codebases: tuple[str, ...]
 
 
-class Parity(nn.Module):
+class PoolingReference(nn.Module):
     """Map windows of features (B, T, D), of any T, to probabilities (B, 1 + K), background first."""
 
-    def __init__(self, found: Published) -> None:
+    def __init__(self, found: PoolingCheckpoint) -> None:
         super().__init__()
         projected = found.columns != found.dim
         self.extractor = nn.Linear(found.columns, found.dim) if projected else nn.Identity()
@@ -53,15 +53,15 @@ class Parity(nn.Module):
         return self.classes(pooled).sigmoid()
 
 
-def load(path: str | Path, pool: str = "max") -> Parity:
+def load_pooling(path: str | Path, pool: str = "max") -> PoolingReference:
     """Return the network of a released checkpoint in eval mode, see ``load_published``."""
-    found = read(path, pool)
-    parity = Parity(found)
-    parity.load_state_dict(found.state)
-    return parity.eval()
+    found = read_pooling(path, pool)
+    network = PoolingReference(found)
+    network.load_state_dict(found.state)
+    return network.eval()
 
 
-def read(path: str | Path, pool: str = "max") -> Published:
+def read_pooling(path: str | Path, pool: str = "max") -> PoolingCheckpoint:
     """Read a checkpoint file.
 
     pool : ``max`` or ``mean``, for files whose pool has no weights
@@ -85,7 +85,7 @@ def read(path: str | Path, pool: str = "max") -> Published:
     return _plain(path, theirs, pool)
 
 
-def _plain(path: Path, theirs: dict[str, Tensor], pool: str) -> Published:
+def _plain(path: Path, theirs: dict[str, Tensor], pool: str) -> PoolingCheckpoint:
     """Understand maximum and mean pooling, which both codebases have; only the later one pools halves."""
     rows, width = _sides(path, theirs, "fc.weight")
     dim = EXTRACTED if width == 2 * EXTRACTED else width
@@ -95,10 +95,10 @@ def _plain(path: Path, theirs: dict[str, Tensor], pool: str) -> Published:
     columns, extractor = _extractor(path, theirs, dim)
     _check(path, {**_classifier(rows, 2 * dim if aware else dim), **extractor}, theirs)
     codebases = ("netvladpp",) if aware or extractor else ("sn-pooling", "netvladpp")
-    return Published(path, pool, 64, aware, dim, columns, rows - 1, _ends(theirs), codebases)
+    return PoolingCheckpoint(path, pool, 64, aware, dim, columns, rows - 1, _ends(theirs), codebases)
 
 
-def _netvlad(path: Path, theirs: dict[str, Tensor]) -> Published:
+def _netvlad(path: Path, theirs: dict[str, Tensor]) -> PoolingCheckpoint:
     """Understand NetVLAD as in the baselines of SoccerNet, flattened cluster by cluster as ours."""
     rows, _ = _sides(path, theirs, "fc.weight")
     clusters, dim = _sides(path, theirs, "pool_layer.centroids")
@@ -109,10 +109,10 @@ def _netvlad(path: Path, theirs: dict[str, Tensor]) -> Published:
         "pool.parts.0.centres": theirs["pool_layer.centroids"],
     }
     state |= _ends(theirs)
-    return Published(path, "netvlad", clusters, False, dim, dim, rows - 1, state, ("sn-pooling",))
+    return PoolingCheckpoint(path, "netvlad", clusters, False, dim, dim, rows - 1, state, ("sn-pooling",))
 
 
-def _netvladpp(path: Path, theirs: dict[str, Tensor], parts: list[str]) -> Published:
+def _netvladpp(path: Path, theirs: dict[str, Tensor], parts: list[str]) -> PoolingCheckpoint:
     """Understand NetVLAD and NetRVLAD as in NetVLAD++, whole or in halves; they are flattened feature by feature."""
     rows, _ = _sides(path, theirs, "fc.weight")
     dim, each = _sides(path, theirs, f"{parts[0]}.clusters")
@@ -130,7 +130,7 @@ def _netvladpp(path: Path, theirs: dict[str, Tensor], parts: list[str]) -> Publi
     state["classes.weight"] = by_feature.transpose(2, 3).flatten(1)
     kind = "netvlad" if residual else "netrvlad"
     clusters = each * len(parts)
-    return Published(path, kind, clusters, len(parts) == 2, dim, columns, rows - 1, state, ("netvladpp",))
+    return PoolingCheckpoint(path, kind, clusters, len(parts) == 2, dim, columns, rows - 1, state, ("netvladpp",))
 
 
 def _classifier(rows: int, width: int) -> dict[str, tuple[int, ...]]:
@@ -165,4 +165,4 @@ def _sides(path: Path, theirs: dict[str, Tensor], key: str) -> tuple[int, int]:
 
 def _check(path: Path, ours: dict[str, tuple[int, ...]], theirs: dict[str, Tensor]) -> None:
     expected = {key: torch.Size(shape) for key, shape in ours.items()}
-    compare(path, expected, {key: value.shape for key, value in theirs.items()})
+    check_tensors(path, expected, {key: value.shape for key, value in theirs.items()})
