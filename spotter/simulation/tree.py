@@ -56,6 +56,8 @@ def write_tree(root: Path, simulation: Simulation, games: Sequence[int], labels:
     splits = write_labels(root, task, simulation.draw, games, labels)
     halves = [Half(game, number) for split in SPLITS for game in splits[split] for number in task.halves]
     missing = [half for half in halves if not simulation.path(half).is_file()]
+    if not missing:
+        return root  # a progress bar of nothing would print an empty line
     spots = format_of(task).read(root, dict.fromkeys(half.game for half in missing), task)
     screen = Console(stderr=True)
     for half in track(missing, simulation.kind, console=screen, transient=True, disable=not screen.is_terminal):
