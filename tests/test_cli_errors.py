@@ -79,7 +79,7 @@ def fails(cwd: Path, status: int, *said: str, command: list[str]) -> None:
         (["model.head.displacement=l2"], 1, ["displacement", "huber"]),
         (["model.network.dims=3"], 2, ["model.network.dims"]),
         (["+model.network.dims=3"], 1, ["dims"]),
-        (["model.network._target_=os.system"], 1, ["os.system", "not of spotter", "trust=os"]),
+        (["model.network._target_=os.system"], 1, ["os.system", "torch.nn.Module"]),
         (["postprocess.window=-1"], 1, ["postprocess.window", "-1"]),
         (["postprocess.method=best"], 1, ["postprocess.method", "soft_nms"]),
         (["callbacks.ema.decay=2"], 1, ["callbacks.ema.decay"]),
