@@ -2,8 +2,8 @@
 
 SRC is an official tree (<league>/<season>/<game>/1_224p.mkv, 1_720p.mkv, ...), a tree of E2E-Spot's JPEG folders, or
 any folder of videos. DST gets the same tree with a store for every half, and copies of the label files and of
-splits.json, so that it can be given as data.root; it may be SRC itself. What is there already is skipped, so the same
-command goes on after an interruption.
+splits.json, so that it can be given as data.root; it may be SRC itself. Stores that are there already are skipped, so
+the same command continues after an interruption.
 
   spotter prepare video /data/SoccerNet /fast/SoccerNet --fps 2 --height 224
   spotter prepare video /data/ball /fast/ball --fps 25 --task ball-2023
@@ -25,8 +25,9 @@ from rich.filesize import decimal
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from spotter.data.fps import parse_fps
+from spotter.data.video.estimate import estimate
+from spotter.data.video.jobs import QUALITY, Job, Recipe, game_folders, plan_jobs
 from spotter.data.video.parallel import Result, make_all
-from spotter.data.video.prepare import QUALITY, Job, Recipe, estimate, game_folders, plan
 from spotter.errors import UsageError
 from spotter.io.files import atomic_write
 from spotter.io.splits import load_splits
@@ -37,25 +38,25 @@ log = logging.getLogger(__name__)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
-    parser.add_argument("kind", choices=["video"], metavar="video", help="what is prepared")
+    parser.add_argument("kind", choices=["video"], metavar="video", help="the kind of input")
     parser.add_argument("src", metavar="SRC_ROOT", type=Path, help="tree of videos, or of JPEG folders")
     parser.add_argument("dst", metavar="DST_ROOT", type=Path, help="where the stores go; may be SRC_ROOT")
     parser.add_argument("--fps", required=True, help="images per second, such as 2, 25 or 25/12")
-    parser.add_argument("--height", type=int, default=224, help="of an image (default: %(default)s)")
-    parser.add_argument("--width", type=int, help="of an image (default: as the video's shape has it)")
-    parser.add_argument("--quality", type=int, default=QUALITY, help="of the JPEG images (default: %(default)s)")
+    parser.add_argument("--height", type=int, default=224, help="height of an image, pixels (default: %(default)s)")
+    parser.add_argument("--width", type=int, help="width of an image, pixels (default: by the shape of the video)")
+    parser.add_argument("--quality", type=int, default=QUALITY, help="JPEG quality, 1 to 100 (default: %(default)s)")
     parser.add_argument("--workers", type=int, help="files at a time (default: one for each core)")
     parser.add_argument("--task", help="only the games of this task's splits, such as ball-2023 (default: all)")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Make the stores and say what became of them; 1 if one could not be made."""
+    """Make the stores and print a summary; return 1 if one could not be made."""
     recipe = _recipe(arguments)
     games = None
     if arguments.task:
         splits = load_splits(Task.load(arguments.task), arguments.src)
         games = {game for listed in splits.values() for game in listed}
-    jobs = plan(arguments.src, arguments.dst, recipe, games)
+    jobs = plan_jobs(arguments.src, arguments.dst, recipe, games)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     workers = min(arguments.workers or cores, len(jobs))
     jobs = [replace(job, threads=max(1, cores // workers)) for job in jobs]
@@ -69,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def copy_labels(src: Path, dst: Path, games: Collection[str] | None = None) -> tuple[int, list[Path]]:
-    """Copy label files and ``splits.json`` into the same places of another tree.
+    """Copy label files and ``splits.json`` into the same folders of another tree.
 
     Returns how many were copied, and those of ``dst`` that differ, which are kept.
     """
@@ -126,7 +127,7 @@ def _make(jobs: list[Job], workers: int, dst: Path) -> list[Result]:
 
 
 def _sum_up(results: list[Result], copied: int, dst: Path) -> None:
-    """Say what was made, what was there, and what went wrong."""
+    """Print what was made, what was there before, and what failed."""
     failed = [result for result in results if result.error]
     headers = [result.header for result in results if result.header]
     for result in results:

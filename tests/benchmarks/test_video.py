@@ -19,7 +19,8 @@ from PIL import Image
 from torch import Tensor
 from torchvision.io import read_image
 
-from spotter.data.video.prepare import QUALITY, encode
+from spotter.data.video.jobs import QUALITY
+from spotter.data.video.prepare import encode
 from spotter.data.video.source import VideoSource
 from spotter.data.video.store import StoreHeader, StoreWriter, store_name
 from spotter.io.files import atomic_file

@@ -10,7 +10,8 @@ import pytest
 
 from spotter.data.fps import parse_fps
 from spotter.data.video.frames import read_video
-from spotter.data.video.prepare import Job, Recipe, make
+from spotter.data.video.jobs import Job, Recipe
+from spotter.data.video.prepare import make
 from spotter.data.video.source import VideoSource
 from spotter.errors import UserError
 from spotter.types import Clip, Half

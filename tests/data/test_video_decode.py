@@ -102,8 +102,8 @@ class Counted(decode.Decoder):
 
     decoded = sought = 0
 
-    def _decoded(self) -> Iterator[tuple[int, VideoFrame]]:
-        for found in super()._decoded():
+    def _decode(self) -> Iterator[tuple[int, VideoFrame]]:
+        for found in super()._decode():
             Counted.decoded += 1
             yield found
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import simplejpeg
 
-from spotter.data.video import prepare
-from spotter.data.video.prepare import Job, Recipe, check, estimate, make, plan
+from spotter.data.video.estimate import estimate
+from spotter.data.video.jobs import QUALITY, Job, Recipe, plan_jobs
+from spotter.data.video.prepare import check, make
 from spotter.data.video.store import Store
 from spotter.errors import UserError
 from tests.data.test_video_store import read, write_folder, write_store
@@ -40,7 +41,7 @@ def test_a_store_holds_the_nearest_images(
     told: list[int] = []
     header, there = make(job(tmp_path, video, Recipe(Fraction(rate), 64)), told.append)
     assert (header.count, sum(told), there) == (len(wanted), len(wanted), False)
-    assert (header.fps, header.height, header.width, header.quality) == (rate, 64, 96, prepare.QUALITY)
+    assert (header.fps, header.height, header.width, header.quality) == (rate, 64, 96, QUALITY)
     assert (header.source, header.source_bytes, header.replaced) == ("a.mp4", video.stat().st_size, 0)
     assert read(Store(tmp_path / "out" / "1.frames"), list(range(header.count))) == list(wanted)
 
@@ -114,7 +115,8 @@ def test_a_plan_covers_a_tree(tmp_path: Path) -> None:
     write_folder(src / "l/s/g3/1", 5)
     write_folder(src / "l/s/g2/2", 5, "1")
     planned = {
-        job.target.relative_to(dst).as_posix(): job.source.relative_to(src).as_posix() for job in plan(src, dst, TWO)
+        job.target.relative_to(dst).as_posix(): job.source.relative_to(src).as_posix()
+        for job in plan_jobs(src, dst, TWO)
     }
     assert planned == {
         "match (1)/1_64p_25-12fps.frames": "match (1).mp4",
@@ -125,15 +127,15 @@ def test_a_plan_covers_a_tree(tmp_path: Path) -> None:
         "l/s/g2/2_64p_25-12fps.frames": "l/s/g2/2",
         "l/s/g3/1_64p_25-12fps.frames": "l/s/g3/1",
     }
-    (only,) = plan(src, dst, Recipe(Fraction(25), 720), games=["l/s/g3"])
+    (only,) = plan_jobs(src, dst, Recipe(Fraction(25), 720), games=["l/s/g3"])
     assert (only.source, only.target) == (src / "l/s/g3/720p.mkv", dst / "l/s/g3/1_720p_25fps.frames")
     with pytest.raises(UserError, match="holds no video of its 1 games"):
-        plan(src, dst, TWO, games=["l/s/g9"])
+        plan_jobs(src, dst, TWO, games=["l/s/g9"])
     with pytest.raises(UserError, match="no such folder"):
-        plan(tmp_path / "nowhere", dst, TWO)
+        plan_jobs(tmp_path / "nowhere", dst, TWO)
     (src / "match (1).mkv").touch()
     with pytest.raises(UserError, match="differ only in their suffix"):
-        plan(src, dst, TWO)
+        plan_jobs(src, dst, TWO)
 
 
 def test_an_estimate_is_near_what_comes_out(tmp_path: Path) -> None:

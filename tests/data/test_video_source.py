@@ -18,8 +18,9 @@ from spotter.data.datasets import ClipDataset
 from spotter.data.source import InputSpec
 from spotter.data.video.decode import Video
 from spotter.data.video.find import find_input, find_videos
+from spotter.data.video.jobs import Job, Recipe
 from spotter.data.video.jpegs import JpegFolder
-from spotter.data.video.prepare import Job, Recipe, make
+from spotter.data.video.prepare import make
 from spotter.data.video.source import OPEN, VideoSource
 from spotter.data.video.store import Store
 from spotter.errors import UserError

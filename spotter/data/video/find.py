@@ -23,21 +23,21 @@ _VIDEO = re.compile(r"((?P<half>\d)(_|$))?((?P<height>\d+)p)?")
 
 
 def expected(folder: Path, number: int, height: int) -> Path:
-    """Return the video of a half that a user would expect in a game's folder."""
+    """Return the official name of a half's video, to be named where there is none."""
     return folder / f"{number}_{224 if height <= 224 else 720}p.mkv"
 
 
 def find_input(folder: Path, number: int, height: int, fps: Fraction) -> Path | None:
     """Return what the images of a half are read from at a wanted height and rate, None if there is nothing.
 
-    A store comes before a folder of JPEG images, that before a video; what has too few images per second, or another
-    height, is only returned where nothing else is there, so that reading it can say so.
+    A store is preferred to a folder of JPEG images, and that to a video. A file with too few images per second or of
+    another height is only returned where there is nothing else, so that reading it can tell what is wrong.
     """
     prepared = find_stores(folder, number, height)
-    enough = [rate for rate in prepared if rate >= fps]
+    fast_enough = [rate for rate in prepared if rate >= fps]
     images = find_images(folder, number)
-    if enough:
-        return prepared[min(enough, key=lambda rate: ((rate / fps).denominator > 1, rate))]
+    if fast_enough:
+        return prepared[min(fast_enough, key=lambda rate: ((rate / fps).denominator > 1, rate))]
     if images and (not (images / "fps.txt").is_file() or read_rate(images) >= fps):
         return images
     others = prepared or find_stores(folder, number, None)
@@ -46,10 +46,10 @@ def find_input(folder: Path, number: int, height: int, fps: Fraction) -> Path | 
 
 def find_stores(folder: Path, number: int, height: int | None) -> dict[Fraction, Path]:
     """Return the prepared stores of a half, by their images per second; without ``height`` those of any height."""
-    named = ((_STORE.fullmatch(file.name), file) for file in sorted(folder.glob(f"{number}_*{STORE}")))
+    matches = ((_STORE.fullmatch(file.name), file) for file in sorted(folder.glob(f"{number}_*{STORE}")))
     return {
         parse_fps(match["fps"].replace("-", "/"), str(file)): file
-        for match, file in named
+        for match, file in matches
         if match and int(match["half"]) == number and height in (None, int(match["height"]))
     }
 
@@ -68,7 +68,7 @@ def official_half(name: str) -> int | None:
 
 
 def find_video(folder: Path, number: int, height: int) -> Path | None:
-    """Return the video of a half whose height is nearest to the wanted one, rather above it than below.
+    """Return the video of a half whose height is nearest to the wanted one; a larger one is preferred to a smaller.
 
     Official names are ``1_224p.mkv``, ``1_720p.mkv`` and ``1.mkv``; a game of one video may do without the ``1_``.
     """
@@ -112,7 +112,7 @@ def find_videos(path: str | Path) -> list[tuple[Half, Path]]:
 
 
 def half_of_name(name: str) -> Half:
-    """Return the half of a user's file called ``name``, without suffix: ``2_`` before the name says the second."""
+    """Return the half of a user's file called ``name``, without suffix: ``2_`` before the name means the second."""
     return Half(name, 2 if re.match(r"2(_|$)", name.rpartition("/")[2]) else 1)
 
 

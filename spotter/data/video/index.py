@@ -21,11 +21,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Index:
-    """Say where the images of a video lie in time, and at which of them decoding can begin.
+    """Hold when the images of a video are shown, and at which of them decoding can begin.
 
     origin : presentation stamp of the first image
     keys : (K,) ascending numbers of the images at which decoding can begin
-    counted : the container has no presentation stamps that can be trusted: images are known by their order alone
+    counted : whether the container has no reliable presentation stamps, so that images are numbered by their order
     """
 
     times: Times
@@ -34,7 +34,7 @@ class Index:
     counted: bool
 
     def number(self, stamp: int) -> int | None:
-        """Return which image has a presentation stamp."""
+        """Return the number of the image with a presentation stamp, None if there is none."""
         ticks = self.times.ticks
         at = 0 if ticks is None else int(np.searchsorted(ticks, stamp - self.origin))
         return at if ticks is not None and at < len(ticks) and ticks[at] == stamp - self.origin else None
@@ -43,7 +43,7 @@ class Index:
 def open_video(path: str | Path) -> tuple[InputContainer, VideoStream]:
     """Open a video file and return its container and video stream.
 
-    Raises UserError for what is no video: a missing or empty file, text, audio alone.
+    Raises UserError for anything but a video: a missing or empty file, text, audio alone.
     """
     path = Path(path).absolute()  # a relative "a:b.mp4" would be taken for a protocol
     try:
@@ -51,8 +51,8 @@ def open_video(path: str | Path) -> tuple[InputContainer, VideoStream]:
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such video file") from error
     except (av.FFmpegError, OSError) as error:
-        said = "is empty" if path.is_file() and path.stat().st_size == 0 else f"cannot be read ({error.strerror})"
-        raise UserError(f"{path}: {said}; expected a video file") from error
+        reason = "is empty" if path.is_file() and path.stat().st_size == 0 else f"cannot be read ({error.strerror})"
+        raise UserError(f"{path}: {reason}; expected a video file") from error
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
         kinds = " and ".join(sorted({stream.type for stream in container.streams})) or "an empty container"

@@ -18,7 +18,7 @@ WHOLE = (slice(None), slice(None))
 
 
 class Unpacker:
-    """Decode JPEG images straight to their place; a part of each takes one more copy.
+    """Decode JPEG images straight into their arrays; a part of an image takes one more copy.
 
     height, width : of every image
     box : the part that is wanted
@@ -40,7 +40,7 @@ class Unpacker:
 
 
 class JpegFolder:
-    """Give images of a folder that holds one half."""
+    """Read images of a folder that holds one half."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
@@ -69,8 +69,8 @@ class JpegFolder:
 
 
 def read_rate(folder: Path) -> Fraction:
-    """Return the images per second of a folder of images, from its ``fps.txt``."""
+    """Return the images per second of a folder, from its ``fps.txt``."""
     file = folder / "fps.txt"
     if not file.is_file():
-        raise UserError(f"{file}: no such file; write the images per second into it, such as 25 or 2.0833333")
+        raise UserError(f"{file}: no such file; write the images per second into it, such as 25 or 25/12")
     return parse_fps(file.read_text(encoding="utf-8", errors="replace").strip(), str(file))

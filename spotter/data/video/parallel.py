@@ -1,4 +1,4 @@
-"""Make many stores at once, a process for each, so that a file that kills its decoder takes no other along."""
+"""Make many stores at once, each in its own process, so that a file that crashes its decoder stops no other."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from typing import Any
 
 import av
 
-from spotter.data.video.prepare import Job, make
+from spotter.data.video.jobs import Job
+from spotter.data.video.prepare import make
 from spotter.data.video.store import StoreHeader
 from spotter.errors import UserError
 
 
 @dataclass(slots=True)
 class Result:
-    """Say what became of a job: its store's header, or what went wrong, and what there was to warn of."""
+    """Hold the outcome of a job: its store's header or an error, and warnings."""
 
     job: Job
     header: StoreHeader | None = None
@@ -31,9 +32,10 @@ class Result:
     warnings: list[str] = field(default_factory=list)
 
 
-def make_all(jobs: Sequence[Job], workers: int, tell: Callable[[int], None]) -> Iterator[Result]:
-    """Make stores, ``workers`` at a time, and yield what became of each; ``tell`` hears of images that are ready.
+def make_all(jobs: Sequence[Job], workers: int, advance: Callable[[int], None]) -> Iterator[Result]:
+    """Make stores, ``workers`` at a time, and yield the result of each.
 
+    advance : called with the number of images that have become ready
     When the caller stops, by an interrupt for instance, all processes end and leave no part of a file.
     """
     context = _context()
@@ -48,7 +50,7 @@ def make_all(jobs: Sequence[Job], workers: int, tell: Callable[[int], None]) -> 
                 theirs.close()
                 running[ours] = (process, Result(job))
             for pipe in wait(list(running)):
-                if isinstance(pipe, Connection) and _heard(pipe, *running[pipe], tell):
+                if isinstance(pipe, Connection) and _receive(pipe, *running[pipe], advance):
                     yield running.pop(pipe)[1]
     finally:
         for process, _ in running.values():
@@ -66,8 +68,8 @@ def _context() -> ForkServerContext | SpawnContext:
     return context
 
 
-def _heard(pipe: Connection, process: BaseProcess, result: Result, tell: Callable[[int], None]) -> bool:
-    """Take a message from a process; tell whether it was the last."""
+def _receive(pipe: Connection, process: BaseProcess, result: Result, advance: Callable[[int], None]) -> bool:
+    """Take a message from a process; return whether it was the last."""
     try:
         kind, content = pipe.recv()
     except EOFError:
@@ -75,7 +77,7 @@ def _heard(pipe: Connection, process: BaseProcess, result: Result, tell: Callabl
         result.error = f"{result.job.source}: the process that read it died ({process.exitcode})"
         return True
     if kind == "made":
-        tell(content)
+        advance(content)
     elif kind == "warning":
         result.warnings.append(content)
     elif kind == "failed":
@@ -90,8 +92,8 @@ def _heard(pipe: Connection, process: BaseProcess, result: Result, tell: Callabl
 
 
 def _work(job: Job, pipe: Connection) -> None:
-    """Make one store, in a process of its own."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears of it, and ends this process
+    """Make one store and send what happens to the parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted too, and ends this process
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # by an exception, so that part of a file is deleted
     logging.getLogger().handlers = [_Sender(pipe)]
     try:

@@ -1,4 +1,4 @@
-"""Turn decoded images into RGB of a wanted size, standing upright."""
+"""Scale decoded images to a wanted size, in RGB and upright."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ def upright_size(frame: VideoFrame) -> tuple[int, int]:
 
 
 class Scaler:
-    """Write decoded images where they are wanted; cheapest when all are of one size."""
+    """Write decoded images into arrays; fastest when all have one size."""
 
     def __init__(self) -> None:
         self._reformatter = VideoReformatter()
 
     def __call__(self, frame: VideoFrame, out: Images) -> None:
         """Write an image into ``out``, (H, W, 3), scaled to its size."""
-        turned = frame.rotation // 90 % 4
-        height, width = out.shape[:2] if turned % 2 == 0 else (out.shape[1], out.shape[0])
+        quarter_turns = frame.rotation // 90 % 4
+        height, width = out.shape[:2] if quarter_turns % 2 == 0 else (out.shape[1], out.shape[0])
         # One thread: a scaler's own threads would outnumber the cores, and die in a fork.
         scaled = self._reformatter.reformat(
             frame, width, height, "rgb24", interpolation=Interpolation.BILINEAR, threads=1
         )
         plane = scaled.planes[0]
         rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[:height, : 3 * width]
-        if turned:
-            out[:] = np.rot90(rows.reshape(height, width, 3), turned)
+        if quarter_turns:
+            out[:] = np.rot90(rows.reshape(height, width, 3), quarter_turns)
         else:
             out.reshape(height, 3 * width)[:] = rows

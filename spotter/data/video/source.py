@@ -1,4 +1,4 @@
-"""Images of a half as the input of a network: whatever they are stored in, each decoded straight into the batch."""
+"""Video as the input of a network: files, prepared stores or JPEG folders, decoded straight into the batch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from spotter.types import Clip, Half
 
 log = logging.getLogger(__name__)
 
-OPEN = 4  # videos that a process keeps open: a data set has more than it may open at once
+OPEN = 4  # videos that a process keeps open; a data set may have more than the system allows to open
 
 
 class VideoSource:
@@ -56,7 +56,7 @@ class VideoSource:
         self._folder, self._files = Path(root or "."), files
         self._readers: dict[Half, ImageReader] = {}
         self._recent: OrderedDict[Half, Video] = OrderedDict()
-        self._told = False
+        self._hinted = False
 
     @classmethod
     def of_spec(
@@ -121,7 +121,7 @@ class VideoSource:
             out[:] = whole[:, box[0], box[1]]
 
     def _box(self, clip: Clip) -> Box:
-        """Return the rows and columns that a clip shows."""
+        """Return the rows and columns of the crop of a clip."""
         (height, width), (rows, columns) = self.size, self.crop or self.size
         left, top = (round((w - c) * at) for w, c, at in zip((width, height), (columns, rows), clip.crop, strict=True))
         return slice(top, top + rows), slice(left, left + columns)
@@ -131,19 +131,19 @@ class VideoSource:
             path = self._path(half)
             if path is None:
                 raise UserError(f"{self._expected(half)}: no such file, nor a prepared store in its place")
-            self._readers[half] = self._opened(path)
-            self._tell(self._readers[half])
+            self._readers[half] = self._open(path)
+            self._hint_at_stores(self._readers[half])
         return self._readers[half]
 
-    def _tell(self, reader: ImageReader) -> None:
-        """Say once that a tree's videos are read as they are."""
-        if isinstance(reader, Video) and self._files is None and not self._told:
-            self._told = True
-            log.info("%s is read as it is, and other videos too, each in full to begin with; for training, "
+    def _hint_at_stores(self, reader: ImageReader) -> None:
+        """Log once that a tree's videos are decoded on the fly."""
+        if isinstance(reader, Video) and self._files is None and not self._hinted:
+            self._hinted = True
+            log.info("%s and other videos are decoded on the fly, after a first pass through each file; for training, "
                      "`spotter prepare video` makes stores that are several times as fast", reader.path)  # fmt: skip
 
-    def _opened(self, path: Path) -> ImageReader:
-        """Open what holds the images of a half, checked."""
+    def _open(self, path: Path) -> ImageReader:
+        """Open what holds the images of a half and check its size and rate."""
         reader = open_reader(path)
         if isinstance(reader, Video):
             return reader
@@ -168,9 +168,9 @@ class VideoSource:
 
 
 def _memory(shape: tuple[int, ...]) -> Tensor:
-    """Return bytes to be written; in a worker they lie where the training process reads them without a copy."""
+    """Return memory for a batch; in a worker it is shared with the training process, which then needs no copy."""
     if get_worker_info() is None or 0 in shape:
-        return torch.from_numpy(np.empty(shape, np.uint8))  # NumPy asks for large pages, which are had sooner
+        return torch.from_numpy(np.empty(shape, np.uint8))  # NumPy asks for large pages, which are faster to get
     # As torch's own collate does it.
     shared: torch.UntypedStorage = torch.UntypedStorage._new_shared(math.prod(shape))  # type: ignore[no-untyped-call]
     return torch.empty(0, dtype=torch.uint8).set_(shared).view(shape)

@@ -14,7 +14,7 @@ Numbers = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Times:
-    """Hold when the images of a half are shown, the first at 0.
+    """Hold the times at which the images of a half are shown, the first at 0.
 
     count : number of images
     unit : seconds of a tick
@@ -41,11 +41,11 @@ class Times:
 
     @property
     def fps(self) -> Fraction:
-        """Return the rate; of images at uneven distances that of the commonest one."""
+        """Return the rate; of images at uneven distances the one of the median distance."""
         return 1 / (self._step() * self.unit)
 
     def frames(self, fps: Fraction) -> int:
-        """Return how many frames i >= 0 at ``fps`` lie at most half an image behind the last image."""
+        """Return the number of frames at ``fps``: the last lies at most half an image after the last image."""
         last = self.count - 1 if self.ticks is None else int(self.ticks[-1])
         end = (2 * last + (self._step() if self.count > 1 else 0)) * self.unit / 2
         return int(end * fps) + 1
