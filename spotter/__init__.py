@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from spotter.cli.train import train
+    from spotter.models.pretrained import load_published
     from spotter.tasks import Task
 
 __version__ = "0.2.0"
-__all__ = ["Task", "__version__", "train"]
+__all__ = ["Task", "__version__", "load_published", "train"]
 
 _MODULES = {
     "Task": "spotter.tasks",
+    "load_published": "spotter.models.pretrained",
     "train": "spotter.cli.train",
 }
 

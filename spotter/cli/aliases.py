@@ -12,9 +12,29 @@ from spotter.cli.overrides import key_of
 log = logging.getLogger(__name__)
 
 # old key: new key; what lies below an old key moves with it. Without a new key what was given is left out.
-KEYS: Mapping[str, str | None] = {}
+KEYS: Mapping[str, str | None] = {
+    "model._target_": None,
+    "model.seed": None,
+    "model.targets._target_": None,  # a head makes its own targets
+    "model.targets.upsample": None,
+    "model.targets": "model.head",
+    "model.upsample": "model.network.upsample",
+    "model.head.positive_share": "model.head.positive_weight",
+    "data.targets": None,
+}
 # old option of a config group: the words that say the same today
-OPTIONS: Mapping[str, Sequence[str]] = {}
+OPTIONS: Mapping[str, Sequence[str]] = {
+    "postprocess=nms_2s": ("postprocess=nms", "postprocess.window=2.0"),
+    "postprocess=nms_12s": ("postprocess=nms", "postprocess.window=12.0"),
+    "postprocess=nms_slots": ("postprocess=nms", "postprocess.threshold=1e-8"),
+    "postprocess=netvlad": ("postprocess=nms", "postprocess.threshold=0.5"),
+    "postprocess=netvladpp": ("postprocess=nms", "postprocess.window=30.0"),
+    "postprocess=astra": (
+        "postprocess=quadratic_nms",
+        "postprocess.window=[5,7,9,12,10,14,14,5,8,8,8,8,13,5,6,6,6]",
+        "postprocess.threshold=0.01",
+    ),
+}
 
 
 def new_key(key: str) -> str | None:

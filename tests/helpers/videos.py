@@ -8,6 +8,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 BITS = 12  # 3 rows of 4 blocks
@@ -108,3 +109,16 @@ def cut_off(path: Path, part: float) -> Path:
     """Leave only the first part of a file."""
     path.write_bytes(path.read_bytes()[: int(part * path.stat().st_size)])
     return path
+
+
+def write_matches(root: Path) -> Path:
+    """Write a tree in the layout of ball-2023: three matches of ten seconds with a spot every second or so."""
+    for index, game in enumerate(("l/s/a", "l/s/b", "l/s/c")):
+        write_video(root / game / ("224p.mp4" if index else "1_720p.mkv"), 250, size=(36, 64))
+        spots = [
+            {"gameTime": "1 - 00:00", "label": label, "position": str(time), "visibility": "visible"}
+            for time, label in zip(range(400, 10_000, 1100 + 100 * index), 9 * ("PASS", "DRIVE"), strict=False)
+        ]
+        (root / game / "Labels-ball.json").write_bytes(orjson.dumps({"annotations": spots}))
+    (root / "splits.json").write_bytes(orjson.dumps({"train": ["l/s/a"], "valid": ["l/s/b"], "test": ["l/s/c"]}))
+    return root

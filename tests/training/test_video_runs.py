@@ -12,7 +12,7 @@ import torch
 
 from spotter.io.checkpoints import open_checkpoint
 from tests.conftest import Called, call, files_below, on_ranks
-from tests.helpers.videos import write_video
+from tests.helpers.videos import write_matches
 
 RANDOM = ["model.mixup={alpha:0.2,probability:1.0}", "callbacks.ema.decay=0.9", "data.num_workers=1", "seed=3"]
 
@@ -20,16 +20,7 @@ RANDOM = ["model.mixup={alpha:0.2,probability:1.0}", "callbacks.ema.decay=0.9", 
 @pytest.fixture(scope="module")
 def matches(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a tree in the layout of ball-2023: three matches of ten seconds with a spot every second or so."""
-    root = tmp_path_factory.mktemp("matches")
-    for index, game in enumerate(("l/s/a", "l/s/b", "l/s/c")):
-        write_video(root / game / ("224p.mp4" if index else "1_720p.mkv"), 250, size=(36, 64))
-        spots = [
-            {"gameTime": "1 - 00:00", "label": label, "position": str(time), "visibility": "visible"}
-            for time, label in zip(range(400, 10_000, 1100 + 100 * index), 9 * ("PASS", "DRIVE"), strict=False)
-        ]
-        (root / game / "Labels-ball.json").write_bytes(orjson.dumps({"annotations": spots}))
-    (root / "splits.json").write_bytes(orjson.dumps({"train": ["l/s/a"], "valid": ["l/s/b"], "test": ["l/s/c"]}))
-    return root
+    return write_matches(tmp_path_factory.mktemp("matches"))
 
 
 @pytest.fixture(scope="module")

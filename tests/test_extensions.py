@@ -1,0 +1,88 @@
+"""A network is added from outside the package in one file and one YAML: trained, predicted with trust, and scored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+import pytest
+import torch
+
+from spotter.errors import UserError
+from spotter.io.checkpoints import open_checkpoint
+from spotter.models.system import System
+from tests.conftest import call
+from tests.helpers.videos import write_matches
+
+WINDOW = """
+defaults: [_window]
+network:
+  _target_: my_window.MyWindow
+  window: ${model.clips.clip_len}
+clips:
+  clip_len: ${frames:8,${data.fps}}
+"""
+VIDEO = """
+defaults: [_video]
+network:
+  _target_: my_video.MyVideo
+head:
+  _target_: spotter.models.blocks.dense.DenseHead
+  radius: 0.2
+  displacement_radius: 0.4
+pretrained: false
+"""
+PLAIN = """
+defaults: [_dense]
+network:
+  _target_: my_plain.Plain
+  dim: 8
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder with YAMLs of a user's own models, whose modules can be imported."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent / "extensions"))
+    for name, text in {"my_window": WINDOW, "my_video": VIDEO, "my_plain": PLAIN}.items():
+        (tmp_path / "conf" / "model").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "conf" / "model" / f"{name}.yaml").write_text(text)
+    return tmp_path
+
+
+def train(project: Path, *words: str) -> Path:
+    """Train a run of the user's project; return its folder."""
+    called = call("train.py", "--config-dir", str(project / "conf"), *words, cwd=project)
+    assert called.status == 0, called.err
+    (run,) = project.glob("outputs/*/*")
+    return run
+
+
+def check(run: Path, name: str, upsample: int, displaced: bool) -> None:
+    """Assert that a run was scored, and that its checkpoint is loaded if, and only if, its module is trusted."""
+    assert set(orjson.loads((run / "metrics.json").read_bytes())) == {"valid", "test"}
+    content = open_checkpoint(run / "checkpoints" / "best.ckpt")
+    with pytest.raises(UserError, match=f"trust={name}"):
+        System.load(content)
+    system = System.load(content, [name])
+    assert type(system.network).__module__ == name
+    assert system.network.upsample == upsample
+    assert ("displacement" in system.head.predict(system.head(torch.zeros(1, 4, system.network.width)))) == displaced
+
+
+def test_a_network_of_windows(project: Path, tiny: list[str]) -> None:
+    run = train(project, "model=my_window", *tiny)
+    check(run, "my_window", 1, displaced=False)
+
+
+def test_a_dense_network_of_video_with_a_displacement(project: Path) -> None:
+    words = ["data=ball", f"data.root={write_matches(project / 'matches')}", "data.fps=12.5", "data.size=[36,64]"]
+    words += ["data.batch_size=2", "data.num_workers=0", "model.clips.clip_len=16", "model.clips.per_epoch=8"]
+    run = train(project, "model=my_video", *words, "trainer=cpu", "trainer.max_epochs=2", "logger=none")
+    check(run, "my_video", 2, displaced=True)
+
+
+def test_a_network_as_version_0_1_asked_for(project: Path, tiny: list[str]) -> None:
+    """A plain module with a width, as the README of 0.1 shows it."""
+    run = train(project, "model=my_plain", *tiny)
+    check(run, "my_plain", 2, displaced=True)
