@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from spotter.cli.train import train
+    from spotter.data.video.frames import read_video
     from spotter.models.pretrained import load_published
     from spotter.tasks import Task
 
 __version__ = "0.2.0"
-__all__ = ["Task", "__version__", "load_published", "train"]
+__all__ = ["Task", "__version__", "load_published", "read_video", "train"]
 
 _MODULES = {
     "Task": "spotter.tasks",
     "load_published": "spotter.models.pretrained",
+    "read_video": "spotter.data.video.frames",
     "train": "spotter.cli.train",
 }
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from spotter import read_video
 from spotter.data.fps import parse_fps
-from spotter.data.video.frames import read_video
 from spotter.data.video.jobs import Job, Recipe
 from spotter.data.video.prepare import make
 from spotter.data.video.source import VideoSource
