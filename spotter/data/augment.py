@@ -13,11 +13,11 @@ from spotter.types import Batch
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class FeatureTransform:
     """Change clips of features in training.
 
-    mask_before : share of clips that show nothing of what comes before their spot, as in RMS-Net (Tomei et al., 2021),
-        from memory of the paper
+    mask_before : fraction of clips in which all before the spot is hidden, as in RMS-Net (Tomei et al., 2021), from
+        memory of the paper
     swap : probability of a row to change places with its neighbour, as in ASTRA (Xarles et al., 2023)
     """
 
@@ -31,11 +31,11 @@ class Rows:
     def __call__(self, batch: Batch) -> Batch:
         """Return the batch; masking needs targets with the ``moment`` of each clip, (B, 1), NaN for none."""
         if self.swap:
-            batch = {**batch, "inputs": {name: swapped(x, self.swap) for name, x in batch["inputs"].items()}}
+            batch = {**batch, "inputs": {name: swap_neighbours(x, self.swap) for name, x in batch["inputs"].items()}}
         if not self.mask_before:
             return batch
         if "moment" not in batch["targets"]:
-            raise UserError("model.augment.mask_before: the targets of this model name no moment; set it to 0")
+            raise UserError("model.augment.mask_before: the targets of this model hold no moment; set it to 0")
         valid = batch["valid"]
         chosen = torch.rand(len(valid), 1, device=valid.device) < self.mask_before
         frame = torch.arange(valid.shape[1], device=valid.device)
@@ -43,8 +43,8 @@ class Rows:
         return {**batch, "valid": valid & ~hidden}
 
 
-def swapped(rows: Tensor, probability: float) -> Tensor:
-    """Exchange neighbouring rows (B, R, width), each pair with a probability; which rows are pairs is drawn, too."""
+def swap_neighbours(rows: Tensor, probability: float) -> Tensor:
+    """Exchange neighbouring rows (B, R, width), each pair with a probability; which rows form pairs is drawn, too."""
     count = rows.shape[1]
     index = torch.arange(count, device=rows.device)
     odd = torch.randint(2, (len(rows), 1), device=rows.device)

@@ -1,4 +1,4 @@
-"""Clips that show every class as often as any other, and as often as nothing at all."""
+"""Clips in which every class, and background, is equally frequent."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from spotter.types import Clip, HalfRecord
 class BalancedClips:
     """Draw a class, background included, then a clip that shows one of its spots.
 
-    clip_len : frames of a clip, in which the spot lies anywhere, but ``inset`` frames or more from both of its ends
+    clip_len : frames of a clip
     fps, offset : frame i of a half lies at ``offset + i / fps`` seconds
+    inset : frames that the spot keeps from both ends of its clip; within them it lies anywhere
 
-    Classes without a spot are never drawn. A clip of background has no spot at all, where there is such a clip; else it
-    lies anywhere. After the sampling of CALF (Cioppa et al., 2020), and of the partners in ASTRA (Xarles et al., 2023).
+    Classes without a spot are never drawn. A clip of background shows no spot, or lies anywhere where every clip shows
+    one. After the sampling of CALF (Cioppa et al., 2020), and of mixup partners in ASTRA (Xarles et al., 2023).
     """
 
     def __init__(
@@ -39,29 +40,29 @@ class BalancedClips:
         frame = np.floor((times[order] - offset) * fps).astype(np.int64)
         self._frame = np.clip(frame, 0, lengths[self._half] - 1)  # a label may lie past the end of its half
         _, self._first, self._count = np.unique(labels[order], return_index=True, return_counts=True)
-        self._quiet = self._background()
+        self._background = self._background_frames()
 
     def __call__(self, count: int, rng: np.random.Generator) -> list[Clip]:
         """Return ``count`` clips."""
-        kinds = len(self._count)
-        kind = rng.integers(kinds + 1, size=count)
-        share, where = rng.random(count), rng.integers(self._inset, self._clip_len - self._inset, size=count)
-        centre = self._quiet[(share * len(self._quiet)).astype(np.int64)]
+        classes = len(self._count)  # that have spots
+        label = rng.integers(classes + 1, size=count)
+        draw, position = rng.random(count), rng.integers(self._inset, self._clip_len - self._inset, size=count)
+        centre = self._background[(draw * len(self._background)).astype(np.int64)]
         half = np.searchsorted(self._ends, centre, side="right")
         start = centre - self._begins[half] - self._clip_len // 2
-        shows = kind < kinds
-        own = kind[shows]
-        spot = self._first[own] + (share[shows] * self._count[own]).astype(np.int64)
-        half[shows], start[shows] = self._half[spot], self._frame[spot] - where[shows]
+        shows = label < classes
+        drawn = label[shows]
+        spot = self._first[drawn] + (draw[shows] * self._count[drawn]).astype(np.int64)
+        half[shows], start[shows] = self._half[spot], self._frame[spot] - position[shows]
         return [Clip(int(h), int(s)) for h, s in zip(half, start, strict=True)]
 
-    def _background(self) -> NDArray[np.int64]:
-        """Return the frames, counted through all halves, around which a clip shows no spot."""
+    def _background_frames(self) -> NDArray[np.int64]:
+        """Return the frames, counted through all halves, at which the centre of a clip without spots lies."""
         total = int(self._ends[-1]) if len(self._ends) else 0
         low = self._begins[self._half] + self._frame - (self._clip_len - 1 - self._clip_len // 2)
         low = np.clip(low, self._begins[self._half], self._ends[self._half])
         high = self._begins[self._half] + self._frame + self._clip_len // 2 + 1
         high = np.clip(high, low, self._ends[self._half])
         change = np.bincount(low, minlength=total + 1) - np.bincount(high, minlength=total + 1)
-        quiet = np.flatnonzero(np.cumsum(change)[:total] == 0)
-        return quiet if len(quiet) else np.arange(total)
+        empty = np.flatnonzero(np.cumsum(change)[:total] == 0)
+        return empty if len(empty) else np.arange(total)

@@ -1,4 +1,4 @@
-"""Clips as batches: a torch dataset that assembles a whole batch at once, each row copied only once."""
+"""Clips as batches: a torch dataset that assembles a whole batch at once and copies each row only once."""
 
 from __future__ import annotations
 

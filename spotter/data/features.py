@@ -20,8 +20,11 @@ from spotter.types import Clip, Half
 class FeatureSource:
     """Read clips of features; the first stream is the clock whose rows are the frames.
 
-    Files are mapped whenever a clip is read, in whichever process needs it, and only the clip's rows are copied.
-    They lie in the official tree below ``root``, or where ``files`` says: a path per half and stream.
+    streams : the description of each feature file, see ``Stream``
+    root : the official tree that holds the files
+    files : in place of ``root``, the path of each half and stream
+
+    Only a clip's rows are copied, whenever a clip is read, in any process.
     """
 
     def __init__(

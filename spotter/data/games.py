@@ -1,4 +1,4 @@
-"""What lies on disk for a split: halves with their lengths and labels, and what is missing."""
+"""The halves of a split that are on disk, with their lengths and labels, and what is missing."""
 
 from __future__ import annotations
 
@@ -58,10 +58,10 @@ def find_halves(
 
 
 def _report(absent: Sequence[Path], split: str, root: str | Path, games: Sequence[str], allow_missing: bool) -> None:
-    said = f"{len(absent)} files of split {split} ({len(games)} games) are missing below {root}, first {absent[0]}"
+    message = f"{len(absent)} files of split {split} ({len(games)} games) are missing below {root}, first {absent[0]}"
     if not allow_missing:
-        raise UserError(f"{said}; complete the tree, or go on with what is there: data.allow_missing=true")
-    log.warning("%s; going on without them", said)
+        raise UserError(f"{message}; complete the tree, or go on with what is there: data.allow_missing=true")
+    log.warning("%s; going on without them", message)
 
 
 def drop_spots_beyond_end(

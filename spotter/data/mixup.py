@@ -17,7 +17,8 @@ from spotter.types import Batch, Targets, batch_size
 class Mixup:
     """Mix clips with one another, after Zhang et al., *mixup*, 2018, as used by Soares and Shah, 2022.
 
-    alpha, beta : a clip's own weight is drawn from Beta(alpha, beta), for each clip; ``beta`` is ``alpha`` by default
+    alpha, beta : the weight of a clip, against its partner, is drawn from
+        Beta(alpha, beta) for each clip; ``beta`` is ``alpha`` by default
     probability : of a clip to be mixed at all
     """
 
@@ -34,7 +35,7 @@ class Mixup:
     def __call__(self, batch: Batch, mix: Callable[[Targets, Targets, Tensor], Targets], partners: bool) -> Batch:
         """Return the batch with inputs, and by ``mix`` targets, as convex combinations.
 
-        mix : of targets, targets of their partners, and the weight (B,) of the former
+        mix : mixes targets with those of the mixup partners by the weights (B,) of the former
         partners : the second half of the batch is there to be mixed into the first; else partners are drawn within it
         A frame stays valid where it is in both.
         """
@@ -44,30 +45,30 @@ class Mixup:
         weight = torch.distributions.Beta(self.alpha, self.beta or self.alpha).sample((count,)).to(device)
         weight = torch.where(mixed, weight, torch.ones_like(weight))
         other = torch.arange(count, 2 * count, device=device) if partners else torch.randperm(count, device=device)
-        mine = _rows(batch, slice(count))
-        theirs = _rows(batch, other)
-        inputs = blend_all(mine["inputs"], theirs["inputs"], weight)
-        valid = mine["valid"] & (theirs["valid"] | ~mixed[:, None])
-        return {**mine, "inputs": inputs, "targets": mix(mine["targets"], theirs["targets"], weight), "valid": valid}
+        first = _select(batch, slice(count))
+        second = _select(batch, other)
+        inputs = blend_all(first["inputs"], second["inputs"], weight)
+        valid = first["valid"] & (second["valid"] | ~mixed[:, None])
+        return {**first, "inputs": inputs, "targets": mix(first["targets"], second["targets"], weight), "valid": valid}
 
 
-def _rows(batch: Batch, chosen: slice | Tensor) -> Batch:
-    def rows(value: Any) -> Any:
+def _select(batch: Batch, chosen: slice | Tensor) -> Batch:
+    def select(value: Any) -> Any:
         return {name: x[chosen] for name, x in value.items()} if isinstance(value, Mapping) else value[chosen]
 
-    taken: Any = {key: rows(value) for key, value in batch.items()}
+    taken: Any = {key: select(value) for key, value in batch.items()}
     return taken
 
 
-def blend(mine: Tensor, theirs: Tensor, weight: Tensor) -> Tensor:
+def blend(first: Tensor, second: Tensor, weight: Tensor) -> Tensor:
     """Return ``weight`` (B,) of one tensor (B, …) and the rest of the other."""
-    share = weight.to(mine.dtype).view(-1, *[1] * (mine.dim() - 1))
-    return share * mine + (1 - share) * theirs
+    weight = weight.to(first.dtype).view(-1, *[1] * (first.dim() - 1))
+    return weight * first + (1 - weight) * second
 
 
-def blend_all(mine: Mapping[str, Tensor], theirs: Mapping[str, Tensor], weight: Tensor) -> dict[str, Tensor]:
+def blend_all(first: Mapping[str, Tensor], second: Mapping[str, Tensor], weight: Tensor) -> dict[str, Tensor]:
     """Blend every tensor with that of the same name, see ``blend``."""
-    return {name: blend(value, theirs[name], weight) for name, value in mine.items()}
+    return {name: blend(value, second[name], weight) for name, value in first.items()}
 
 
 def check_probability(key: str, value: object) -> None:

@@ -1,4 +1,4 @@
-"""What a run is trained and scored on: games, halves, hours and spots per class of each split."""
+"""Statistics of a data set: games, halves, hours and spots per class of each split."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from spotter.tasks import Task
 from spotter.types import HalfRecord
 
 
-def census(records: Mapping[str, Sequence[HalfRecord]], task: Task, fps: float) -> dict[str, Any]:
+def dataset_statistics(records: Mapping[str, Sequence[HalfRecord]], task: Task, fps: float) -> dict[str, Any]:
     """Count each split: ``{"games", "halves", "hours", "spots", "not_shown", "per_class"}``."""
     return {split: _count(halves, task, fps) for split, halves in records.items()}
 
@@ -36,9 +36,9 @@ def class_counts(halves: Sequence[HalfRecord], classes: int) -> np.ndarray:
     return np.bincount(np.concatenate([np.empty(0, np.int64), *labels]), minlength=classes)
 
 
-def census_table(counts: Mapping[str, Mapping[str, Any]]) -> Table:
-    """Lay the census out for the terminal, a column a split."""
-    table = Table(title="census", title_justify="left")
+def statistics_table(counts: Mapping[str, Mapping[str, Any]]) -> Table:
+    """Return the statistics as a table for the terminal, one column per split."""
+    table = Table(title="data", title_justify="left")
     table.add_column("")
     for split in counts:
         table.add_column(split, justify="right")

@@ -1,4 +1,4 @@
-"""One feature file of every half: where it lies, how its rows relate to time, and which columns are read."""
+"""One feature file of every half: where it lies, the times of its rows, and the columns that are read."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from spotter.types import Half
 OTHER_WIDTH = "set data.width={width}, or pick the data config these features belong to"
 
 
-class Rows(Protocol):
-    """Give rows of one half, wherever they are."""
+class RowReader(Protocol):
+    """Give the feature rows of one half, from a file or from memory."""
 
     @property
     def dtype(self) -> np.dtype:
@@ -32,7 +32,7 @@ class Rows(Protocol):
         """Copy as many rows as ``out`` has, from ``first`` on."""
 
 
-def cut_rows(halves: Sequence[Rows], first: NDArray[np.int64], count: int, width: int) -> NDArray[np.floating]:
+def cut_rows(halves: Sequence[RowReader], first: NDArray[np.int64], count: int, width: int) -> NDArray[np.floating]:
     """Copy ``count`` rows of every half from ``first`` (B,) on into (B, count, width), zero outside the half."""
     dtype = np.result_type(*(rows.dtype for rows in halves)) if halves else np.dtype(np.float32)
     out = np.zeros((len(halves), count, width), dtype)
@@ -45,10 +45,10 @@ def cut_rows(halves: Sequence[Rows], first: NDArray[np.int64], count: int, width
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FeatureRows:
-    """Point at the rows of one feature file, (rows, read columns).
+    """Read rows of one feature file, (rows, read columns).
 
-    The file is mapped into memory for as long as a part is copied: a map keeps its file open, and a data set has more
-    files than a process may have open at once.
+    The file is mapped into memory only while rows are copied: a map keeps its file open, and a data set has more files
+    than a process may have open at once.
     """
 
     path: Path

@@ -18,7 +18,7 @@ from spotter.data.clips import EvaluationBatches, TrainingBatches, batches, cove
 from spotter.data.datasets import ClipDataset
 from spotter.data.games import MOST_BEYOND_END, drop_spots_beyond_end, find_halves
 from spotter.data.source import Source
-from spotter.data.statistics import census, census_table, class_counts
+from spotter.data.statistics import class_counts, dataset_statistics, statistics_table
 from spotter.errors import UserError
 from spotter.io.splits import hold_out, load_splits
 from spotter.settings import ClipConfig
@@ -75,7 +75,7 @@ class SpottingDataModule(pl.LightningDataModule):
         self.split = "test"  # what test and prediction epochs run on
 
     def setup(self, stage: str) -> None:
-        """Find the halves of all splits that a training run needs, once, and print the census."""
+        """Find the halves of all splits that a training run needs, once, and print their statistics."""
         if stage != "fit" or self.records:
             return
         splits = self._splits()
@@ -87,7 +87,7 @@ class SpottingDataModule(pl.LightningDataModule):
         self.records["valid"] = self._find("valid", unseen["valid"]) if unseen["valid"] else []
         if any(self.root and (Path(self.root) / game).is_dir() for game in unseen["test"]):
             self.records["test"] = self._find("test", unseen["test"], labels="optional")
-        show(census_table(census(self.records, self.task, self.source.fps)))
+        show(statistics_table(dataset_statistics(self.records, self.task, self.source.fps)))
 
     def use_split(self, split: str) -> None:
         """Choose what test and prediction epochs run on; its labels may be missing altogether."""

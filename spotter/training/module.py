@@ -12,7 +12,7 @@ from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
-from spotter.data.augment import Rows
+from spotter.data.augment import FeatureTransform
 from spotter.data.images import ImageTransform
 from spotter.data.mixup import Mixup
 from spotter.errors import UserError
@@ -33,7 +33,7 @@ class SpottingModule(pl.LightningModule):
     network, head : ``_target_`` and arguments, of any module that can be imported: whoever trains it trusts it
     optimizer : see ``OptimizerConfig``
     augmentation : how training clips are changed: ``mixup`` with the arguments of ``Mixup``, and ``augment`` with those
-        of ``Rows`` for features and of ``ImageTransform`` for video; None for neither
+        of ``FeatureTransform`` for features and of ``ImageTransform`` for video; None for neither
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class SpottingModule(pl.LightningModule):
         mixup, augment = (augmentation or {}).get("mixup"), (augmentation or {}).get("augment")
         image = self.system.spec.image
         self.images = self.system.images = ImageTransform(image.mean, image.std, augment) if image is not None else None
-        self.rows = Rows(**augment) if augment and image is None else None
+        self.rows = FeatureTransform(**augment) if augment and image is None else None
         self.mixup = Mixup(**mixup) if mixup else None
         self._check_mixup()
 

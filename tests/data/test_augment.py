@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from spotter.data.augment import Rows, swapped
+from spotter.data.augment import FeatureTransform, swap_neighbours
 from spotter.data.mixup import Mixup, blend
 from spotter.errors import UserError
 from spotter.types import Batch, Targets
@@ -119,7 +119,7 @@ def test_mixtures_out_of_range_are_named(key: str, value: float) -> None:
 def test_rows_change_places_with_a_neighbour_only(count: int, seed: int, probability: float) -> None:
     torch.manual_seed(seed)
     rows = torch.arange(count).float()[None, :, None].expand(6, -1, 2)
-    both = swapped(rows, probability).long()
+    both = swap_neighbours(rows, probability).long()
     found, index = both[..., 0], torch.arange(count)
     assert torch.equal(found, both[..., 1]), "whole rows move"
     assert ((found - index).abs() <= 1).all()
@@ -133,7 +133,9 @@ def test_rows_change_places_with_a_neighbour_only(count: int, seed: int, probabi
 def test_swapping_reaches_every_pair_as_often() -> None:
     torch.manual_seed(0)
     rows = torch.arange(6.0)[None, :, None].expand(4000, -1, 1)
-    moved = (swapped(rows, 0.3)[..., 0] > torch.arange(6.0)).float().mean(0)  # a row takes its later neighbour's place
+    moved = (
+        (swap_neighbours(rows, 0.3)[..., 0] > torch.arange(6.0)).float().mean(0)
+    )  # a row takes its later neighbour's place
     torch.testing.assert_close(moved, torch.tensor([0.15] * 5 + [0.0]), atol=0.03, rtol=0)
 
 
@@ -144,15 +146,15 @@ def test_masking_hides_what_comes_before_the_spot() -> None:
     moment = torch.full((16, 1), 2.6)
     moment[:4] = float("nan")
     batch["targets"] = {"moment": moment}
-    valid = Rows(mask_before=1.0)(batch)["valid"]
+    valid = FeatureTransform(mask_before=1.0)(batch)["valid"]
     assert valid[:4].all(), "background shows all"
     assert torch.equal(valid[4:], (torch.arange(5) >= 2).expand(12, -1)), "the spot's own frame stays"
-    some = Rows(mask_before=0.5)(batch)["valid"][4:]
+    some = FeatureTransform(mask_before=0.5)(batch)["valid"][4:]
     assert {tuple(row.tolist()) for row in some} == {(True,) * 5, (False, False, True, True, True)}
 
 
 def test_what_rows_cannot_do_is_said() -> None:
     with pytest.raises(UserError, match=r"model\.augment\.swap: expected a probability, found 2"):
-        Rows(swap=2)
+        FeatureTransform(swap=2)
     with pytest.raises(UserError, match=r"model\.augment\.mask_before: the targets"):
-        Rows(mask_before=0.5)(make_batch())
+        FeatureTransform(mask_before=0.5)(make_batch())

@@ -58,18 +58,18 @@ def history(folder: Path) -> list[dict[str, str]]:
 
 
 def test_run_says_what_it_is_made_of(run: OfflineRun, folder: Path) -> None:
-    """Config, exact command, folder, state of the code and census."""
+    """Config, exact command, folder, state of the code and statistics."""
     assert (run.exit, wandb.run) == (0, None)
     assert run.config["seed"] == 1
     assert run.config["model"]["lr"] > 0
     assert run.config["folder"] == str(folder)
     head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=PROJECT, capture_output=True, text=True, check=False)
     assert run.config["git"].get("commit", "") == head.stdout.strip()
-    assert run.config["census"]["train"]["games"] == 2
-    (logged,) = run.logged("census/path")
-    rows = run.table(logged["census/path"])
+    assert run.config["statistics"]["train"]["games"] == 2
+    (logged,) = run.logged("statistics/path")
+    rows = run.table(logged["statistics/path"])
     assert [row["class"] for row in rows] == list(TASK.classes)
-    assert sum(row["train"] for row in rows) == run.config["census"]["train"]["spots"]
+    assert sum(row["train"] for row in rows) == run.config["statistics"]["train"]["spots"]
 
 
 def test_every_number_is_logged_once_over_its_axis(run: OfflineRun, folder: Path) -> None:
@@ -106,7 +106,7 @@ def test_validation_is_shown_whole(run: OfflineRun, folder: Path) -> None:
     for row in best:
         assert row["tight_unshown"] == pytest.approx(form["tight"]["per_class_unshown"][row["class"]], abs=1e-6)
         assert row["loose"] == pytest.approx(form["loose"]["per_class"][row["class"]], abs=1e-6)
-    counts = run.config["census"]["valid"]
+    counts = run.config["statistics"]["valid"]
     assert sum(row["spots"] for row in best) == counts["spots"]
     assert sum(row["not shown"] for row in best) == counts["not_shown"]
     for row in shown:
@@ -184,7 +184,7 @@ def test_server_that_goes_away(tiny: list[str], tmp_path: Path) -> None:
     assert server.gone
     assert "Traceback" not in ran.stderr
     assert len(history(tmp_path / "run")) == 3
-    assert any("UpsertBucket" in text and "census" in text for _, text in server.asked)
+    assert any("UpsertBucket" in text and "statistics" in text for _, text in server.asked)
     (kept,) = (tmp_path / "run" / "wandb").glob("run-*")
     run = OfflineRun(kept)
     assert [row["epoch"] for row in run.logged("val/classes/path")] == [0, 1, 2]

@@ -69,7 +69,7 @@ def timelines(
     return pictures
 
 
-def census_table(counts: Mapping[str, Mapping[str, Any]]) -> wandb.Table:
+def statistics_table(counts: Mapping[str, Mapping[str, Any]]) -> wandb.Table:
     """Return the number of spots, a row a class and a column a split."""
     classes = next(iter(counts.values()))["per_class"]
     rows = [[name, *(count["per_class"][name] for count in counts.values())] for name in classes]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from spotter.data.statistics import census
+from spotter.data.statistics import dataset_statistics
 from spotter.evaluation.events import pool
 from spotter.evaluation.metrics import flatten
 from spotter.tasks import MONITORS, Task
@@ -40,14 +40,19 @@ class Dashboard(pl.Callback):
         if logger is None:
             return
         with logger.tolerant("what the run is made of"):
-            from spotter.training.loggers.charts import census_table
+            from spotter.training.loggers.charts import statistics_table
 
             data: Any = trainer.datamodule  # type: ignore[attr-defined]
-            counts = census(data.records, data.task, data.source.fps)
-            about = {"command": command(), "folder": trainer.default_root_dir, "git": code_state(), "census": counts}
+            counts = dataset_statistics(data.records, data.task, data.source.fps)
+            about = {
+                "command": command(),
+                "folder": trainer.default_root_dir,
+                "git": code_state(),
+                "statistics": counts,
+            }
             logger.live.config.update(about, allow_val_change=True)
             _define(logger.live, data.task)
-            logger.live.log({"census": census_table(counts)})
+            logger.live.log({"statistics": statistics_table(counts)})
             changes = code_changes()
             if changes:
                 patch = Path(logger.live.dir, "code.patch")
