@@ -20,6 +20,8 @@ KEYS: Mapping[str, str | None] = {
     "model.targets": "model.head",
     "model.upsample": "model.network.upsample",
     "model.head.positive_share": "model.head.positive_weight",
+    "model.network.row_drop": "model.network.token_dropout",
+    "model.network.group_drop": "model.network.extractor_dropout",
     "data.targets": None,
 }
 # old option of a config group: the words that say the same today

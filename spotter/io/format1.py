@@ -17,13 +17,18 @@ RENAMED = {  # networks and heads, below spotter.models
 }
 OPTIMIZER = ("lr", "weight_decay", "warmup", "final_lr", "schedule", "plateau", "sam")
 AUGMENTATION = ("mixup", "augment")
+NAMES = {  # of arguments
+    "row_drop": "token_dropout",
+    "group_drop": "extractor_dropout",
+    "positive_share": "positive_weight",
+}
 PREFIX = "spotter.models."
 
 
 def upgrade_settings(old: Mapping[str, Any]) -> dict[str, Any]:
     """Return hyper-parameters of format 1 as those of format 2.
 
-    Modules have moved; a head makes its own targets, so that their arguments are its own; anchors per frame belong to
+    Modules have moved; a head makes its own targets, so that it takes their arguments; anchors per frame belong to
     the network; what concerns the optimizer and augmentation stands together; and the seed is the data module's.
     """
     network, head = _rename_target(old["network"]), _rename_target(old["head"])
@@ -31,12 +36,10 @@ def upgrade_settings(old: Mapping[str, Any]) -> dict[str, Any]:
         network["upsample"] = old.get("upsample", 1)
     targets = {key: value for key, value in old.get("targets", {}).items() if key not in ("_target_", "upsample")}
     head = {**targets, **head}
-    if "positive_share" in head:
-        head["positive_weight"] = head.pop("positive_share")
     return {
         **{key: old[key] for key in ("task", "source", "clips", "postprocess")},
-        "network": network,
-        "head": head,
+        "network": {NAMES.get(key, key): value for key, value in network.items()},
+        "head": {NAMES.get(key, key): value for key, value in head.items()},
         "optimizer": {key: old[key] for key in OPTIMIZER if key in old},
         "augmentation": {key: old[key] for key in AUGMENTATION if old.get(key)} or None,
     }

@@ -19,7 +19,7 @@ InputKind = Literal["features", "video"]
 class Network(nn.Module):
     """Map the input of a clip to tokens, one per anchor.
 
-    A constructor gets the ``layout`` of the input and the number of ``classes`` where it names them, and whatever
+    A constructor gets the ``layout`` of the input and the number of ``classes`` where it names them, and what
     stands under ``network`` in the config beside ``_target_``.
 
     reads : the kind of input
@@ -49,10 +49,10 @@ class Network(nn.Module):
 
 
 class Head(nn.Module):
-    """Map tokens to output; own what the output is trained on, its loss, and how it becomes scores.
+    """Map tokens to output, with the targets and the loss it is trained by, and how it becomes scores.
 
     A constructor gets ``width`` and ``upsample`` of the network, the number of ``classes`` and the ``fps`` of frames
-    where it names them, and whatever stands under ``head`` in the config beside ``_target_``.
+    where it names them, and what stands under ``head`` in the config beside ``_target_``.
 
     targets : makes what ``loss`` compares with; NumPy only, and copied to the processes that load data
     mixes : whether the targets of two clips can be mixed, as mixup needs

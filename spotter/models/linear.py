@@ -1,11 +1,12 @@
-"""Nothing but the frame itself: what can be told without context."""
+"""Single frames without context."""
 
 from __future__ import annotations
 
 from torch import Tensor
 
+from spotter.data.source import Layout
 from spotter.models.base import Network
-from spotter.models.blocks.stream_embedding import Layout, StreamEmbedding
+from spotter.models.blocks.stream_embedding import StreamEmbedding
 
 
 class PerFrame(Network):
@@ -13,7 +14,7 @@ class PerFrame(Network):
 
     def __init__(self, layout: Layout, upsample: int = 1) -> None:
         super().__init__()
-        self.embed = StreamEmbedding(layout, None, upsample, dropout=0.0, group_drop=0.0, row_drop=0.0)
+        self.embed = StreamEmbedding(layout, None, upsample, dropout=0.0, extractor_dropout=0.0, token_dropout=0.0)
         self.width, self.upsample = self.embed.width, upsample
 
     def forward(self, inputs: dict[str, Tensor], phase: dict[str, Tensor], valid: Tensor) -> Tensor:

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from spotter.data.source import Layout
 from spotter.models.base import Network
-from spotter.models.blocks.stream_embedding import Layout, StreamEmbedding
+from spotter.models.blocks.stream_embedding import StreamEmbedding
 from spotter.models.blocks.window import window_index
 
 POOLS = ("max", "mean", "netvlad", "netrvlad")
@@ -24,7 +25,7 @@ class Pooling(Network):
 
     pool : ``netvlad``, ``netrvlad`` (without the residual), ``max`` or ``mean``
     clusters : of NetVLAD and NetRVLAD
-    aware : pool what comes before the middle of the window and what comes after on their own, with half the clusters
+    aware : pool what comes before the middle of the window and what comes after separately, with half the clusters
         each, and put them side by side: the ``++`` of NetVLAD++
     dim : rows of another width are projected to it; those of a single stream of that width are left as they are, as are
         all where it is None
@@ -50,9 +51,14 @@ class Pooling(Network):
         as_it_is = dim is None or columns == [dim]
         self.window = window
         self.embed = StreamEmbedding(
-            layout, None if as_it_is else dim, dropout=0.0, group_drop=0.0, row_drop=0.0, normalise=normalise
+            layout,
+            None if as_it_is else dim,
+            dropout=0.0,
+            extractor_dropout=0.0,
+            token_dropout=0.0,
+            normalise=normalise,
         )
-        self.pool = Pool(pool, self.embed.width, clusters, aware)
+        self.pool = WindowPool(pool, self.embed.width, clusters, aware)
         self.width = self.pool.width
 
     def forward(self, inputs: dict[str, Tensor], phase: dict[str, Tensor], valid: Tensor) -> Tensor:
@@ -64,7 +70,7 @@ class Pooling(Network):
         return self.pool(rows[clip, path], self.window)
 
 
-class Pool(nn.Module):
+class WindowPool(nn.Module):
     """Pool every ``window`` consecutive rows: (B, N + window - 1, dim) -> (B, N, width)."""
 
     def __init__(self, kind: str, dim: int, clusters: int, aware: bool) -> None:
@@ -79,7 +85,7 @@ class Pool(nn.Module):
             )
         each = clusters // halves
         self.parts = nn.ModuleList(
-            Vlad(dim, each, residual=kind == "netvlad") if vlad else Plain(kind) for _ in range(halves)
+            Vlad(dim, each, residual=kind == "netvlad") if vlad else MaxMeanPool(kind) for _ in range(halves)
         )
         self.width = dim * (clusters if vlad else halves)
 
@@ -93,7 +99,7 @@ class Pool(nn.Module):
         return torch.cat((first, after(rows[:, middle:], window - middle)), dim=-1)
 
 
-class Plain(nn.Module):
+class MaxMeanPool(nn.Module):
     """Take the ``max`` or the ``mean`` of every ``window`` consecutive rows."""
 
     def __init__(self, kind: str) -> None:
@@ -111,7 +117,7 @@ class Vlad(nn.Module):
 
     residual : centres are subtracted; without it, NetRVLAD, a cluster is the sum of its rows
 
-    After Arandjelović et al., *NetVLAD*, 2016, with the assignment on its own weights and no bias, as SoccerNet has it.
+    After Arandjelović et al., *NetVLAD*, 2016, with assignment weights of its own and no bias, as SoccerNet has it.
     """
 
     def __init__(self, dim: int, clusters: int, residual: bool = True) -> None:
@@ -124,18 +130,18 @@ class Vlad(nn.Module):
     def forward(self, rows: Tensor, window: int) -> Tensor:
         """Return (B, N, K * dim), cluster by cluster, of unit length, for rows (B, N + window - 1, dim)."""
         rows = F.normalize(rows, dim=-1)
-        shares = self.assignment(rows).softmax(-1)  # (B, N + window - 1, K)
+        weights = self.assignment(rows).softmax(-1)  # (B, N + window - 1, K)
         count, dim = rows.shape[1] - window + 1, rows.shape[2]
-        pooled = rows.new_empty(len(rows), count, shares.shape[2] * dim)
+        pooled = rows.new_empty(len(rows), count, weights.shape[2] * dim)
         clips = max(1, AT_ONCE // (count * window * dim))
         for first in range(0, len(rows), clips):  # matrix products copy the windows, which overlap
             few = slice(first, first + clips)
-            pooled[few] = self._describe(rows[few].unfold(1, window, 1), shares[few].unfold(1, window, 1))
+            pooled[few] = self._describe(rows[few].unfold(1, window, 1), weights[few].unfold(1, window, 1))
         return pooled
 
-    def _describe(self, rows: Tensor, shares: Tensor) -> Tensor:
-        """Return (B, N, K * dim) for the windows' rows (B, N, dim, window) and shares (B, N, K, window)."""
-        vlad = shares @ rows.mT.to(shares.dtype)  # (B, N, K, dim)
+    def _describe(self, rows: Tensor, weights: Tensor) -> Tensor:
+        """Return (B, N, K * dim) for the windows' rows (B, N, dim, window) and weights (B, N, K, window)."""
+        vlad = weights @ rows.mT.to(weights.dtype)  # (B, N, K, dim)
         if self.centres is not None:
-            vlad = vlad - shares.sum(-1)[..., None] * self.centres
+            vlad = vlad - weights.sum(-1)[..., None] * self.centres
         return F.normalize(F.normalize(vlad, dim=-1).flatten(2), dim=-1)

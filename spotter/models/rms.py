@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from spotter.data.source import Layout
 from spotter.models.base import Head, Network
 from spotter.models.blocks import losses
 from spotter.models.blocks.frame import log_odds
-from spotter.models.blocks.stream_embedding import Layout, StreamEmbedding
+from spotter.models.blocks.stream_embedding import StreamEmbedding
 from spotter.models.blocks.window import WindowTargets, valid_windows, windows_of
 from spotter.types import Arrays, Batch, ClipFrames, Output, Spots
 
@@ -48,7 +49,9 @@ class RMSNet(Network):
         if window < 2**layers:
             raise ValueError(f"model.clips.clip_len: {window} frames are too few to be halved {layers} times")
         self.window, self.width = window, width
-        self.embed = StreamEmbedding(layout, dim, 1, dropout, group_drop=0.0, row_drop=0.0, normalise=normalise)
+        self.embed = StreamEmbedding(
+            layout, dim, 1, dropout, extractor_dropout=0.0, token_dropout=0.0, normalise=normalise
+        )
         convolutions = [
             nn.Sequential(nn.Conv1d(dim, dim, kernel, padding="same"), nn.ReLU(), nn.MaxPool1d(2))
             for _ in range(layers)

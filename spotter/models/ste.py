@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from spotter.data.source import Layout
 from spotter.models.base import Network
 from spotter.models.blocks import losses
-from spotter.models.blocks.stream_embedding import Layout, StreamEmbedding
+from spotter.models.blocks.stream_embedding import StreamEmbedding
 from spotter.models.blocks.window import WindowHead, WindowTargets, valid_windows, windows_of
 from spotter.types import Arrays, Batch, ClipFrames, Output, Spots
 
@@ -50,7 +51,9 @@ class STE(Network):
         if window < 2**HALVED:
             raise ValueError(f"model.clips.clip_len: {window} frames are too few to be halved twice; take at least 4")
         self.window, self.pool, self.width = window, pool, width
-        self.align = StreamEmbedding(layout, None, 1, dropout, group_drop=0.0, row_drop=0.0, normalise=normalise)
+        self.align = StreamEmbedding(
+            layout, None, 1, dropout, extractor_dropout=0.0, token_dropout=0.0, normalise=normalise
+        )
         self.project = nn.Sequential(nn.Linear(-(-self.align.width // pool), hidden), nn.ReLU(), nn.Linear(hidden, dim))
         if len(channels) != 2:
             raise ValueError(f"model.network.channels: expected those of two convolutions, found {list(channels)}")

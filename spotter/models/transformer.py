@@ -1,11 +1,12 @@
-"""A transformer over features that says something of every anchor."""
+"""A transformer over features with a token per anchor."""
 
 from __future__ import annotations
 
 from torch import Tensor
 
+from spotter.data.source import Layout
 from spotter.models.base import Network
-from spotter.models.blocks.stream_embedding import Layout, StreamEmbedding, encoder, time_code
+from spotter.models.blocks.stream_embedding import StreamEmbedding, encoder, positional_encoding
 
 
 class Transformer(Network):
@@ -25,17 +26,17 @@ class Transformer(Network):
         feedforward: int = 1024,
         dropout: float = 0.1,
         input_dropout: float = 0.4,
-        group_drop: float = 0.1,
-        row_drop: float = 0.2,
+        extractor_dropout: float = 0.1,
+        token_dropout: float = 0.2,
     ) -> None:
         super().__init__()
         self.width, self.upsample = dim, upsample
-        self.embed = StreamEmbedding(layout, dim, upsample, input_dropout, group_drop, row_drop)
+        self.embed = StreamEmbedding(layout, dim, upsample, input_dropout, extractor_dropout, token_dropout)
         self.encoder = encoder(dim, layers, heads, feedforward, dropout)
 
     def forward(self, inputs: dict[str, Tensor], phase: dict[str, Tensor], valid: Tensor) -> Tensor:
         """Return (B, T * upsample, width) for inputs (B, rows, features) and ``valid`` (B, T)."""
         x = self.embed(inputs, phase, valid)  # (B, A, dim)
-        x = x + time_code(x.shape[1], x.shape[2], x.device)
+        x = x + positional_encoding(x.shape[1], x.shape[2], x.device)
         outside = ~valid.repeat_interleave(self.upsample, dim=1)  # (B, A)
         return self.encoder(x, src_key_padding_mask=outside)

@@ -1,4 +1,4 @@
-"""A one-dimensional U-Net that says something of every anchor."""
+"""A one-dimensional U-Net with a token per anchor."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from spotter.data.source import Layout
 from spotter.models.base import Network
-from spotter.models.blocks.stream_embedding import Layout, StreamEmbedding
+from spotter.models.blocks.stream_embedding import StreamEmbedding
 
 BLOCKS = 2  # residual blocks of a level, on the way down and on the way up
 SQUEEZE = 4  # by which a block's middle is narrower
 
 
 class UNet(Network):
-    """Embed every frame with a small network, then look at the clip at ever coarser rates and back.
+    """Embed every frame with a small network, then process the clip at ever coarser rates and back.
 
     mlp : widths of the layers that embed a frame. The last is the width of the finest level; the first is left out
         where the features are no wider than it
@@ -42,8 +43,10 @@ class UNet(Network):
     ) -> None:
         super().__init__()
         if not mlp or levels < 1 or kernel % 2 == 0:
-            said = f"found mlp={list(mlp)}, levels={levels}, kernel={kernel}"
-            raise ValueError(f"model.network: expected a layer in mlp, a level and an odd kernel, {said}")
+            raise ValueError(
+                "model.network: expected a layer in mlp, a level and an odd kernel, "
+                f"found mlp={list(mlp)}, levels={levels}, kernel={kernel}"
+            )
         columns = sum(sum(stream["groups"]) for stream in layout.values())
         first, *others = mlp[1:] if len(mlp) > 1 and columns <= mlp[0] else mlp
         self.upsample, self.kernel = upsample, kernel

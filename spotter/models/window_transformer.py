@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from spotter.data.source import Layout
 from spotter.models.base import Network
-from spotter.models.blocks.stream_embedding import Layout, StreamEmbedding, encoder, time_code
+from spotter.models.blocks.stream_embedding import StreamEmbedding, encoder, positional_encoding
 from spotter.models.blocks.window import windows_of
 
 POOLS = ("flatten", "mean", "max", "cls", "center")
@@ -39,7 +40,7 @@ class WindowTransformer(Network):
             raise ValueError(f"model.network.pool: {pool!r} is unknown: give one of {', '.join(POOLS)}")
         self.window, self.pool = window, pool
         self.width = dim * window if pool == "flatten" else dim
-        self.embed = StreamEmbedding(layout, dim, 1, input_dropout, group_drop=0.0, row_drop=0.0)
+        self.embed = StreamEmbedding(layout, dim, 1, input_dropout, extractor_dropout=0.0, token_dropout=0.0)
         self.encoder = encoder(dim, layers, heads, feedforward, dropout)
         self.cls = nn.Parameter(torch.zeros(dim)) if pool == "cls" else None
 
@@ -47,7 +48,7 @@ class WindowTransformer(Network):
         """Return (B, N, width) for N windows: N = 1 for clips of the window's length, else N = T."""
         rows = self.embed(inputs, phase, valid)  # (B, T, dim)
         windows = windows_of(rows, valid, self.window)  # (B, N, window, dim)
-        x = windows.flatten(0, 1) + time_code(self.window, rows.shape[2], rows.device)
+        x = windows.flatten(0, 1) + positional_encoding(self.window, rows.shape[2], rows.device)
         if self.cls is not None:
             x = torch.cat((self.cls.expand(len(x), 1, -1), x), dim=1)
         return self._pool(self.encoder(x)).reshape(*windows.shape[:2], self.width)

@@ -50,7 +50,7 @@ def check_fits(module: SpottingModule, content: dict[str, Any], path: str | Path
 
 
 def init_from(module: SpottingModule, path: str | Path) -> None:
-    """Take every tensor of a checkpoint that fits by name and shape, and say which did not."""
+    """Take every tensor of a checkpoint that fits by name and shape, and log which did not."""
     theirs = open_checkpoint(path, "model.init_from")["state_dict"]
     ours = module.state_dict()
     fits = {name: value for name, value in theirs.items() if name in ours and ours[name].shape == value.shape}

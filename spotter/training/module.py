@@ -61,7 +61,7 @@ class SpottingModule(pl.LightningModule):
         self._check_mixup()
 
     def setup(self, stage: str) -> None:
-        """Tell the head how frequent each class is in the training split."""
+        """Give the head the frequency of each class in the training split."""
         if stage == "fit":
             self.head.set_class_prior(self._data.class_prior())
 

@@ -15,7 +15,7 @@ class MyWindow(Network):
     def __init__(self, layout: Layout, window: int, dim: int = 16) -> None:
         super().__init__()
         self.window, self.width = window, dim
-        self.embed = StreamEmbedding(layout, dim, dropout=0.0, group_drop=0.0, row_drop=0.0)
+        self.embed = StreamEmbedding(layout, dim, dropout=0.0, extractor_dropout=0.0, token_dropout=0.0)
         self.convolution = nn.Conv1d(dim, dim, 3, padding=1)
 
     def forward(self, inputs: dict[str, Tensor], phase: dict[str, Tensor], valid: Tensor) -> Tensor:

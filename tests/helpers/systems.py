@@ -66,7 +66,7 @@ SYSTEMS: dict[str, tuple[int, list[str]]] = {  # epochs and sizes
         10,
         [
             *(f"model.network.{size}" for size in ("heads=2", "feedforward=64", "hidden=32", "segments=[1]")),
-            *("model.network.input_dropout=0.0", "model.network.row_drop=0.0", "model.head.hidden=32"),
+            *("model.network.input_dropout=0.0", "model.network.token_dropout=0.0", "model.head.hidden=32"),
             *("data.source.streams.demo.groups=null", "model.clips.overlap=0.5", "data.batch_size=4", "model.lr=1e-3"),
         ],
     ),

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from spotter.errors import UserError
-from spotter.models.astra import Astra, hidden_between, interpolated
+from spotter.models.astra import Astra, interpolate, mask_between
 from spotter.models.blocks.dense import DenseHead
 from tests.helpers.dense_fitting import AT, OF, STREAMS, fit, run, several
 from tests.helpers.networks import LAYOUT, clips
 
-SMALL: dict[str, Any] = {"dim": 16, "heads": 2, "feedforward": 32, "dropout": 0.0, "row_drop": 0.0}
+SMALL: dict[str, Any] = {"dim": 16, "heads": 2, "feedforward": 32, "dropout": 0.0, "token_dropout": 0.0}
 
 
 def network(layout: Any = LAYOUT, clip_len: int = 12, upsample: int = 1, **more: Any) -> Astra:
@@ -71,7 +71,7 @@ def test_a_layer_sees_its_own_segment_and_no_other(segments: int) -> None:
     frames = torch.arange(12.0).repeat(2)
     changed = x.clone()
     changed[:, 4] += 1.0
-    moved = (net._encoded(changed, frames) - net._encoded(x, frames)).abs().sum(-1)[0] > 1e-6
+    moved = (net._encode(changed, frames) - net._encode(x, frames)).abs().sum(-1)[0] > 1e-6
     own = [4 * segments // 12 == frame * segments // 12 for frame in range(12)]
     assert moved.tolist() == own * 2
 
@@ -79,13 +79,13 @@ def test_a_layer_sees_its_own_segment_and_no_other(segments: int) -> None:
 def test_segments_are_of_time_whatever_the_rate() -> None:
     frames = torch.tensor([0, 5.9, 6, 11, 0, 3, 6.5, 11])
     late = torch.tensor([0, 0, 1, 1, 0, 0, 1, 1], dtype=torch.bool)
-    assert torch.equal(hidden_between(frames, 2, 12), late[:, None] != late)
-    assert not hidden_between(torch.linspace(0, 11, 30), 1, 12).any()
+    assert torch.equal(mask_between(frames, 2, 12), late[:, None] != late)
+    assert not mask_between(torch.linspace(0, 11, 30), 1, 12).any()
 
 
-def test_codes_of_time_are_interpolated() -> None:
+def test_codes_of_time_are_interpolate() -> None:
     code = torch.randn(4, 3)
-    out = interpolated(code, torch.tensor([[0.0, 1.25, 3.0]]))
+    out = interpolate(code, torch.tensor([[0.0, 1.25, 3.0]]))
     torch.testing.assert_close(out[0], torch.stack([code[0], 0.75 * code[1] + 0.25 * code[2], code[3]]))
 
 
@@ -114,7 +114,7 @@ def test_order_matters() -> None:
 
 
 def test_rows_are_dropped_of_all_extractors_at_once_in_training_only() -> None:
-    net = network(row_drop=0.5, input_dropout=0.0)
+    net = network(token_dropout=0.5, input_dropout=0.0)
     embed = net.streams["a"]
     torch.nn.init.constant_(embed.dropped, 7.0)
     torch.nn.init.zeros_(embed.code)

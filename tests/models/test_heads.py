@@ -212,7 +212,9 @@ STILL = {"input_dropout": 0.0}
 def test_dense_models_learn_four_clips_by_heart(model: str, kind: str) -> None:
     torch.manual_seed(0)
     network = (
-        PerFrame(WIDE, 2) if model == "linear" else Transformer(WIDE, 2, **TINY, **STILL, row_drop=0, group_drop=0)
+        PerFrame(WIDE, 2)
+        if model == "linear"
+        else Transformer(WIDE, 2, **TINY, **STILL, token_dropout=0, extractor_dropout=0)
     )
     # certainty has no lowest loss, so four clips let a Gaussian drown the confidence unless that weighs more
     weight = 0.01 if kind == "gaussian" else 1.0

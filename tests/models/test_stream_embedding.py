@@ -14,8 +14,8 @@ from spotter.models.blocks.stream_embedding import (
     GroupProjection,
     StreamEmbedding,
     encoder,
+    positional_encoding,
     resample,
-    time_code,
     valid_rows,
 )
 
@@ -86,7 +86,7 @@ def test_rows_of_another_rate_are_inside_where_their_frame_is(
 
 def test_a_stream_of_another_rate_is_cut_where_its_own_rows_end() -> None:
     layout = {"slow": {"fps": 0.96, "clock_fps": 1.0, "groups": [2]}}
-    embed = StreamEmbedding(layout, 4, dropout=0, group_drop=0, row_drop=0).eval()
+    embed = StreamEmbedding(layout, 4, dropout=0, extractor_dropout=0, token_dropout=0).eval()
     rows, phase = torch.randn(1, 41, 2), {"slow": torch.zeros(1)}
     valid = torch.arange(40)[None] < 25  # frame 24 lies between row 23 and row 24, which is frame 25
     soiled = torch.cat((rows[:, :24], torch.full((1, 17, 2), 100.0)), dim=1)
@@ -97,7 +97,7 @@ def test_a_stream_of_another_rate_is_cut_where_its_own_rows_end() -> None:
 
 def test_every_group_is_normalised_and_projected_on_its_own() -> None:
     torch.manual_seed(0)
-    project = GroupProjection([4, 1, 7], 5, dropout=0.4, group_drop=0.5).eval()
+    project = GroupProjection([4, 1, 7], 5, dropout=0.4, extractor_dropout=0.5).eval()
     rows = torch.randn(2, 9, 12)
     out = project(rows)
     assert out.shape == (2, 9, 5)
@@ -113,7 +113,7 @@ def test_every_group_is_normalised_and_projected_on_its_own() -> None:
 
 def test_groups_are_dropped_in_training_only_and_per_clip() -> None:
     torch.manual_seed(0)
-    project = GroupProjection([3, 3], 4, dropout=0.0, group_drop=0.5)
+    project = GroupProjection([3, 3], 4, dropout=0.0, extractor_dropout=0.5)
     rows = torch.randn(200, 2, 6)
     first, second = (
         linear(norm(part))
@@ -130,14 +130,14 @@ def test_groups_are_dropped_in_training_only_and_per_clip() -> None:
     only_first = (out - first).abs().amax((1, 2)) < 1e-5
     only_second = (out - second).abs().amax((1, 2)) < 1e-5
     assert torch.all(both | none | only_first | only_second), "a group is left out of a whole clip or of none of it"
-    single = GroupProjection([6], 4, dropout=0.0, group_drop=0.99).train()
+    single = GroupProjection([6], 4, dropout=0.0, extractor_dropout=0.99).train()
     assert single(rows).abs().amax((1, 2)).min() > 1e-5, "the only group is never dropped"
 
 
 def test_rows_are_replaced_in_training_only() -> None:
     torch.manual_seed(0)
     layout = {"a": {"fps": 1, "clock_fps": 1, "groups": [3]}}
-    embed = StreamEmbedding(layout, 4, dropout=0.0, group_drop=0.0, row_drop=0.3)
+    embed = StreamEmbedding(layout, 4, dropout=0.0, extractor_dropout=0.0, token_dropout=0.3)
     assert embed.dropped is not None
     torch.nn.init.constant_(embed.dropped, 7.0)
     inputs = {"a": torch.randn(50, 20, 3)}
@@ -148,7 +148,7 @@ def test_rows_are_replaced_in_training_only() -> None:
     gone = (out == 7).all(-1)
     torch.testing.assert_close(out[~gone], whole[~gone])
     assert float(gone.float().mean()) == pytest.approx(0.3, abs=0.05)
-    assert StreamEmbedding(layout, 4, row_drop=0.0).dropped is None
+    assert StreamEmbedding(layout, 4, token_dropout=0.0).dropped is None
 
 
 def test_streams_are_summed_at_the_tokens_rate() -> None:
@@ -168,7 +168,7 @@ def test_streams_are_summed_at_the_tokens_rate() -> None:
 
 @pytest.mark.parametrize(("count", "dim"), [(1, 2), (7, 8), (128, 16), (5, 7)])
 def test_the_time_code_is_the_published_one(count: int, dim: int) -> None:
-    code = time_code(count, dim, torch.device("cpu"))
+    code = positional_encoding(count, dim, torch.device("cpu"))
     for position in range(count):
         for i in range(dim):
             angle = position / 10_000 ** ((i - i % 2) / dim)

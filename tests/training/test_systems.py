@@ -111,7 +111,12 @@ PUBLISHED_WAYS = {  # of drawing and changing clips, which presets of the demo p
     "calf": [*PLATEAU, "model.network.dim=8"],
     "rms": [*PLATEAU, "model.network.dim=8", "model.network.width=8", "model.network.dropout=0.2"],
     "astra": [
-        *(*SMALL_TRANSFORMER, "model.network.row_drop=0.5", "model.network.input_dropout=0.4", "model.clips.overlap=0"),
+        *(
+            *SMALL_TRANSFORMER,
+            "model.network.token_dropout=0.5",
+            "model.network.input_dropout=0.4",
+            "model.clips.overlap=0",
+        ),
         *("model.network.dropout=0.1", "model.clips.per_epoch=0", "model.clips.partners=true"),
         *("model.mixup={alpha:1.0,beta:0.6,probability:1.0}", "model.augment={swap:0.3}"),
     ],

@@ -1,4 +1,4 @@
-"""2-D networks of timm that look at single frames, with shifts put in, and where their ImageNet weights come from."""
+"""2-D backbones of timm with temporal shifts inserted, and their ImageNet weights."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from spotter.models.blocks.shift import Frames, GatedShift, Shifted, TemporalShi
 log = logging.getLogger(__name__)
 
 SHIFTS = ("gsm", "tsm", "tsm_block", "none")
-BESIDES = ("downsample", "shortcut")  # convolutions of a block that are not on its main path
+SIDE_PATHS = ("downsample", "shortcut")  # convolutions of a block that are not on its main path
 
 
 def create(name: str, shift: str, frames: Frames, **arguments: Any) -> nn.Module:
     """Return a network of timm, of random weights, that pools each frame to one vector: (N, 3, H, W) -> (N, d).
 
     shift : ``gsm`` or ``tsm`` before the first convolution of every residual block, ``tsm_block`` before the block as
-        a whole, so that its shortcut is shifted too (published TSM weights want that), or ``none``
+        a whole, so that its shortcut is shifted too (as in published TSM weights), or ``none``
 
     Raises UserError for an unknown name and for a network without residual blocks of convolutions.
     """
@@ -54,7 +54,7 @@ def create(name: str, shift: str, frames: Frames, **arguments: Any) -> nn.Module
 
 
 def width_of(network: nn.Module) -> int:
-    """Return how many numbers a network of timm makes of a frame."""
+    """Return the width of the features that a network of timm makes of a frame."""
     return int(getattr(network, "head_hidden_size", None) or cast(int, network.num_features))
 
 
@@ -73,7 +73,7 @@ def blocks(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 def first_convolution(block: nn.Module) -> str:
     """Return the path of the first convolution on a block's main path, "" if there is none."""
     named = (path for path, module in block.named_modules() if isinstance(module, nn.Conv2d))
-    return next((path for path in named if path.partition(".")[0] not in BESIDES), "")
+    return next((path for path in named if path.partition(".")[0] not in SIDE_PATHS), "")
 
 
 def _insert(network: nn.Module, block: str, first: str, shift: str, frames: Frames) -> None:
@@ -121,7 +121,7 @@ def load_imagenet(network: nn.Module, name: str, weights: str | None = None, **a
 
 
 def read_weights(path: str) -> dict[str, Tensor]:
-    """Read the tensors of a file of weights, out of the wrappings that training scripts like to put around them."""
+    """Read the tensors of a file of weights, out of the mappings that training scripts wrap them in."""
     if not Path(path).is_file():
         raise UserError(f"model.weights: no file {path!r}")
     try:
@@ -135,8 +135,8 @@ def read_weights(path: str) -> dict[str, Tensor]:
         raise UserError(f"model.weights: {path} is damaged, or no file of plain tensors") from error
     except Exception as error:  # safetensors has an exception of its own, which derives from nothing else
         raise UserError(f"model.weights: {path} is no readable safetensors file") from error
-    for wrapping in ("state_dict", "model", "model_state_dict"):
-        content = content.get(wrapping, content) if isinstance(content, Mapping) else {}
+    for wrapper in ("state_dict", "model", "model_state_dict"):
+        content = content.get(wrapper, content) if isinstance(content, Mapping) else {}
     tensors = {str(key).removeprefix("module."): value for key, value in content.items() if isinstance(value, Tensor)}
     if not tensors:
         raise UserError(f"model.weights: {path} holds no tensors with names")
@@ -144,20 +144,20 @@ def read_weights(path: str) -> dict[str, Tensor]:
 
 
 def _download(name: str, **arguments: Any) -> dict[str, Tensor]:
-    way_out = "take model.pretrained=false to start from random weights, or model.weights=FILE for a file that you have"
+    remedy = "take model.pretrained=false to start from random weights, or model.weights=FILE for a file that you have"
     offline = hub.HF_HUB_OFFLINE or not _reachable(hub.ENDPOINT)
     try:
         with _hub(offline):
             network: nn.Module = timm.create_model(name, pretrained=True, num_classes=0, **arguments)
     except (OSError, RuntimeError, ValueError) as error:
         reason = "the hub cannot be reached" if offline else (str(error).splitlines() or ["no reason given"])[0]
-        raise UserError(f"ImageNet weights of {name} cannot be downloaded ({reason}): {way_out}") from error
+        raise UserError(f"ImageNet weights of {name} cannot be downloaded ({reason}): {remedy}") from error
     return network.state_dict()
 
 
 @contextmanager
 def _hub(offline: bool) -> Iterator[None]:
-    """Let the hub's client look only at what it has; else it tries for most of a minute before it gives up."""
+    """Keep the hub's client to its cache where it is offline; else it tries for most of a minute before it gives up."""
     before, hub.HF_HUB_OFFLINE = hub.HF_HUB_OFFLINE, offline
     try:
         yield
@@ -166,7 +166,7 @@ def _hub(offline: bool) -> Iterator[None]:
 
 
 def _reachable(url: str) -> bool:
-    """Return whether a host answers within seconds; behind a proxy that is for others to find out."""
+    """Return whether a host answers within seconds; behind a proxy the request itself will tell."""
     if any(os.environ.get(key) for key in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
         return True
     address = urlsplit(url)

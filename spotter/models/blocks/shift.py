@@ -1,4 +1,4 @@
-"""Let a 2-D network look at neighbouring frames: channels that move in time, always or as far as a gate says."""
+"""Temporal shifts for 2-D networks: channels move to neighbouring frames, always or scaled by a learned gate."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 
 class Frames:
-    """Tell all shifts of a network how many frames a clip has, for it sees clips folded into the batch."""
+    """Hold how many frames a clip has, for all shifts of a network, whose clips are folded into the batch."""
 
     def __init__(self) -> None:
         self.count = 1
@@ -31,7 +31,7 @@ class Shifted(nn.Module):
 
 
 class TemporalShift(nn.Module):
-    """Show every frame an eighth of the next frame's channels and an eighth of the last one's; zeros at clip ends.
+    """Give every frame an eighth of the next frame's channels and an eighth of the last one's; zeros at clip ends.
 
     Out of place, with the true gradient. After Lin et al., *TSM*, 2019.
     """
@@ -46,7 +46,7 @@ class TemporalShift(nn.Module):
 
 
 class GatedShift(nn.Module):
-    """Move a quarter of the channels by one frame as far as a gate, learned from their surroundings, says so.
+    """Move a quarter of the channels by one frame, scaled by a gate that is learned from their surroundings.
 
     Half of them move to the frame before, half to the one after. Gates are closed at the start of training, so that
     a pretrained network starts as it is. After Sudhakaran et al., *Gate-Shift Networks*, 2020, which afterwards
@@ -64,9 +64,9 @@ class GatedShift(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return the shifted (B * T, C, H, W)."""
         x, moving = _Take.apply(x, self.fold)
-        seen = F.relu(self.bn(moving), inplace=True)
-        bias = F.pad(self.bias[:, None], (1, 1)).flatten()  # of a gate, said by its own frame
-        taps = F.conv2d(seen, self.weight, bias, padding=1, groups=2)  # (B * T, 2 * 3, H, W)
+        normed = F.relu(self.bn(moving), inplace=True)
+        bias = F.pad(self.bias[:, None], (1, 1)).flatten()  # of a gate, added by the tap of its own frame
+        taps = F.conv2d(normed, self.weight, bias, padding=1, groups=2)  # (B * T, 2 * 3, H, W)
         return _MoveGated.apply(x, moving, taps, self.frames.count)
 
 
@@ -77,7 +77,7 @@ class _Shift(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, count: int, fold: int, reverse: bool) -> Tensor:
         ctx.how = count, fold, reverse
         out = torch.empty_like(x)
-        new, old = (torch.split(clips(each, count), [fold, fold, x.shape[1] - 2 * fold], 2) for each in (out, x))
+        new, old = (torch.split(split_clips(each, count), [fold, fold, x.shape[1] - 2 * fold], 2) for each in (out, x))
         back, forth = (1, 0) if reverse else (0, 1)
         new[back][:, :-1], new[forth][:, 1:] = old[back][:, 1:], old[forth][:, :-1]
         new[back][:, -1], new[forth][:, 0] = 0, 0
@@ -103,7 +103,7 @@ class _Take(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, rest: Tensor, moving: Tensor) -> Any:
-        # The convolution behind made ``rest`` for nobody else, so that it may be written to: this spares a full copy.
+        # The convolution behind made ``rest`` for nobody else, so that it may be written to, which spares a full copy.
         grad = rest if rest.is_contiguous(memory_format=layout_of(rest)) else rest.clone()
         grad[:, : moving.shape[1]] = moving
         return grad, None
@@ -117,7 +117,7 @@ class _MoveGated(torch.autograd.Function):
         dtype = taps.dtype
         # CPUs add what lies apart in memory far faster in single precision than in half.
         wide = torch.promote_types(x.dtype, torch.float32) if x.device.type == "cpu" else x.dtype
-        old, taps = halves(moving, count).to(wide), taps.to(wide)
+        old, taps = split_channels(moving, count).to(wide), taps.to(wide)
         before, now, after = taps.view(-1, count, 2, 3, *taps.shape[2:]).unbind(3)  # (B, T, 2, H, W)
         gate = torch.empty_like(now).copy_(now)
         gate[:, 1:] += before[:, :-1]
@@ -137,9 +137,9 @@ class _MoveGated(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Any:
         moving, gate = ctx.saved_tensors
-        count, old = gate.shape[1], halves(moving, gate.shape[1])
+        count, old = gate.shape[1], split_channels(moving, gate.shape[1])
         mixed = torch.empty_like(moving).copy_(grad[:, : moving.shape[1]])  # what lies dense is faster by far
-        mixed = halves(mixed, count)
+        mixed = split_channels(mixed, count)
         moved = -mixed
         moved[:, 1:, 0] += mixed[:, :-1, 0]
         moved[:, :-1, 1] += mixed[:, 1:, 1]
@@ -152,12 +152,12 @@ class _MoveGated(torch.autograd.Function):
         return grad, mixed.view_as(moving), taps, None
 
 
-def clips(x: Tensor, count: int) -> Tensor:
+def split_clips(x: Tensor, count: int) -> Tensor:
     """View (B * T, C, H, W) as (B, T, C, H, W)."""
     return x.view(-1, count, *x.shape[1:])
 
 
-def halves(x: Tensor, count: int) -> Tensor:
+def split_channels(x: Tensor, count: int) -> Tensor:
     """View (B * T, F, H, W) as (B, T, 2, F / 2, H, W)."""
     return x.view(-1, count, 2, x.shape[1] // 2, *x.shape[2:])
 

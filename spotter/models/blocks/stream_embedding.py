@@ -1,15 +1,13 @@
-"""From raw features to tokens: every stream and extractor normalised and projected on its own, then summed."""
+"""From raw features to tokens: every stream and extractor is normalised and projected separately, then summed."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-Layout = Mapping[str, Mapping[str, Any]]
+from spotter.data.source import Layout
 
 
 class StreamEmbedding(nn.Module):
@@ -18,8 +16,8 @@ class StreamEmbedding(nn.Module):
     layout : per stream its ``fps``, the ``clock_fps`` of the frames, and the ``groups`` of its columns
     dim : of the tokens, to which all streams are projected and summed; None leaves them as they are, side by side
     dropout : of the normalised features
-    group_drop : share of (clip, extractor) pairs left out in training
-    row_drop : share of rows replaced by a learned vector in training
+    extractor_dropout : fraction of (clip, extractor) pairs left out in training
+    token_dropout : fraction of rows replaced by a learned vector in training
     normalise : bring every extractor to one scale first
     """
 
@@ -29,8 +27,8 @@ class StreamEmbedding(nn.Module):
         dim: int | None,
         upsample: int = 1,
         dropout: float = 0.4,
-        group_drop: float = 0.1,
-        row_drop: float = 0.2,
+        extractor_dropout: float = 0.1,
+        token_dropout: float = 0.2,
         normalise: bool = True,
     ) -> None:
         super().__init__()
@@ -39,16 +37,16 @@ class StreamEmbedding(nn.Module):
         groups = {name: list(stream["groups"]) for name, stream in layout.items()}
         self.width = sum(map(sum, groups.values())) if dim is None else dim
         kinds = {
-            name: GroupProjection(each, dim, dropout, group_drop, normalise)
+            name: GroupProjection(each, dim, dropout, extractor_dropout, normalise)
             if dim is not None
-            else Groups(each, dropout, group_drop, normalise)
+            else Groups(each, dropout, extractor_dropout, normalise)
             for name, each in groups.items()
         }
         self.streams = nn.ModuleDict(kinds)
-        if dim is None and row_drop > 0:
-            raise ValueError("row_drop: a learned vector takes the place of projected rows only; give a dim")
-        self.row_drop = row_drop
-        self.dropped = nn.Parameter(torch.zeros(dim)) if dim is not None and row_drop > 0 else None
+        if dim is None and token_dropout > 0:
+            raise ValueError("token_dropout: a learned vector takes the place of projected rows only; give a dim")
+        self.token_dropout = token_dropout
+        self.dropped = nn.Parameter(torch.zeros(dim)) if dim is not None and token_dropout > 0 else None
 
     def forward(self, inputs: dict[str, Tensor], phase: dict[str, Tensor], valid: Tensor) -> Tensor:
         """Return tokens (B, T * upsample, width) for the streams' rows; ``valid`` is (B, T)."""
@@ -57,55 +55,57 @@ class StreamEmbedding(nn.Module):
         for name, projection in self.streams.items():
             rows = projection(inputs[name])  # (B, R, dim)
             if self.training and self.dropped is not None:
-                gone = torch.rand(rows.shape[:2], device=rows.device) < self.row_drop
-                rows = torch.where(gone[..., None], self.dropped.to(rows.dtype), rows)
+                dropped = torch.rand(rows.shape[:2], device=rows.device) < self.token_dropout
+                rows = torch.where(dropped[..., None], self.dropped.to(rows.dtype), rows)
             step = self.step[name]
             inside = valid_rows(valid, phase[name], step * self.upsample, rows.shape[1])
             tokens.append(resample(rows, phase[name], step, count, inside))
-        return torch.cat(tokens, dim=-1) if self.dim is None else sum_of(tokens)
+        return torch.cat(tokens, dim=-1) if self.dim is None else sum_tensors(tokens)
 
 
 class Groups(nn.Module):
-    """Normalise and drop out each group of columns on its own: (B, R, sum(groups)) -> (B, R, sum(groups)).
+    """Normalise and drop out each group of columns separately: (B, R, sum(groups)) -> (B, R, sum(groups)).
 
-    Extractors differ in scale; without normalisation the loudest wins.
+    Extractors differ in scale; without normalisation that of the largest values dominates.
     """
 
-    def __init__(self, groups: list[int], dropout: float, group_drop: float, normalise: bool) -> None:
+    def __init__(self, groups: list[int], dropout: float, extractor_dropout: float, normalise: bool) -> None:
         super().__init__()
-        self.groups, self.group_drop = list(groups), group_drop
+        self.groups, self.extractor_dropout = list(groups), extractor_dropout
         self.norms = nn.ModuleList(nn.LayerNorm(width) if normalise else nn.Identity() for width in groups)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, rows: Tensor) -> Tensor:
         """Return the groups side by side."""
-        return torch.cat(self._thinned(self._parts(rows)), dim=-1)
+        return torch.cat(self._drop_extractors(self._parts(rows)), dim=-1)
 
     def _parts(self, rows: Tensor) -> list[Tensor]:
         parts = zip(torch.split(rows, self.groups, dim=-1), self.norms, strict=True)
         return [self.dropout(norm(part)) for part, norm in parts]
 
-    def _thinned(self, parts: list[Tensor]) -> list[Tensor]:
-        if not self.training or self.group_drop == 0 or len(parts) < 2:
+    def _drop_extractors(self, parts: list[Tensor]) -> list[Tensor]:
+        if not self.training or self.extractor_dropout == 0 or len(parts) < 2:
             return parts
-        keep = torch.rand(len(parts), parts[0].shape[0], 1, 1, device=parts[0].device) >= self.group_drop
+        keep = torch.rand(len(parts), parts[0].shape[0], 1, 1, device=parts[0].device) >= self.extractor_dropout
         return [part * kept for part, kept in zip(parts, keep, strict=True)]
 
 
 class GroupProjection(Groups):
-    """Project each group on its own as well, and sum the results: (B, R, sum(groups)) -> (B, R, dim)."""
+    """Project each group separately as well, and sum the results: (B, R, sum(groups)) -> (B, R, dim)."""
 
-    def __init__(self, groups: list[int], dim: int, dropout: float, group_drop: float, normalise: bool = True) -> None:
-        super().__init__(groups, dropout, group_drop, normalise)
+    def __init__(
+        self, groups: list[int], dim: int, dropout: float, extractor_dropout: float, normalise: bool = True
+    ) -> None:
+        super().__init__(groups, dropout, extractor_dropout, normalise)
         self.projections = nn.ModuleList(nn.Linear(width, dim) for width in groups)
 
     def forward(self, rows: Tensor) -> Tensor:
         """Return the sum of the projected groups (B, R, dim)."""
         parts = zip(self._parts(rows), self.projections, strict=True)
-        return sum_of(self._thinned([project(part) for part, project in parts]))
+        return sum_tensors(self._drop_extractors([project(part) for part, project in parts]))
 
 
-def sum_of(parts: list[Tensor]) -> Tensor:
+def sum_tensors(parts: list[Tensor]) -> Tensor:
     """Return the sum of tensors of one shape."""
     return parts[0] if len(parts) == 1 else torch.stack(parts).sum(0)
 
@@ -120,12 +120,12 @@ def resample(rows: Tensor, phase: Tensor, step: float, count: int, valid: Tensor
         return rows
     position = phase[:, None] + step * torch.arange(count, device=rows.device)
     position = position.clamp(0, rows.shape[1] - 1)
-    hat = (1 - (position[..., None] - torch.arange(rows.shape[1], device=rows.device)).abs()).clamp(min=0)
+    weight = (1 - (position[..., None] - torch.arange(rows.shape[1], device=rows.device)).abs()).clamp(min=0)
     if valid is not None:
-        inside = hat * valid[:, None]
+        inside = weight * valid[:, None]
         total = inside.sum(-1, keepdim=True)
-        hat = torch.where(total > 0, inside / total.clamp(min=1e-6), hat)
-    return hat.to(rows.dtype) @ rows
+        weight = torch.where(total > 0, inside / total.clamp(min=1e-6), weight)
+    return weight.to(rows.dtype) @ rows
 
 
 def valid_rows(valid: Tensor, phase: Tensor, step: float, rows: int) -> Tensor:
@@ -138,10 +138,10 @@ def valid_rows(valid: Tensor, phase: Tensor, step: float, rows: int) -> Tensor:
     return valid.gather(1, frame.floor().long().clamp(0, valid.shape[1] - 1))
 
 
-def time_code(count: int, dim: int, device: torch.device) -> Tensor:
-    """Return the sinusoidal code of positions 0 … count - 1: (count, dim), after Vaswani et al., 2017."""
-    rate = torch.exp(torch.arange(0, dim, 2, device=device) * (-math.log(10_000.0) / dim))
-    angle = torch.arange(count, device=device)[:, None] * rate
+def positional_encoding(count: int, dim: int, device: torch.device) -> Tensor:
+    """Return the sinusoidal encoding of positions 0 … count - 1: (count, dim), after Vaswani et al., 2017."""
+    frequency = torch.exp(torch.arange(0, dim, 2, device=device) * (-math.log(10_000.0) / dim))
+    angle = torch.arange(count, device=device)[:, None] * frequency
     return torch.stack((angle.sin(), angle.cos()), dim=-1).flatten(1)[:, :dim]
 
 

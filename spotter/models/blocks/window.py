@@ -69,7 +69,7 @@ class WindowTargets:
         """Return each window (M,) that holds a spot, the spot (M,), and its frame within the window, a fraction."""
         whole, centred = np.array([frames.start]), np.arange(frames.length) + frames.start - self.window // 2
         first = whole if frames.length == self.window else centred
-        # A window reaches half a frame beyond its first and last row, so that an odd one is centred on its middle row.
+        # A window extends half a frame beyond its first and last row, so that an odd one is centred on its middle row.
         position = (spots.time - frames.offset) * frames.fps + (0.5 if self.window % 2 else 0.0)
         row, spot = np.nonzero((position >= first[:, None]) & (position < first[:, None] + self.window))
         return row, spot, position[spot] - first[row]

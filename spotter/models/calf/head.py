@@ -85,7 +85,7 @@ class CalfHead(Head):
         count, frames, _ = tokens.shape
         if frames != self.clip_len:
             raise UserError(
-                f"model.clips: this network knows clips of {self.clip_len} frames, not of {frames}; "
+                f"model.clips: this network takes clips of {self.clip_len} frames, not of {frames}; "
                 "clip_len and eval_len are one, and a trained network keeps them"
             )
         capsules = self.capsules(tokens.transpose(1, 2)).float()  # (B, K * capsule, T)

@@ -1,4 +1,4 @@
-"""The losses of CALF: segmentation that knows what time has passed since a spot, and slots that are matched to spots.
+"""The losses of CALF: a segmentation weighted by the time to a spot, and slots that are matched to spots.
 
 After Cioppa et al., *A Context-Aware Loss Function for Action Spotting in Soccer Videos*, 2020, and its code for
 SoccerNet-v2, which sums over the batch; here both losses are sums per clip.

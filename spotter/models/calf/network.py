@@ -1,12 +1,13 @@
-"""The trunk of CALF: every frame narrowed, then seen at four lengths of time."""
+"""The trunk of CALF: every frame narrowed, then convolved over four lengths of time."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
+from spotter.data.source import Layout
 from spotter.models.base import Network
-from spotter.models.blocks.stream_embedding import Layout, StreamEmbedding
+from spotter.models.blocks.stream_embedding import StreamEmbedding
 
 NARROW = 32
 CHANNELS = {7: 8, 3: 16, 2: 32, 1: 64}  # of the convolution over the receptive field divided by the key
@@ -36,10 +37,12 @@ class Calf(Network):
         if receptive_field < 1:
             raise ValueError(f"model.network.receptive_field: expected at least 1 frame, found {receptive_field}")
         self.width = NARROW + sum(CHANNELS.values())
-        self.embed = StreamEmbedding(layout, dim, 1, input_dropout, group_drop=0.0, row_drop=0.0, normalise=normalise)
+        self.embed = StreamEmbedding(
+            layout, dim, 1, input_dropout, extractor_dropout=0.0, token_dropout=0.0, normalise=normalise
+        )
         self.narrow = nn.Sequential(nn.ReLU(), nn.Linear(dim, NARROW), nn.ReLU())
         self.pyramid = nn.ModuleList(
-            _centred(-(-receptive_field // part), channels) for part, channels in CHANNELS.items()
+            _centre_convolution(-(-receptive_field // part), channels) for part, channels in CHANNELS.items()
         )
 
     def forward(self, inputs: dict[str, Tensor], phase: dict[str, Tensor], valid: Tensor) -> Tensor:
@@ -47,11 +50,11 @@ class Calf(Network):
         frames = self.narrow(self.embed(inputs, phase, valid))
         # Beyond the ends of the half there is what the padding has beyond those of the clip: nothing.
         frames = (frames * valid[..., None]).transpose(1, 2)  # (B, 32, T)
-        seen = [convolution(frames).relu() for convolution in self.pyramid]
-        return torch.cat((frames, *seen), dim=1).transpose(1, 2)
+        convolved = [convolution(frames).relu() for convolution in self.pyramid]
+        return torch.cat((frames, *convolved), dim=1).transpose(1, 2)
 
 
-def _centred(length: int, channels: int) -> nn.Sequential:
-    """Return a convolution over ``length`` frames, as many of them before its own as after, or one fewer."""
+def _centre_convolution(length: int, channels: int) -> nn.Sequential:
+    """Return a convolution over ``length`` frames, as many of them before its centre as after, or one fewer."""
     padding = nn.ConstantPad1d(((length - 1) // 2, length // 2), 0.0)  # torch warns of even lengths with padding="same"
     return nn.Sequential(padding, nn.Conv1d(NARROW, channels, length))

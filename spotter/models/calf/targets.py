@@ -14,7 +14,7 @@ from spotter.types import Arrays, ClipFrames, Spots
 class ContextTargets:
     """Give every frame and class the time since its governing spot, and list the spots of a clip.
 
-    clip_len : frames of every clip, as the network knows no other
+    clip_len : frames of every clip, as the network takes no other
     margins : per class four seconds, K1 < K2 < 0 < K3 < K4: how long before and after a spot it makes a difference
     slots : spots that are listed, the first in time where there are more, as in the original
     neutral : frames at both ends of a clip, which lack context: not trained on, and their spots are not listed

@@ -34,7 +34,7 @@ def fuse_batchnorm(backbone: nn.Module, dtype: torch.dtype = torch.float32) -> N
 def _find_pairs(backbone: nn.Module, images: Tensor) -> list[tuple[str, str]]:
     """Run the backbone, and return the paths of each convolution and of the batch norm that takes its output.
 
-    Families of networks name and nest these modules in their own ways; the way of the data is the same in all.
+    Families of backbones name and nest these modules differently; the data takes the same way in all.
     """
     made: dict[int, tuple[str, Tensor]] = {}  # holds on to the tensors, for ids are only unique among what lives
     pairs = []
@@ -62,7 +62,7 @@ def _find_pairs(backbone: nn.Module, images: Tensor) -> list[tuple[str, str]]:
 
 
 def _activation(norm: nn.Module) -> nn.Module:
-    """Return what a batch norm of timm does beside normalising."""
+    """Return the activation that a batch norm of timm includes."""
     activation = getattr(norm, "act", None)
     return activation if isinstance(activation, nn.Module) else nn.Identity()
 

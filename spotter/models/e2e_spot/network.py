@@ -1,4 +1,4 @@
-"""E2E-Spot: from images to tokens in one network, which sees neighbouring frames in every block."""
+"""E2E-Spot: from images to tokens in one network, with a temporal shift in every block."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class E2ESpot(Network):
     shift : ``gsm``, ``tsm``, ``none``, or ``tsm_block`` as in published weights of TSM
     temporal : ``gru``, ``deeper_gru``, ``none``, or ``mstcn`` and ``asformer``, which end in class scores: ``width`` is
         0 then, and (stages, B, T, 1 + K) is what comes
-    backbone_args : what timm should know beside the name, as ``drop_path_rate``
+    backbone_args : further arguments of the backbone in timm, as ``drop_path_rate``
 
     After Hong et al., *Spotting Temporally Precise, Fine-Grained Events in Video*, 2022. Clips may be of any length.
     """
@@ -52,7 +52,7 @@ class E2ESpot(Network):
         return self.temporal(self.features(inputs["video"]))
 
     def features(self, clips: Tensor) -> Tensor:
-        """Return what the backbone makes of the frames, (B, T, d)."""
+        """Return the backbone's features of the frames, (B, T, d)."""
         self.frames.count = clips.shape[1]
         dtype = next(self.backbone.parameters()).dtype
         features = self.backbone(clips.flatten(0, 1).to(dtype))  # (B * T, d)

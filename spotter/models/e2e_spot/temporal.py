@@ -1,4 +1,4 @@
-"""Temporal heads: from features of single frames to tokens that know their clip."""
+"""Temporal heads: from features of single frames to tokens with the context of their clip."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Networks that others released: as PyTorch modules of their own kind, or converted to checkpoints of spotter."""
+"""Networks that others released: as PyTorch modules of their codebase, or converted to checkpoints of spotter."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def convert_published(
     """Write a released network as the spotter checkpoint ``out``, and return its settings.
 
     kind : see ``load_published``
-    options : what the file does not tell
+    options : what the file lacks
 
     Raises UserError for what cannot be converted, and where the file's classes are not those of the task.
     """

@@ -43,7 +43,7 @@ def convert_e2e_spot(checkpoint: str | Path, out: str | Path, options: ImportOpt
     task, fps = options.task or known[0], options.fps or known[1]
     if not task or not fps:
         lacking = " and ".join(option for option, value in (("--task", task), ("--fps", fps)) if not value)
-        raise UserError(f"{found.path}: of data set {dataset!r}, of which spotter knows too little: give {lacking}")
+        raise UserError(f"{found.path}: of data set {dataset!r}, which spotter does not know: give {lacking}")
     spec = InputSpec.video(fps, ImageSpec(SIZE, _crop(found.config)))
     settings = _settings(found, Task.load(task), spec, known[2])
     system = System.build(settings)

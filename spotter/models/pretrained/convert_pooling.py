@@ -69,7 +69,7 @@ def _suppression(found: PoolingCheckpoint, codebase: str) -> dict[str, Any]:
 
 
 def _task(found: PoolingCheckpoint, named: str | None) -> Task:
-    """Return the task, whose classes must be as many as the file's; their order is the user's to know."""
+    """Return the task, whose classes must be as many as the file's; their order is taken as that of the file."""
     if named is None and found.classes != 17:
         order = "; those of SoccerNet's first version are card, substitution, goal" if found.classes == 3 else ""
         raise UserError(f"{found.path}: has {found.classes} classes, not the 17 of soccernet-v2: give --task{order}")

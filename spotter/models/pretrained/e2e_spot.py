@@ -61,7 +61,7 @@ class E2ESpotReference(nn.Module):
         self.network, self.head, self.clip_len = network, head, clip_len
 
     def forward(self, clips: Tensor) -> Tensor:
-        """Pad shorter clips at their end, which gates and convolutions see; the temporal head does not."""
+        """Pad shorter clips at their end, which gates and convolutions take in; the temporal head does not."""
         length = clips.shape[1]
         if length > self.clip_len:
             raise ValueError(f"clips of {length} frames, but this network was trained with {self.clip_len}")

@@ -1,4 +1,4 @@
-"""What a released checkpoint does not tell about how it was trained, and a user may."""
+"""How a released checkpoint was trained, as far as its file does not hold it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """Hold what a file does not tell; None for what its codebase did by default.
+    """Hold what a file lacks; None for what its codebase did by default.
 
     task : name or YAML file
     fps : frames, or rows of features, per second

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from spotter.errors import UserError
-from spotter.models.pooling import Pool
+from spotter.models.pooling import WindowPool
 from spotter.models.pretrained.tensors import check_tensors, plain_tensors
 
 EXTRACTED = 512  # columns: NetVLAD++ projects features of any other width to it
@@ -44,7 +44,7 @@ class PoolingReference(nn.Module):
         super().__init__()
         projected = found.columns != found.dim
         self.extractor = nn.Linear(found.columns, found.dim) if projected else nn.Identity()
-        self.pool = Pool(found.pool, found.dim, found.clusters, found.aware)
+        self.pool = WindowPool(found.pool, found.dim, found.clusters, found.aware)
         self.classes = nn.Linear(self.pool.width, 1 + found.classes)
 
     def forward(self, features: Tensor) -> Tensor:
@@ -102,8 +102,8 @@ def _netvlad(path: Path, theirs: dict[str, Tensor]) -> PoolingCheckpoint:
     """Understand NetVLAD as in the baselines of SoccerNet, flattened cluster by cluster as ours."""
     rows, _ = _sides(path, theirs, "fc.weight")
     clusters, dim = _sides(path, theirs, "pool_layer.centroids")
-    own = {"pool_layer.centroids": (clusters, dim), "pool_layer.conv.weight": (clusters, dim, 1, 1)}
-    _check(path, {**_classifier(rows, clusters * dim), **own}, theirs)
+    expected = {"pool_layer.centroids": (clusters, dim), "pool_layer.conv.weight": (clusters, dim, 1, 1)}
+    _check(path, {**_classifier(rows, clusters * dim), **expected}, theirs)
     state = {
         "pool.parts.0.assignment.weight": theirs["pool_layer.conv.weight"].flatten(1),
         "pool.parts.0.centres": theirs["pool_layer.centroids"],
@@ -118,9 +118,9 @@ def _netvladpp(path: Path, theirs: dict[str, Tensor], parts: list[str]) -> Pooli
     dim, each = _sides(path, theirs, f"{parts[0]}.clusters")
     residual = f"{parts[0]}.clusters2" in theirs
     columns, extractor = _extractor(path, theirs, dim)
-    own: dict[str, tuple[int, ...]] = {f"{part}.clusters": (dim, each) for part in parts}
-    own |= {f"{part}.clusters2": (1, dim, each) for part in parts} if residual else {}
-    _check(path, {**_classifier(rows, len(parts) * each * dim), **own, **extractor}, theirs)
+    expected: dict[str, tuple[int, ...]] = {f"{part}.clusters": (dim, each) for part in parts}
+    expected |= {f"{part}.clusters2": (1, dim, each) for part in parts} if residual else {}
+    _check(path, {**_classifier(rows, len(parts) * each * dim), **expected, **extractor}, theirs)
     state = _ends(theirs)
     for i, part in enumerate(parts):
         state[f"pool.parts.{i}.assignment.weight"] = theirs[f"{part}.clusters"].T
