@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from spotter.io.formats import format_of, register_format
 from spotter.io.soccernet import SoccerNet
 from spotter.tasks import Task
 from spotter.types import Half, Spots
+from tests.helpers.text_format import Lines
 
 TASK = Task(name="small", classes=("Goal", "Foul"), label_file="Labels-v2.json", fps=2, monitor="tight_map")
 LABELS = {
@@ -61,41 +62,7 @@ def test_a_single_label_file_is_one_game(tmp_path: Path) -> None:
         official.read(file, ["a/b/c", "a/b/d"], TASK)
 
 
-class Lines:
-    """One text file of all games: ``game;half;seconds;class`` on each line."""
-
-    def games(self, root: str | Path, task: Task) -> list[str]:
-        return sorted({line.split(";")[0] for line in self._lines(root, task)})
-
-    def missing(self, root: str | Path, games: Iterable[str], task: Task) -> dict[str, Path]:
-        known = self.games(root, task)
-        return {game: Path(root, task.label_file) for game in games if game not in known}
-
-    def read(self, root: str | Path, games: Iterable[str], task: Task) -> dict[Half, Spots]:
-        halves = {Half(game, number): Spots.empty() for game in games for number in task.halves}
-        for game, number, seconds, name in (line.split(";") for line in self._lines(root, task)):
-            index, half = task.class_of({task.class_key: name}), Half(game, int(number))
-            if half in halves and index is not None:
-                old = halves[half]
-                halves[half] = Spots(
-                    np.append(old.label, index), np.append(old.time, float(seconds)), np.append(old.visible, True)
-                )
-        return halves
-
-    def write(self, root: str | Path, labels: Mapping[Half, Spots], task: Task) -> None:
-        lines = [
-            f"{half.game};{half.number};{time};{task.entry_of(label)[task.class_key]}"
-            for half, spots in labels.items()
-            for label, time in zip(spots.label.tolist(), spots.time.tolist(), strict=True)
-        ]
-        Path(root, task.label_file).write_text("\n".join(lines), encoding="utf-8")
-
-    def _lines(self, root: str | Path, task: Task) -> list[str]:
-        return Path(root, task.label_file).read_text(encoding="utf-8").splitlines()
-
-
 def test_a_format_may_come_from_outside(tmp_path: Path) -> None:
-    register_format("lines", Lines())
     task = replace(TASK, format="lines", label_file="all.txt")
     visible = {half: Spots(s.label, s.time, np.ones(len(s), bool)) for half, s in LABELS.items()}
     format_of(task).write(tmp_path, visible, task)
