@@ -24,7 +24,7 @@ from typing import Any
 import orjson
 
 from spotter.cli.named import parse_named
-from spotter.evaluation.bootstrap import RESAMPLES, compare
+from spotter.evaluation.bootstrap import RESAMPLES, compare_systems
 from spotter.evaluation.evaluate import load_evaluation
 from spotter.io.files import atomic_write
 from spotter.io.splits import SPLITS
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     games = len({half.game for half in evaluation.labels})
     if len(metrics) > 1 and games > 1 and arguments.resamples:
         predictions = dict(zip(named, evaluation.predictions, strict=True))
-        intervals = compare(evaluation.labels, predictions, evaluation.task, arguments.resamples, _progress)
+        intervals = compare_systems(evaluation.labels, predictions, evaluation.task, arguments.resamples, _progress)
         for name, bootstrap in intervals.items():
             metrics[name]["bootstrap"] = bootstrap
     if arguments.json is not None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spotter.evaluation.events import UNSHOWN, Pool, pool
+from spotter.evaluation.events import UNSHOWN, MetricEvents, collect_events
 from spotter.tasks import Task
 from spotter.types import Half, HalfPredictions, Spots
 
@@ -29,33 +29,33 @@ def average_map(
 
     The halves scored are those of ``labels``; one that ``predictions`` lacks counts as without predictions.
     """
-    precision = average_precision(pool(labels, predictions, task), SECONDS)
-    form: dict[str, Any] = {
+    precision = average_precision(collect_events(labels, predictions, task), SECONDS)
+    metrics: dict[str, Any] = {
         name: _scores(precision[[SECONDS.index(tolerance) for tolerance in tolerances]], task.classes)
         for name, tolerances in TOLERANCES.items()
     }
-    return {**form, "games": len({half.game for half in labels})}
+    return {**metrics, "games": len({half.game for half in labels})}
 
 
-def average_precision(pooled: Pool, tolerances: Sequence[float]) -> NDArray[np.float64]:
+def average_precision(events: MetricEvents, tolerances: Sequence[float]) -> NDArray[np.float64]:
     """Return the AP of each tolerance in seconds, view (all, shown, unshown) and class: (T, 3, C).
 
     Its mean over classes is the mAP; a class without labels has AP 0.
     """
-    return np.stack([_interpolate(*precision_recall(pooled, tolerance)) for tolerance in tolerances])
+    return np.stack([_interpolate(*precision_recall(events, tolerance)) for tolerance in tolerances])
 
 
-def interpolated(
+def interpolate_precision(
     true: NDArray[np.float64], detections: NDArray[np.float64], events: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Return the AP (…,) of how many true positives and detections, both (…, 200), reach the metric's thresholds.
 
-    events : (…,) how many there are to find
+    events : (…,) how many events there are to find
     """
     return _interpolate(_ratio(true, detections), _ratio(true, events[..., None]))
 
 
-def averaged(precision: NDArray[np.float64]) -> NDArray[np.float64]:
+def average_tolerances(precision: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return what the AP of equally spaced tolerances, along the first axis, comes to.
 
     The ends weigh half; a single tolerance stands for itself.
@@ -65,31 +65,50 @@ def averaged(precision: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.cumsum((precision[:-1] + precision[1:]) / 2, axis=0)[-1] / (len(precision) - 1)
 
 
-def precision_recall(pooled: Pool, tolerance: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def precision_recall(events: MetricEvents, tolerance: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return precision and recall at the 200 thresholds of the metric, each (3, C, 200)."""
-    true = pooled.reaching(match(pooled, tolerance))
-    return _ratio(true, pooled.detections), _ratio(true, pooled.events[..., None])
+    true = events.count_reaching(match(events, tolerance))
+    return _ratio(true, events.detection_counts), _ratio(true, events.event_counts[..., None])
 
 
-def match(pooled: Pool, tolerance: float) -> NDArray[np.bool_]:
-    """Return which detections are true positives: (D,).
+def match(events: MetricEvents, tolerance: float) -> NDArray[np.bool_]:
+    """Return which detections are true positives: (D,)."""
+    true = np.zeros(len(events.detection), bool)
+    matched = match_events(events, match_radius(tolerance, events.fps))
+    true[matched[matched >= 0]] = True
+    return true
 
-    In order of time every event takes the most confident detection that is left within half the ``tolerance``.
-    Events whose windows are linked by shared detections form a chain; chains are independent of each other, so one
-    step serves the next event of all chains at once.
+
+def match_radius(tolerance: float, fps: int) -> int:
+    """Return the largest distance of a match, in frames: half the ``tolerance``, rounded down."""
+    return int(tolerance * fps // 2)
+
+
+def match_events(events: MetricEvents, radius: int) -> NDArray[np.int64]:
+    """Return the detection that each event takes, (E,), -1 for none.
+
+    In order of time every event takes the most confident detection that is left within the ``radius``. Events whose
+    windows are linked by shared detections form a chain; chains are independent of each other, so one step serves the
+    next event of all chains at once.
     """
-    reach, start = int(tolerance * pooled.fps // 2), pooled.event - pooled.event % pooled.frames
-    low = np.searchsorted(pooled.detection, np.maximum(pooled.event - reach, start))
-    high = np.searchsorted(pooled.detection, np.minimum(pooled.event + reach, start + pooled.frames - 1), side="right")
-    low, high = low[low < high], high[low < high]
-    rank, taken = pooled.rank.copy(), len(pooled.rank)
+    start = events.event - events.event % events.frames
+    low = np.searchsorted(events.detection, np.maximum(events.event - radius, start))
+    last = np.minimum(events.event + radius, start + events.frames - 1)
+    high = np.searchsorted(events.detection, last, side="right")
+    candidates = np.flatnonzero(low < high)
+    low, high = low[candidates], high[candidates]
+    rank, taken = events.rank.copy(), len(events.rank)
+    matched = np.full(len(events.event), -1)
     for turn in _turns(low, high):
         size = high[turn] - low[turn]
         begin = np.cumsum(size) - size
         window = np.repeat(low[turn] - begin, size) + np.arange(size.sum())
         best = np.minimum.reduceat(rank[window], begin)
-        rank[pooled.ranked[best[best < taken]]] = taken
-    return rank == taken
+        found = best < taken
+        detection = events.ranked[best[found]]
+        matched[candidates[turn[found]]] = detection
+        rank[detection] = taken
+    return matched
 
 
 def _turns(low: NDArray[np.int64], high: NDArray[np.int64]) -> list[NDArray[np.int64]]:
@@ -114,7 +133,7 @@ def _interpolate(precision: NDArray[np.float64], recall: NDArray[np.float64]) ->
 
 
 def _scores(precision: NDArray[np.float64], classes: Sequence[str]) -> dict[str, Any]:
-    means, averages = averaged(precision.mean(axis=-1)), averaged(precision)
+    means, averages = average_tolerances(precision.mean(axis=-1)), average_tolerances(precision)
     if len(precision) > 1:
         means[UNSHOWN] = means[UNSHOWN] * 17 / 13  # official, whatever the task: 13 classes of v2 have unshown spots
     scores = {f"map{view}": float(mean) for view, mean in zip(VIEWS, means, strict=True)}

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spotter.evaluation.average_map import SECONDS, TOLERANCES, averaged, interpolated, match
-from spotter.evaluation.events import ALL, Pool, pool
+from spotter.evaluation.average_map import SECONDS, TOLERANCES, average_tolerances, interpolate_precision, match
+from spotter.evaluation.events import ALL, MetricEvents, collect_events
 from spotter.tasks import Task
 from spotter.types import Half, HalfPredictions, Spots
 
@@ -26,12 +26,12 @@ Array = NDArray[np.float64]
 Each = Callable[[Sequence[float]], Iterable[float]]
 
 
-def draw(games: int, resamples: int = RESAMPLES, seed: int = 0) -> Array:
+def draw_resamples(games: int, resamples: int = RESAMPLES, seed: int = 0) -> Array:
     """Return how often each game is drawn in each resample, all games equally likely: (R, G)."""
     return np.random.default_rng(seed).multinomial(games, np.full(games, 1 / games), resamples).astype(np.float64)
 
 
-def resampled(
+def score_resamples(
     labels: Mapping[Half, Spots],
     predictions: Mapping[Half, HalfPredictions],
     task: Task,
@@ -43,18 +43,19 @@ def resampled(
     weights : (R, G) how often each game counts, games in the order in which ``labels`` first names them
     each : goes through the tolerances, to show progress
     """
-    pools = _pools(labels, predictions, task)
-    detections = _sum(weights, [game.detections[ALL] for game in pools])
-    events = _sum(weights, [game.events[ALL] for game in pools])
+    games = _games(labels, predictions, task)
+    detections = _sum(weights, [game.detection_counts[ALL] for game in games])
+    events = _sum(weights, [game.event_counts[ALL] for game in games])
     precision = {}
     for seconds in each(SECONDS):
-        true = _sum(weights, [game.reaching(match(game, seconds))[ALL] for game in pools])
-        runs = (slice(start, start + CHUNK) for start in range(0, len(weights), CHUNK))
-        precision[seconds] = np.concatenate([interpolated(true[run], detections[run], events[run]) for run in runs])
+        true = _sum(weights, [game.count_reaching(match(game, seconds))[ALL] for game in games])
+        parts = (slice(start, start + CHUNK) for start in range(0, len(weights), CHUNK))
+        scores = [interpolate_precision(true[part], detections[part], events[part]) for part in parts]
+        precision[seconds] = np.concatenate(scores)
     return {name: _scores(np.stack([precision[s] for s in seconds])) for name, seconds in TOLERANCES.items()}
 
 
-def compare(
+def compare_systems(
     labels: Mapping[Half, Spots],
     predictions: Mapping[str, Mapping[Half, HalfPredictions]],
     task: Task,
@@ -63,31 +64,31 @@ def compare(
 ) -> dict[str, dict[str, Any]]:
     """Return, for each of several predictions, confidence intervals and differences to the first, by paired resamples.
 
-    A form is ``{"resamples", "level", "intervals": SCORES, "against": first, "differences": SCORES}`` with SCORES
+    Each is ``{"resamples", "level", "intervals": SCORES, "against": first, "differences": SCORES}`` with SCORES
     ``{"tight": {"map": x, "per_class": {"Goal": x, …}}, "loose": …, "at_1": …}``. An interval is ``[low, high]``; a
-    difference is ``{"value", "interval", "better"}``, ``better`` being the share of resamples in which this one
+    difference is ``{"value", "interval", "better"}``, ``better`` being the fraction of resamples in which this one
     scores higher than the first, ties counted half. The first has no differences.
     """
     games = len({half.game for half in labels})
-    weights = np.concatenate([np.ones((1, games)), draw(games, resamples)])  # the first row: as it is
-    forms: dict[str, dict[str, Any]] = {}
+    weights = np.concatenate([np.ones((1, games)), draw_resamples(games, resamples)])  # the first row: as it is
+    compared: dict[str, dict[str, Any]] = {}
     first: dict[str, Array] = {}
     for title, rows in predictions.items():
-        scores = resampled(labels, rows, task, weights, each)
-        forms[title] = {"resamples": resamples, "level": LEVEL, "intervals": _form(scores, task, _interval)}
+        scores = score_resamples(labels, rows, task, weights, each)
+        compared[title] = {"resamples": resamples, "level": LEVEL, "intervals": _by_class(scores, task, _interval)}
         if first:
             gains = {name: scores[name] - first[name] for name in scores}
-            forms[title] |= {"against": next(iter(predictions)), "differences": _form(gains, task, _difference)}
+            compared[title] |= {"against": next(iter(predictions)), "differences": _by_class(gains, task, _difference)}
         first = first or scores
-    return forms
+    return compared
 
 
-def _pools(labels: Mapping[Half, Spots], predictions: Mapping[Half, HalfPredictions], task: Task) -> list[Pool]:
+def _games(labels: Mapping[Half, Spots], predictions: Mapping[Half, HalfPredictions], task: Task) -> list[MetricEvents]:
     """Return what the metric sees of each game."""
     games: dict[str, dict[Half, Spots]] = {}
     for half, spots in labels.items():
         games.setdefault(half.game, {})[half] = spots
-    return [pool(halves, predictions, task) for halves in games.values()]
+    return [collect_events(halves, predictions, task) for halves in games.values()]
 
 
 def _sum(weights: Array, counts: Sequence[NDArray[np.int64]]) -> Array:
@@ -98,28 +99,28 @@ def _sum(weights: Array, counts: Sequence[NDArray[np.int64]]) -> Array:
 
 def _scores(precision: Array) -> Array:
     """Return mAP and AP of a tolerance set, (T, R, C) to (R, 1 + C)."""
-    return np.column_stack([averaged(precision.mean(axis=-1)), averaged(precision)])
+    return np.column_stack([average_tolerances(precision.mean(axis=-1)), average_tolerances(precision)])
 
 
-def _form(scores: Mapping[str, Array], task: Task, say: Callable[[Array], Any]) -> dict[str, Any]:
-    form = {}
+def _by_class(scores: Mapping[str, Array], task: Task, describe: Callable[[Array], Any]) -> dict[str, Any]:
+    nested = {}
     for name, columns in scores.items():
-        mean, *classes = map(say, columns.T)
-        form[name] = {"map": mean, "per_class": dict(zip(task.classes, classes, strict=True))}
-    return form
+        mean, *classes = map(describe, columns.T)
+        nested[name] = {"map": mean, "per_class": dict(zip(task.classes, classes, strict=True))}
+    return nested
 
 
 def _interval(values: Array) -> list[float]:
     """Return where ``LEVEL`` of the resamples lie, moved so that their median is the score, the first value."""
     tail = (1 - LEVEL) / 2
-    return np.quantile(_centred(values), [tail, 1 - tail]).tolist()
+    return np.quantile(_centre(values), [tail, 1 - tail]).tolist()
 
 
 def _difference(values: Array) -> dict[str, Any]:
-    moved = _centred(values)
+    moved = _centre(values)
     better = float(np.mean(moved > 0) + np.mean(moved == 0) / 2)
     return {"value": float(values[0]), "interval": _interval(values), "better": better}
 
 
-def _centred(values: Array) -> Array:
+def _centre(values: Array) -> Array:
     return values[0] + values[1:] - np.median(values[1:])

@@ -1,4 +1,4 @@
-"""What the metric sees: labels and predictions quantised to frames, the last of equal cells kept, cells classed."""
+"""What the metric sees: labels and predictions in whole frames, of equal (class, frame) the last, ordered in time."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ ALL, SHOWN, UNSHOWN = range(3)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Pool:
-    """Hold the events (labels) and detections of all halves on one line, ordered by (class, half, frame).
+class MetricEvents:
+    """Hold the events (labels) and detections of all halves on one axis, ordered by (class, half, frame).
 
-    event : (E,) int64, place on the line, ascending
-    detection : (D,) int64, place on the line, ascending
+    event : (E,) int64, position on the axis, ascending
+    detection : (D,) int64, position on the axis, ascending
     ranked : (D,) int64, detections from the highest confidence to the lowest, equal ones from the earliest
-    rank : (D,) int64, each detection's place in ``ranked``
-    slot : (D,) int64, cell of the (2, C, 201) histogram over shown or not, class, thresholds reached
-    events : (3, C) int64, how many events a view (all, shown, unshown) has of each class
-    detections : (3, C, 200) int64, how many detections reach each threshold
-    frames : frames of a half, the line's length for one class and half
+    rank : (D,) int64, each detection's index in ``ranked``
+    cell : (D,) int64, cell of the (2, C, 201) histogram over shown or not, class, thresholds reached
+    event_counts : (3, C) int64, how many events a view (all, shown, unshown) has of each class
+    detection_counts : (3, C, 200) int64, how many detections reach each threshold
+    frames : frames of a half, the axis' length for one class and half
     fps : frames per second
     """
 
@@ -35,56 +35,58 @@ class Pool:
     detection: NDArray[np.int64]
     ranked: NDArray[np.int64]
     rank: NDArray[np.int64]
-    slot: NDArray[np.int64]
-    events: NDArray[np.int64]
-    detections: NDArray[np.int64]
+    cell: NDArray[np.int64]
+    event_counts: NDArray[np.int64]
+    detection_counts: NDArray[np.int64]
     frames: int
     fps: int
 
-    def reaching(self, chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Return how many of the ``chosen`` (D,) detections reach each threshold: (3, C, 200)."""
-        return _reaching(self.slot[chosen], self.events.shape[1])
+    def count_reaching(self, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Return how many of some detections, a mask (D,), reach each threshold: (3, C, 200)."""
+        return _count_reaching(self.cell[mask], self.event_counts.shape[1])
 
 
-def pool(labels: Mapping[Half, Spots], predictions: Mapping[Half, HalfPredictions], task: Task) -> Pool:
-    """Prepare all that matching needs and that no tolerance changes; the halves scored are those of ``labels``.
+def collect_events(
+    labels: Mapping[Half, Spots], predictions: Mapping[Half, HalfPredictions], task: Task
+) -> MetricEvents:
+    """Collect all that matching needs and that no tolerance changes; the halves scored are those of ``labels``.
 
     Raises UserError for a time more than two hours before the start of its half.
     """
     halves, classes, frames = list(labels), len(task.classes), HALF_SECONDS * task.fps
     spots, predicted = list(labels.values()), [predictions.get(half, HalfPredictions.empty()) for half in halves]
-    event, kept = _line(halves, spots, task)
+    event, kept = _positions(halves, spots, task)
     shown = np.concatenate([np.empty(0, bool), *(half.visible for half in spots)])[kept]
     event_class = event // (len(halves) * frames)
     events = np.stack([np.bincount(event_class[view], minlength=classes) for view in (shown, ~shown)])
 
-    detection, kept = _line(halves, predicted, task)
+    detection, kept = _positions(halves, predicted, task)
     confidence = np.concatenate([np.empty(0), *(half.confidence for half in predicted)])[kept]
     legal = confidence >= 0  # neither negative nor NaN; such an entry has deleted what stood in its cell before
     detection, confidence = detection[legal], confidence[legal]
     view = np.where(_in_shown_cell(detection, event, shown, frames), 0, 1)
     reached = np.searchsorted(THRESHOLDS, confidence, side="right")
-    slot = (view * classes + detection // (len(halves) * frames)) * (len(THRESHOLDS) + 1) + reached
+    cell = (view * classes + detection // (len(halves) * frames)) * (len(THRESHOLDS) + 1) + reached
     ranked = np.argsort(-confidence, kind="stable")
     rank = np.empty_like(ranked)
     rank[ranked] = np.arange(len(ranked))
-    return Pool(
+    return MetricEvents(
         event=event,
         detection=detection,
         ranked=ranked,
         rank=rank,
-        slot=slot,
-        events=np.concatenate([events.sum(axis=0, keepdims=True), events]),
-        detections=_reaching(slot, classes),
+        cell=cell,
+        event_counts=np.concatenate([events.sum(axis=0, keepdims=True), events]),
+        detection_counts=_count_reaching(cell, classes),
         frames=frames,
         fps=task.fps,
     )
 
 
-def _line(
+def _positions(
     halves: Sequence[Half], columns: Sequence[Spots] | Sequence[HalfPredictions], task: Task
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the sorted distinct places of all rows, and the row of the joined columns that counts for each."""
+    """Return the sorted distinct positions of all rows, and the row of the joined columns that counts for each."""
     half = np.repeat(np.arange(len(columns)), [len(rows) for rows in columns])
     label = np.concatenate([np.empty(0, np.int64), *(rows.label for rows in columns)])
     time = np.concatenate([np.empty(0), *(rows.time for rows in columns)])
@@ -93,11 +95,11 @@ def _line(
         row = np.flatnonzero(frame < 0)[0]
         game, number = halves[half[row]]
         raise UserError(f"{game}, half {number}: the time {time[row]} s lies two hours before the half: correct it")
-    place = (label * len(halves) + half) * (HALF_SECONDS * task.fps) + frame
-    order = np.argsort(place, kind="stable")
-    place = place[order]
-    last = np.diff(place, append=-1) != 0
-    return place[last], order[last]
+    position = (label * len(halves) + half) * (HALF_SECONDS * task.fps) + frame
+    order = np.argsort(position, kind="stable")
+    position = position[order]
+    last = np.diff(position, append=-1) != 0
+    return position[last], order[last]
 
 
 def _in_shown_cell(
@@ -115,8 +117,8 @@ def _in_shown_cell(
     return shown[owner] & (event[owner] // frames == detection // frames)
 
 
-def _reaching(slot: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+def _count_reaching(cell: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
     reached = len(THRESHOLDS) + 1
-    counts = np.bincount(slot, minlength=2 * classes * reached).reshape(2, classes, reached)
+    counts = np.bincount(cell, minlength=2 * classes * reached).reshape(2, classes, reached)
     views = counts[..., ::-1].cumsum(axis=-1)[..., ::-1][..., 1:]
     return np.concatenate([views.sum(axis=0, keepdims=True), views])

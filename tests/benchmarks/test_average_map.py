@@ -19,7 +19,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from SoccerNet.Evaluation import ActionSpotting
 
 from spotter.evaluation.average_map import average_map
-from spotter.evaluation.bootstrap import compare
+from spotter.evaluation.bootstrap import compare_systems
 from spotter.io.entries import find_games
 from spotter.io.predictions import PREDICTION_FILE, read_predictions, write_predictions
 from spotter.io.soccernet import SoccerNet
@@ -116,7 +116,7 @@ def test_comparison(benchmark: BenchmarkFixture, season: tuple[Path, Path], caps
     later = {half: HalfPredictions(p.label, p.time + 0.2, p.confidence) for half, p in predictions.items()}
     ours: list[float] = []
     both = {"first": predictions, "later": later}
-    benchmark.pedantic(lambda: ours.append(_cpu(lambda: compare(labels, both, TASK))), rounds=3)
+    benchmark.pedantic(lambda: ours.append(_cpu(lambda: compare_systems(labels, both, TASK))), rounds=3)
     once = _cpu(lambda: average_map(labels, predictions, TASK))
     with capsys.disabled():
         sys.stdout.write(f"\n{np.median(ours):.1f} s for 2 x 1000 resamples, {2000 * once:.0f} s one by one\n")

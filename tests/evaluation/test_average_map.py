@@ -16,7 +16,7 @@ from SoccerNet.Evaluation.ActionSpotting import compute_class_scores
 
 from spotter.errors import UserError
 from spotter.evaluation.average_map import TOLERANCES, average_map, average_precision, match
-from spotter.evaluation.events import pool
+from spotter.evaluation.events import collect_events
 from spotter.io.entries import find_games
 from spotter.io.predictions import read_predictions
 from spotter.io.soccernet import SoccerNet
@@ -69,20 +69,21 @@ def test_matching_and_visibility_are_the_official_ones(task: Task, examples: int
             labelled = official.write_labels(Path(folder, "labels"), task, {GAME: data[0]})
             predicted = official.write_predictions(Path(folder, "predictions"), {GAME: data[1]})
             dense = list(zip(*official.vectors(labelled, predicted, task), strict=True))
-            pooled = pool(SoccerNet().read(labelled, [GAME], task), read_predictions(predicted, [GAME], task), task)
+            labels = SoccerNet().read(labelled, [GAME], task)
+            events = collect_events(labels, read_predictions(predicted, [GAME], task), task)
         for tolerance in tolerances:
-            rows, events = [], np.zeros((2, len(task.classes)), int)
+            rows, counted = [], np.zeros((2, len(task.classes)), int)
             for index in range(len(task.classes)):
                 for target, detection, cell in dense:
                     columns = (target[:, index], cell[:, index], detection[:, index])
                     detected, *counts = compute_class_scores(*columns, tolerance * task.fps)
-                    events[:, index] += counts
+                    counted[:, index] += counts
                     rows.append(detected)
             expected = np.concatenate(rows)
-            assert match(pooled, tolerance).tolist() == (expected[:, 1] == 1).tolist()
-            shown = pooled.slot < len(task.classes) * 201
+            assert match(events, tolerance).tolist() == (expected[:, 1] == 1).tolist()
+            shown = events.cell < len(task.classes) * 201
             assert shown.tolist() == (expected[:, 2] > 0).tolist()
-            assert pooled.events[1:].tolist() == events.tolist()
+            assert events.event_counts[1:].tolist() == counted.tolist()
 
     check()
 
@@ -227,7 +228,7 @@ def _values(scores: float | dict[str, float]) -> list[float]:
 def test_any_tolerances_can_be_asked_for() -> None:
     spots = Spots(np.array([0]), np.array([10.0]), np.array([True]))
     near = HalfPredictions(np.array([0]), np.array([12.0]), np.array([0.5]))
-    pooled = pool({Half(GAME, 1): spots}, {Half(GAME, 1): near}, SMALL)
-    precision = average_precision(pooled, [0.5, 3.5, 4, 600])
+    events = collect_events({Half(GAME, 1): spots}, {Half(GAME, 1): near}, SMALL)
+    precision = average_precision(events, [0.5, 3.5, 4, 600])
     assert precision.shape == (4, 3, 3)
     assert precision[:, 0, 0].tolist() == [0, 0, 1, 1]

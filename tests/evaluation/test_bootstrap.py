@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spotter.evaluation.average_map import average_map
-from spotter.evaluation.bootstrap import Array, compare, draw, resampled
+from spotter.evaluation.bootstrap import Array, compare_systems, draw_resamples, score_resamples
 from spotter.tasks import Task
 from spotter.types import Half, HalfPredictions, Spots
 
@@ -50,7 +50,7 @@ def test_resample_scores_as_its_games_would(seed: int, games: int, data: st.Data
     labels, predictions = season(seed, games)
     counts = st.lists(st.integers(0, 3), min_size=games, max_size=games).filter(any)
     weights = np.array([[1] * games, data.draw(counts)], float)
-    scores = resampled(labels, predictions, TASK, weights)
+    scores = score_resamples(labels, predictions, TASK, weights)
     for row, times in enumerate(weights):
         form = average_map(*repeated(labels, predictions, times), TASK)
         for name, columns in scores.items():
@@ -59,11 +59,11 @@ def test_resample_scores_as_its_games_would(seed: int, games: int, data: st.Data
 
 def test_draws_are_of_whole_samples_and_repeatable() -> None:
     """Every resample has as many games as there are, each equally likely."""
-    weights = draw(20, 5000)
+    weights = draw_resamples(20, 5000)
     assert weights.shape == (5000, 20)
     assert (weights.sum(axis=1) == 20).all()
     assert np.allclose(weights.mean(axis=0), 1, atol=0.06)
-    assert (weights == draw(20, 5000)).all()
+    assert (weights == draw_resamples(20, 5000)).all()
 
 
 def test_intervals_hold_the_score_and_narrow_with_games() -> None:
@@ -71,7 +71,7 @@ def test_intervals_hold_the_score_and_narrow_with_games() -> None:
     width = {}
     for games in (8, 72):
         labels, predictions = season(1, games)
-        form = compare(labels, {"a": predictions}, TASK, 300)["a"]
+        form = compare_systems(labels, {"a": predictions}, TASK, 300)["a"]
         low, high = form["intervals"]["tight"]["map"]
         assert low < average_map(labels, predictions, TASK)["tight"]["map"] < high
         assert "differences" not in form
@@ -83,7 +83,7 @@ def test_differences_are_paired() -> None:
     """The same predictions differ by nothing; later ones are worse for certain."""
     labels, good = season(2, 40, error=0.5)
     worse = {half: HalfPredictions(p.label, p.time + 2, p.confidence) for half, p in good.items()}
-    forms = compare(labels, {"good": good, "same": good, "worse": worse}, TASK, 300)
+    forms = compare_systems(labels, {"good": good, "same": good, "worse": worse}, TASK, 300)
     same, less = (forms[name]["differences"]["tight"]["map"] for name in ("same", "worse"))
     assert same == {"value": 0.0, "interval": [0.0, 0.0], "better": 0.5}
     assert less["value"] == pytest.approx(

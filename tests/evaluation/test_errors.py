@@ -8,17 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spotter.evaluation.average_map import average_precision, match
+from spotter.evaluation.columns import count_thresholds
 from spotter.evaluation.errors import (
     BACKGROUND,
     CAUSES,
     DISPLACED,
     DUPLICATE,
     ERRORS,
-    FATES,
-    RIGHT,
+    OUTCOMES,
+    TRUE_POSITIVE,
     WRONG_CLASS,
     ErrorAnalysis,
-    reached,
 )
 from spotter.evaluation.events import THRESHOLDS
 from spotter.tasks import Task
@@ -45,7 +45,7 @@ def causes(labels: dict[Half, Spots], predictions: dict[Half, HalfPredictions], 
     found = {
         (label, time): CAUSES[cause]
         for label, time, cause in zip(
-            errors.detections.label, errors.detections.time, errors.sort(tolerance).cause, strict=True
+            errors.detections.label, errors.detections.time, errors.diagnose(tolerance).cause, strict=True
         )
     }
     rows = predictions[HALF]
@@ -62,21 +62,21 @@ def test_each_cause() -> None:
         (2, 500.5, 0.5),  # on a label of another class
         (2, 700.0, 0.4),
     )
-    expected = ["right", "duplicate", "duplicate", "displaced", "wrong class", "background"]
+    expected = ["true positive", "duplicate", "duplicate", "displaced", "wrong class", "background"]
     assert causes(labels, predictions) == expected
 
 
 def test_a_better_prediction_that_is_off_is_displaced_and_not_a_duplicate() -> None:
-    assert causes(spots((0, 100.0)), guesses((0, 104.0, 0.9), (0, 100.0, 0.3))) == ["displaced", "right"]
+    assert causes(spots((0, 100.0)), guesses((0, 104.0, 0.9), (0, 100.0, 0.3))) == ["displaced", "true positive"]
 
 
-def test_fates_follow_the_threshold() -> None:
+def test_outcomes_follow_the_threshold() -> None:
     labels = spots((0, 100.0), (0, 300.0), (1, 500.0), (2, 900.0))
     predictions = guesses((0, 104.0, 0.9), (0, 100.0, 0.3), (0, 305.0, 0.6), (2, 499.0, 0.5))
     errors = ErrorAnalysis(labels, predictions, TASK)
-    found = errors.sort(4)
-    fates = [[FATES[fate] for fate in errors.fates(found, threshold)] for threshold in (0.2, 0.55, 0.95)]
-    assert fates == [
+    found = errors.diagnose(4)
+    outcomes = [[OUTCOMES[outcome] for outcome in errors.outcomes(found, threshold)] for threshold in (0.2, 0.55, 0.95)]
+    assert outcomes == [
         ["found", "displaced", "wrong class", "missed"],
         ["displaced", "displaced", "missed", "missed"],
         ["missed", "missed", "missed", "missed"],
@@ -85,7 +85,7 @@ def test_fates_follow_the_threshold() -> None:
 
 def test_one_prediction_explains_one_label() -> None:
     errors = ErrorAnalysis(spots((0, 100.0), (0, 108.0)), guesses((0, 105.0, 0.9)), TASK)
-    assert [FATES[fate] for fate in errors.fates(errors.sort(4), 0.5)] == ["missed", "displaced"]
+    assert [OUTCOMES[outcome] for outcome in errors.outcomes(errors.diagnose(4), 0.5)] == ["missed", "displaced"]
 
 
 def test_an_oracle_that_mends_all_of_one_kind_leaves_a_perfect_score() -> None:
@@ -100,25 +100,25 @@ def test_an_oracle_that_mends_all_of_one_kind_leaves_a_perfect_score() -> None:
     }
     for error, rows in broken.items():
         errors = ErrorAnalysis(labels, guesses(*rows), TASK)
-        found = errors.sort(4)
+        found = errors.diagnose(4)
         assert errors.precision((4,)).mean() < 1, error
         for other in ERRORS:
-            mended = errors.without(other, found, 0.5, (4,)).mean()
+            mended = errors.precision_without(other, found, 0.5, (4,)).mean()
             assert (mended == pytest.approx(1)) == (other == error), (error, other)
 
 
 def test_predictions_without_labels_are_all_background() -> None:
     errors = ErrorAnalysis(spots(), guesses((0, 100.0, 0.9)), TASK)
-    found = errors.sort(4)
+    found = errors.diagnose(4)
     assert found.cause.tolist() == [BACKGROUND]
-    assert all(errors.without(error, found, 0.5, (4,)).mean() == 0 for error in ERRORS)
+    assert all(errors.precision_without(error, found, 0.5, (4,)).mean() == 0 for error in ERRORS)
 
 
 def test_nothing_predicted_is_all_missed() -> None:
     errors = ErrorAnalysis(spots((0, 100.0)), {}, TASK)
-    found = errors.sort(4)
-    assert errors.fates(found, 0.0).tolist() == [FATES.index("missed")]
-    assert errors.without("missed", found, 0.5, (4,))[0, 0] == pytest.approx(1)
+    found = errors.diagnose(4)
+    assert errors.outcomes(found, 0.0).tolist() == [OUTCOMES.index("missed")]
+    assert errors.precision_without("missed", found, 0.5, (4,))[0, 0] == pytest.approx(1)
     assert 0 <= errors.best_threshold(found) < len(THRESHOLDS)
 
 
@@ -145,11 +145,11 @@ def scenes(draw: st.DrawFn) -> tuple[dict[Half, Spots], dict[Half, HalfPredictio
 def test_causes_follow_their_definition(scene: tuple[dict, dict, float]) -> None:
     labels, predictions, tolerance = scene
     errors = ErrorAnalysis(labels, predictions, TASK)
-    found, events, detections = errors.sort(tolerance), errors.events, errors.detections
-    assert (len(events), len(detections)) == (len(errors.pool.event), len(errors.pool.detection))
-    assert ((found.cause == RIGHT) == match(errors.pool, tolerance)).all()
-    rank, reach = errors.pool.rank, int(tolerance)  # at 2 frames a second
-    for row in np.flatnonzero(found.cause != RIGHT):
+    found, events, detections = errors.diagnose(tolerance), errors.events, errors.detections
+    assert (len(events), len(detections)) == (len(errors.metric_events.event), len(errors.metric_events.detection))
+    assert ((found.cause == TRUE_POSITIVE) == match(errors.metric_events, tolerance)).all()
+    rank, reach = errors.metric_events.rank, int(tolerance)  # at 2 frames a second
+    for row in np.flatnonzero(found.cause != TRUE_POSITIVE):
         far = np.where(events.half == detections.half[row], np.abs(events.frame - detections.frame[row]), 10**6)
         own = events.label == detections.label[row]
         taken = np.array([match >= 0 and rank[match] < rank[row] for match in found.match], bool)
@@ -165,7 +165,7 @@ def test_causes_follow_their_definition(scene: tuple[dict, dict, float]) -> None
 def test_a_threshold_is_the_same_as_predictions_left_out(scene: tuple[dict, dict, float], threshold: float) -> None:
     labels, predictions, tolerance = scene
     errors = ErrorAnalysis(labels, predictions, TASK)
-    found = errors.sort(tolerance)
+    found = errors.diagnose(tolerance)
     shown = errors.detections.value >= threshold
     rows = errors.detections.take(shown)
     left = {
@@ -173,11 +173,11 @@ def test_a_threshold_is_the_same_as_predictions_left_out(scene: tuple[dict, dict
         for index, half in enumerate(errors.halves)
     }
     again = ErrorAnalysis(labels, left, TASK)
-    anew = again.sort(tolerance)
+    anew = again.diagnose(tolerance)
     assert anew.cause.tolist() == found.cause[shown].tolist()
-    fates, expected = again.fates(anew, threshold), errors.fates(found, threshold)
-    assert fates.tolist() == expected.tolist()
-    assert (reached(errors.detections.value) > THRESHOLDS.tolist().index(threshold)).tolist() == shown.tolist()
+    outcomes, expected = again.outcomes(anew, threshold), errors.outcomes(found, threshold)
+    assert outcomes.tolist() == expected.tolist()
+    assert (count_thresholds(errors.detections.value) > THRESHOLDS.tolist().index(threshold)).tolist() == shown.tolist()
 
 
 @given(scenes())
@@ -188,7 +188,7 @@ def test_order_of_halves_and_labels_changes_nothing(scene: tuple[dict, dict, flo
         for half, rows in reversed(labels.items())
         for order in [np.argsort(-rows.time, kind="stable")]
     }
-    one, other = (ErrorAnalysis(each, predictions, TASK).sort(tolerance) for each in (labels, shuffled))
+    one, other = (ErrorAnalysis(each, predictions, TASK).diagnose(tolerance) for each in (labels, shuffled))
     for name in ("cause", "match", "displaced", "wrong", "around"):
         assert getattr(one, name).tolist() == getattr(other, name).tolist()
 
@@ -197,18 +197,18 @@ def test_order_of_halves_and_labels_changes_nothing(scene: tuple[dict, dict, flo
 def test_dropping_errors_never_costs(scene: tuple[dict, dict, float]) -> None:
     labels, predictions, tolerance = scene
     errors = ErrorAnalysis(labels, predictions, TASK)
-    found, base = errors.sort(tolerance), errors.precision((tolerance,))
-    assert (base == average_precision(errors.pool, (tolerance,))[:, 0]).all()
+    found, base = errors.diagnose(tolerance), errors.precision((tolerance,))
+    assert (base == average_precision(errors.metric_events, (tolerance,))[:, 0]).all()
     for error in ("duplicate", "background"):
-        assert (errors.without(error, found, 0.5, (tolerance,)) >= base).all()
+        assert (errors.precision_without(error, found, 0.5, (tolerance,)) >= base).all()
 
 
 @given(scenes())
-def test_each_label_has_one_fate_and_each_detection_aims_at_one(scene: tuple[dict, dict, float]) -> None:
+def test_each_label_has_one_outcome_and_each_detection_aims_at_one(scene: tuple[dict, dict, float]) -> None:
     labels, predictions, tolerance = scene
     errors = ErrorAnalysis(labels, predictions, TASK)
-    found = errors.sort(tolerance)
-    for rows, cause in ((found.match, RIGHT), (found.displaced, DISPLACED), (found.wrong, WRONG_CLASS)):
+    found = errors.diagnose(tolerance)
+    for rows, cause in ((found.match, TRUE_POSITIVE), (found.displaced, DISPLACED), (found.wrong, WRONG_CLASS)):
         aimed = rows[rows >= 0]
         assert len(set(aimed.tolist())) == len(aimed)
         assert (found.cause[aimed] == cause).all()
@@ -217,9 +217,9 @@ def test_each_label_has_one_fate_and_each_detection_aims_at_one(scene: tuple[dic
 def test_causes_of_a_season_are_those_of_its_games() -> None:
     labels, predictions = matches(Task.load("soccernet-v2"), 3)
     whole = ErrorAnalysis(labels, predictions, Task.load("soccernet-v2"))
-    together = np.bincount(whole.sort(5).cause, minlength=len(CAUSES))
+    together = np.bincount(whole.diagnose(5).cause, minlength=len(CAUSES))
     apart = sum(
-        np.bincount(ErrorAnalysis({half: rows}, predictions, whole.task).sort(5).cause, minlength=len(CAUSES))
+        np.bincount(ErrorAnalysis({half: rows}, predictions, whole.task).diagnose(5).cause, minlength=len(CAUSES))
         for half, rows in labels.items()
     )
     assert together.tolist() == apart.tolist()
@@ -230,7 +230,7 @@ def test_causes_of_a_season_are_those_of_its_games() -> None:
 def test_mending_what_is_not_wrong_changes_nothing(scene: tuple[dict, dict, float]) -> None:
     labels, predictions, tolerance = scene
     errors = ErrorAnalysis(labels, predictions, TASK)
-    found = errors.sort(tolerance)
-    happened = {CAUSES[cause] for cause in found.cause} | {FATES[fate] for fate in errors.fates(found, 0.5)}
+    found = errors.diagnose(tolerance)
+    happened = {CAUSES[cause] for cause in found.cause} | {OUTCOMES[outcome] for outcome in errors.outcomes(found, 0.5)}
     for error in set(ERRORS) - happened:
-        assert (errors.without(error, found, 0.5, (1, tolerance)) == errors.precision((1, tolerance))).all()
+        assert (errors.precision_without(error, found, 0.5, (1, tolerance)) == errors.precision((1, tolerance))).all()

@@ -14,11 +14,11 @@ import pytest
 import yaml
 
 from spotter.evaluation.average_map import average_map
-from spotter.evaluation.errors import ERRORS, RIGHT
+from spotter.evaluation.errors import ERRORS, TRUE_POSITIVE
 from spotter.evaluation.events import THRESHOLDS
 from spotter.evaluation.report import video_link, write_report
 from spotter.evaluation.report.analysis import analyse
-from spotter.evaluation.report.columns import MOST, floor_of
+from spotter.evaluation.report.packing import MOST, choose_floor
 from spotter.evaluation.report.published import official_split, published
 from spotter.evaluation.report.summary import postprocess_text
 from spotter.tasks import ASSETS, Task
@@ -82,7 +82,7 @@ def test_costs_are_the_metric_computed_anew(written: tuple[Path, dict, dict]) ->
     analysis = analyse(labels, predictions, V2)
     judged = analysis.default
     assert judged.tolerance == 5
-    right = judged.errors.cause == RIGHT
+    right = judged.errors.cause == TRUE_POSITIVE
     best = THRESHOLDS[judged.threshold]
     rows = analysis.errors.detections
     only = {
@@ -90,7 +90,8 @@ def test_costs_are_the_metric_computed_anew(written: tuple[Path, dict, dict]) ->
         for index, half in enumerate(analysis.errors.halves)
     }
     found = np.count_nonzero(right & (rows.value >= best))
-    assert analysis.causes(judged)[:, RIGHT].sum() == found == np.count_nonzero(analysis.fates(judged) == 0)
+    assert analysis.cause_counts(judged)[:, TRUE_POSITIVE].sum() == found
+    assert np.count_nonzero(analysis.outcomes(judged) == 0) == found
     form = average_map(labels, only, V2)
     gained = sum(judged.costs[error][1].mean() for error in ("duplicate", "background"))
     assert 0 < gained < form["at_5"]["map"] - analysis.metrics["at_5"]["map"]
@@ -119,11 +120,11 @@ def test_odd_predictions_are_shown(tmp_path: Path, rows: HalfPredictions) -> Non
 
 def test_the_floor_leaves_out_the_least_confident_only() -> None:
     confidence = np.linspace(0, 1, 1001)
-    assert floor_of(confidence, 0.2) == 0.01
-    assert floor_of(confidence, 0.005) == 0.005
-    floor = floor_of(confidence, 0.2, most=900)
+    assert choose_floor(confidence, 0.2) == 0.01
+    assert choose_floor(confidence, 0.005) == 0.005
+    floor = choose_floor(confidence, 0.2, most=900)
     assert np.count_nonzero(confidence >= floor) == 900
-    assert floor_of(np.zeros(0), 0.2) == 0.01
+    assert choose_floor(np.zeros(0), 0.2) == 0.01
     assert MOST * 7 < 4_000_000
 
 

@@ -66,9 +66,9 @@ def counts(page: Page) -> dict[str, int]:
 def expected(tolerance: int, step: int) -> dict[str, int]:
     """Return the number of each error as Python counts it."""
     errors = ErrorAnalysis(LABELS, PREDICTIONS, V2)
-    found, threshold = errors.sort(tolerance), float(THRESHOLDS[step])
+    found, threshold = errors.diagnose(tolerance), float(THRESHOLDS[step])
     shown = np.bincount(found.cause[errors.detections.value >= threshold], minlength=len(CAUSES))
-    missed = int(np.count_nonzero(errors.fates(found, threshold) == 3))
+    missed = int(np.count_nonzero(errors.outcomes(found, threshold) == 3))
     return {**dict(zip(CAUSES[1:], shown[1:].tolist(), strict=True)), "missed": missed}
 
 
@@ -83,7 +83,7 @@ def test_errors_are_counted_as_python_counts_them(page: Page, report: Path) -> N
     assert "δ = 2 s" in page.text("#curves")
     page.click("#best")
     step = ErrorAnalysis(LABELS, PREDICTIONS, V2)
-    assert page("return +document.getElementById('threshold').value") == step.best_threshold(step.sort(2))
+    assert page("return +document.getElementById('threshold').value") == step.best_threshold(step.diagnose(2))
 
 
 def listed(page: Page) -> list[list[str]]:

@@ -46,7 +46,7 @@ function showTimeline() {
 }
 
 function legend() {
-  const names = ["right", "displaced", "wrong class", "duplicate", "background", "missed"];
+  const names = ["true positive", "displaced", "wrong class", "duplicate", "background", "missed"];
   const toggle = (name) => (event) => {
     const hidden = new Set(state.hidden);
     hidden.has(name) ? hidden.delete(name) : hidden.add(name);
@@ -54,7 +54,7 @@ function legend() {
     change({ hidden });
   };
   return el("div", { class: "row", id: "legend", role: "group", "aria-label": "Causes shown" }, names.map((name) =>
-    el("button", { type: "button", "aria-pressed": "true", "data-name": name, click: toggle(name), title: MEANING[name] }, key(name), name === "right" ? "found / right" : name)));
+    el("button", { type: "button", "aria-pressed": "true", "data-name": name, click: toggle(name), title: MEANING[name] }, key(name), name === "true positive" ? "found / true positive" : name)));
 }
 
 function classChoice() {
@@ -118,6 +118,6 @@ function halfCounts(half) {
   const spots = rangeOf("spot", half).filter((row) => columns.spot_reached[row] > state.threshold);
   if (!labelled) return [spots.length];
   const labels = rangeOf("label", half);
-  const found = labels.filter((row) => fateOf(row) === 0).length;
+  const found = labels.filter((row) => outcomeOf(row) === 0).length;
   return [labels.length, found, labels.length - found, spots.length - found, ((200 * found) / Math.max(labels.length + spots.length, 1)).toFixed(1)];
 }

@@ -4,11 +4,11 @@ const summary = JSON.parse(document.getElementById("summary").textContent);
 const classes = summary.classes;
 const labelled = summary.judged !== null;
 const hasUnshown = labelled && summary.spots[2].some((number) => number > 0);
-const CAUSES = ["right", "displaced", "wrong class", "duplicate", "background"];
-const FATES = ["found", "displaced", "wrong class", "missed"];
+const CAUSES = ["true positive", "displaced", "wrong class", "duplicate", "background"];
+const OUTCOMES = ["found", "displaced", "wrong class", "missed"];
 const MEANING = {
   found: "a prediction matches it",
-  right: "matches a label, as the metric counts it",
+  "true positive": "matches a label, as the metric counts it",
   displaced: "right class, but too far from the label",
   "wrong class": "a label is here, of another class",
   duplicate: "the label here has a more confident prediction",
@@ -75,7 +75,7 @@ const state = {
   tolerance: summary.tolerance, // seconds
   threshold: summary.threshold, // number of the metric's threshold
   focus: -1, // class that charts look at, -1 for all
-  hidden: new Set(), // causes and fates that the timeline leaves out
+  hidden: new Set(), // causes and outcomes that the timeline leaves out
 };
 const listeners = [];
 let pending = new Set();

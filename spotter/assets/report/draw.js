@@ -9,7 +9,7 @@ let palette = {};
 
 function readPalette() {
   for (const name of ["ink", "muted", "line", "soft", "card", "accent", ...CAUSES, "missed"]) palette[name] = cssColor(name);
-  palette.found = palette.right;
+  palette.found = palette["true positive"];
 }
 
 const gutter = () => (canvas.clientWidth > 640 ? 148 : 0);
@@ -135,8 +135,8 @@ function paintLabels(pen) {
   for (const row of labelRows()) {
     const [lane, time] = [byClass.get(columns.label_label[row]), columns.label_time[row]];
     if (!lane || time < view.from - 1000 || time > view.to + 1000) continue;
-    const fate = FATES[fateOf(row)];
-    const color = palette[fate];
+    const outcome = OUTCOMES[outcomeOf(row)];
+    const color = palette[outcome];
     const [x, top, half] = [xOf(time), rowTop(lane), rowHeight() / 2 - 1];
     pen.fillStyle = pen.strokeStyle = color;
     pen.lineWidth = 1.5;

@@ -1,25 +1,25 @@
 // Errors by cause: counted here from the columns at any threshold; what they cost was computed beforehand.
 
-/** Count, by class, fates of labels and causes of predictions that reach the threshold; and who is taken for whom. */
+/** Count, by class, outcomes of labels and causes of predictions that reach the threshold; and who is taken for whom. */
 function tally() {
   const { tolerance, threshold } = state;
-  const fates = classes.map(() => [0, 0, 0, 0]);
+  const outcomes = classes.map(() => [0, 0, 0, 0]);
   const causes = classes.map(() => [0, 0, 0, 0, 0]);
   const taken = classes.map(() => new Array(classes.length).fill(0));
   for (let row = 0; row < columns.label_label.length; row++) {
-    const [label, fate] = [columns.label_label[row], fateOf(row, tolerance, threshold)];
-    fates[label][fate] += 1;
-    if (fate === 2) taken[label][columns[`label_taken_${tolerance}`][row]] += 1;
+    const [label, outcome] = [columns.label_label[row], outcomeOf(row, tolerance, threshold)];
+    outcomes[label][outcome] += 1;
+    if (outcome === 2) taken[label][columns[`label_taken_${tolerance}`][row]] += 1;
   }
   const cause = columns[`spot_cause_${tolerance}`];
   for (let row = 0; row < cause.length; row++) {
     if (columns.spot_reached[row] > threshold) causes[columns.spot_label[row]][cause[row]] += 1;
   }
-  return { fates, causes, taken };
+  return { outcomes, causes, taken };
 }
 
-/** Return what becomes of a label: the index into FATES. */
-function fateOf(row, tolerance = state.tolerance, threshold = state.threshold) {
+/** Return what becomes of a label: the index into OUTCOMES. */
+function outcomeOf(row, tolerance = state.tolerance, threshold = state.threshold) {
   if (columns[`label_found_${tolerance}`][row] > threshold) return 0;
   if (columns[`label_displaced_${tolerance}`][row] > threshold) return 1;
   return columns[`label_wrong_${tolerance}`][row] > threshold ? 2 : 3;
@@ -41,7 +41,7 @@ function showErrors() {
   drawBars();
   const offsets = addChart("Histogram of displacements", ["tolerance", "threshold", "focus"], histogram);
   const confusion = addChart("Confusion matrix", ["tolerance", "threshold"], confusionMatrix, classes.length > 6 ? "chart big" : "chart");
-  const text = `Every prediction has one cause and every label one fate. They are judged at the tolerance and threshold chosen above; costs are exact: the metric is computed anew without each kind of error.`;
+  const text = `Every prediction has one cause and every label one outcome. They are judged at the tolerance and threshold chosen above; costs are exact: the metric is computed anew without each kind of error.`;
   $("errors").append(head("errors", "Errors by cause", text), el("div", { class: "grid" }, costs, bars,
     el("div", { class: "card full" }, el("h3", {}, "How far off: prediction − label"), el("p", { class: "muted small", id: "bias" }), offsets),
     el("div", { class: "card full" }, el("h3", {}, "Confusion"), el("p", { class: "muted small" }, "Each row is a class of labels and adds up to 100 %; the last row counts predictions with no label near."), el("div", { class: "scroll" }, confusion))));
@@ -49,10 +49,10 @@ function showErrors() {
 
 function costTable() {
   const of = (table) => (state.focus < 0 ? totals(table) : table[state.focus]);
-  const [fates, causes] = [of(counted.fates), of(counted.causes)];
+  const [outcomes, causes] = [of(counted.outcomes), of(counted.causes)];
   const judged = summary.judged[state.tolerance];
   const cost = (error, score) => (state.focus < 0 ? judged.costs[error][score][0] : judged.costs[error][score][1][state.focus]);
-  const errors = ["missed", ...CAUSES.slice(1)].map((error) => ({ error, number: error === "missed" ? fates[3] : causes[CAUSES.indexOf(error)], costs: [cost(error, 0), cost(error, 1)] }));
+  const errors = ["missed", ...CAUSES.slice(1)].map((error) => ({ error, number: error === "missed" ? outcomes[3] : causes[CAUSES.indexOf(error)], costs: [cost(error, 0), cost(error, 1)] }));
   errors.sort((a, b) => b.costs[0] - a.costs[0]);
   const most = Math.max(...errors.flatMap((each) => each.costs), 1e-9);
   const bar = (value, error) => el("td", {}, el("span", { class: "cell" }, el("span", {}, `${value < 0 ? "−" : "+"}${percent(Math.abs(value))}`), el("span", { class: "meter" }, el("span", { class: `fill ${slug(error)}`, style: `width:${(100 * Math.max(value, 0)) / most}%` }))));
@@ -64,11 +64,11 @@ function costTable() {
   const select = classSelect("Class of the errors", (focus) => change({ focus }));
   select.classList.add("focus");
   select.value = state.focus;
-  const found = `${count(fates[0])} of ${plural(fates.reduce((a, b) => a + b), "label")} found by ${plural(causes.reduce((a, b) => a + b), "prediction")}`;
+  const found = `${count(outcomes[0])} of ${plural(outcomes.reduce((a, b) => a + b), "label")} found by ${plural(causes.reduce((a, b) => a + b), "prediction")}`;
   const best = level(judged.threshold).toFixed(2);
   return [el("div", { class: "row between", style: "margin-bottom:8px" }, el("h3", { style: "margin:0", id: "found" }, found), select),
     el("div", { class: "scroll" }, el("table", { id: "costs" }, el("thead", {}, el("tr", {}, heads)), el("tbody", {}, rows))),
-    el("p", { class: "note" }, `Points are gained over all thresholds, when duplicates and background are dropped, displaced predictions moved, wrong classes corrected; labels missed at the threshold of the best F1, ${best}, get a prediction. They do not add up: what is mended for one cause may be mended for another.`)];
+    el("p", { class: "note" }, `Points are gained over all thresholds when duplicates and background are dropped, displaced predictions moved, wrong classes corrected; labels missed at the threshold of the best F1, ${best}, get a prediction. They do not add up: what is corrected for one cause may be corrected for another.`)];
 }
 
 function classBars() {
@@ -77,13 +77,13 @@ function classBars() {
     const text = names.map((name, index) => `${name} ${count(numbers[index])}`).join(", ");
     return el("span", { class: "stack", role: "img", "aria-label": text, title: text }, numbers.map((number, index) => (number ? el("i", { class: slug(names[index]), style: `flex:${number / sum}` }) : null)));
   };
-  const line = (name, fates, causes, kind) => el("tr", { class: kind }, el("th", { scope: "row" }, name),
-    el("td", { class: "n" }, count(fates.reduce((a, b) => a + b))), el("td", { style: "width:34%" }, stack(fates, FATES)),
+  const line = (name, outcomes, causes, kind) => el("tr", { class: kind }, el("th", { scope: "row" }, name),
+    el("td", { class: "n" }, count(outcomes.reduce((a, b) => a + b))), el("td", { style: "width:34%" }, stack(outcomes, OUTCOMES)),
     el("td", { class: "n wide" }, count(causes.reduce((a, b) => a + b))), el("td", { style: "width:34%" }, stack(causes, CAUSES)));
-  const rows = [line("All", totals(counted.fates), totals(counted.causes), "ours"), ...classes.map((name, index) => line(name, counted.fates[index], counted.causes[index]))];
+  const rows = [line("All", totals(counted.outcomes), totals(counted.causes), "ours"), ...classes.map((name, index) => line(name, counted.outcomes[index], counted.causes[index]))];
   const heads = [["", ""], ["labels", "n"], ["what became of them", ""], ["predictions", "n wide"], ["what they are", ""]];
   return [el("h3", {}, "By class"),
-    el("p", { class: "row small muted" }, ["right", "displaced", "wrong class", "duplicate", "background", "missed"].map((name) => el("span", {}, key(name), name === "right" ? "found / right" : name))),
+    el("p", { class: "row small muted" }, ["true positive", "displaced", "wrong class", "duplicate", "background", "missed"].map((name) => el("span", {}, key(name), name === "true positive" ? "found / true positive" : name))),
     el("table", { id: "bars" }, el("thead", {}, el("tr", {}, heads.map(([name, kind]) => el("th", { class: kind, scope: "col" }, name)))), el("tbody", {}, rows))];
 }
 
@@ -105,7 +105,7 @@ function histogram() {
 
 function confusionMatrix() {
   const across = [...classes, "displaced", "missed"], down = [...classes, "background"];
-  const numbers = classes.map((_, row) => [...counted.taken[row].map((number, column) => (column === row ? counted.fates[row][0] : number)), counted.fates[row][1], counted.fates[row][3]]);
+  const numbers = classes.map((_, row) => [...counted.taken[row].map((number, column) => (column === row ? counted.outcomes[row][0] : number)), counted.outcomes[row][1], counted.outcomes[row][3]]);
   numbers.push([...counted.causes.map((row) => row[4]), null, null]);
   const shares = numbers.map((row) => {
     const sum = row.reduce((a, b) => a + b, 0);

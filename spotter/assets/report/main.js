@@ -20,7 +20,7 @@ function showAbout() {
     ["What is in this file", `${plural(summary.kept, "prediction")} of ${count(summary.total)}${left ? `; the ${count(left)} with a confidence below ${summary.floor.toPrecision(2)} are left out here${labelled ? ", but counted in all scores, curves and costs" : ""}` : ""}. It opens offline; nothing is fetched.`],
     ...(labelled ? [
       ["Tolerance δ", "The full width of a match, as in the metric: a prediction counts within δ/2 on either side, in whole frames of the metric."],
-      ["Right", "The metric's own matching: in order of time every label takes the most confident prediction of its class within δ/2 that is left."],
+      ["True positive", "The metric's own matching: in order of time every label takes the most confident prediction of its class within δ/2 that is left."],
       ["Duplicate", `A label of its class lies within δ/2, or all labels of its class within ${summary.around} × δ/2 are taken by more confident predictions.`],
       ["Displaced", `A label of its class lies within ${summary.around} × δ/2, not within δ/2, and no more confident prediction takes it.`],
       ["Wrong class", "None of these, but a label of another class lies within δ/2."],

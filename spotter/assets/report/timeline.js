@@ -14,17 +14,17 @@ function rangeOf(kind, half) {
 const causeOf = (row) => CAUSES[columns[`spot_cause_${state.tolerance}`][row]];
 const timeOf = ({ kind, row }) => columns[`${kind}_time`][row];
 const labelOf = ({ kind, row }) => columns[`${kind}_label`][row];
-const nameOf = ({ kind, row }) => (kind === "label" ? FATES[fateOf(row)] : causeOf(row));
-const toggleOf = (name) => (name === "found" ? "right" : name);
+const nameOf = ({ kind, row }) => (kind === "label" ? OUTCOMES[outcomeOf(row)] : causeOf(row));
+const toggleOf = (name) => (name === "found" ? "true positive" : name);
 
 /** Rows of the current half that the filters leave: labels, and predictions that reach the threshold. */
-const labelRows = () => rangeOf("label", state.half).filter((row) => !state.hidden.has(toggleOf(FATES[fateOf(row)])));
+const labelRows = () => rangeOf("label", state.half).filter((row) => !state.hidden.has(toggleOf(OUTCOMES[outcomeOf(row)])));
 const spotRows = () => rangeOf("spot", state.half).filter((row) => columns.spot_reached[row] > state.threshold && !(labelled && state.hidden.has(causeOf(row))));
 
 /** What to step through, by time: wrong predictions and missed labels; without labels, all predictions. */
 function disagreements() {
-  const spots = spotRows().filter((row) => !labelled || causeOf(row) !== "right").map((row) => ({ half: state.half, kind: "spot", row }));
-  const missed = labelRows().filter((row) => fateOf(row) === 3).map((row) => ({ half: state.half, kind: "label", row }));
+  const spots = spotRows().filter((row) => !labelled || causeOf(row) !== "true positive").map((row) => ({ half: state.half, kind: "spot", row }));
+  const missed = labelRows().filter((row) => outcomeOf(row) === 3).map((row) => ({ half: state.half, kind: "label", row }));
   return [...spots, ...missed].filter((item) => state.chosen.has(labelOf(item))).sort((a, b) => timeOf(a) - timeOf(b));
 }
 

@@ -10,15 +10,15 @@ from urllib.parse import quote
 
 import numpy as np
 
+from spotter.evaluation.columns import detection_columns
 from spotter.evaluation.events import THRESHOLDS
 from spotter.evaluation.report.analysis import analyse
-from spotter.evaluation.report.columns import (
-    columns_of_curves,
-    columns_of_labels,
-    columns_of_spots,
-    floor_of,
-    packed,
-    predicted_rows,
+from spotter.evaluation.report.packing import (
+    choose_floor,
+    pack,
+    pack_curves,
+    pack_labels,
+    pack_spots,
 )
 from spotter.evaluation.report.page import page
 from spotter.evaluation.report.summary import UNSCORED_THRESHOLD, summary_of
@@ -55,15 +55,15 @@ def write_report(
         first = analysis.default.threshold
     else:
         analysis, judged, halves, first = None, (), sorted(predictions), UNSCORED_THRESHOLD
-        rows = predicted_rows(predictions, halves, task)
+        rows = detection_columns(predictions, halves, task)
     if threshold is not None:
         first = max(
             0, int(np.searchsorted(THRESHOLDS, threshold, side="right")) - 1
         )  # nothing that reaches it is hidden
     lowest = min([first, *(each.threshold for each in judged)])
-    floor = floor_of(rows.value, float(THRESHOLDS[lowest]))
-    columns = columns_of_spots(rows, len(halves), floor, judged) | columns_of_curves(judged)
-    content, layout = packed(columns | (columns_of_labels(analysis) if analysis else {}))
+    floor = choose_floor(rows.value, float(THRESHOLDS[lowest]))
+    columns = pack_spots(rows, len(halves), floor, judged) | pack_curves(judged)
+    content, layout = pack(columns | (pack_labels(analysis) if analysis else {}))
     summary = summary_of(task, halves, analysis, metrics, split) | {
         "threshold": first,
         "columns": layout,

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from spotter.evaluation.average_map import TOLERANCES, average_map, average_precision, precision_recall
-from spotter.evaluation.errors import ERRORS, FATES, RIGHT, ErrorAnalysis, Floats, Ints, Sorted
+from spotter.evaluation.columns import Floats, Ints
+from spotter.evaluation.errors import ERRORS, OUTCOMES, TRUE_POSITIVE, Diagnosis, ErrorAnalysis
 from spotter.evaluation.events import ALL, SHOWN, THRESHOLDS, UNSHOWN
 from spotter.evaluation.metrics import parse_monitor
 from spotter.tasks import Task
@@ -30,7 +31,7 @@ class Judged:
     """
 
     tolerance: int
-    errors: Sorted
+    errors: Diagnosis
     threshold: int
     precision: Floats
     recall: Floats
@@ -57,17 +58,17 @@ class Analysis:
         tolerances = monitored_tolerances(self.errors.task)
         return next(judged for judged in reversed(self.judged) if judged.tolerance <= tolerances[-1])
 
-    def fates(self, judged: Judged) -> Ints:
-        """Return the fate of every event at the threshold of ``judged``."""
-        return self.errors.fates(judged.errors, float(THRESHOLDS[judged.threshold]))
+    def outcomes(self, judged: Judged) -> Ints:
+        """Return the outcome of every event at the threshold of ``judged``."""
+        return self.errors.outcomes(judged.errors, float(THRESHOLDS[judged.threshold]))
 
-    def fate_counts(self, judged: Judged) -> Ints:
-        """Count events by (class, fate)."""
-        table = np.zeros((len(self.errors.task.classes), len(FATES)), np.int64)
-        np.add.at(table, (self.errors.events.label, self.fates(judged)), 1)
+    def outcome_counts(self, judged: Judged) -> Ints:
+        """Count events by (class, outcome)."""
+        table = np.zeros((len(self.errors.task.classes), len(OUTCOMES)), np.int64)
+        np.add.at(table, (self.errors.events.label, self.outcomes(judged)), 1)
         return table
 
-    def causes(self, judged: Judged) -> Ints:
+    def cause_counts(self, judged: Judged) -> Ints:
         """Count detections that reach the threshold by (class, cause)."""
         table = np.zeros((len(self.errors.task.classes), 5), np.int64)
         shown = self.errors.detections.value >= THRESHOLDS[judged.threshold]
@@ -87,7 +88,11 @@ def analyse(
     errors = ErrorAnalysis(labels, predictions, task)
     judged = tuple(_judge(errors, tolerance) for tolerance in JUDGED)
     return Analysis(
-        metrics, errors, judged, errors.pool.events[[ALL, SHOWN, UNSHOWN]], average_precision(errors.pool, DELTAS)
+        metrics,
+        errors,
+        judged,
+        errors.metric_events.event_counts[[ALL, SHOWN, UNSHOWN]],
+        average_precision(errors.metric_events, DELTAS),
     )
 
 
@@ -97,17 +102,17 @@ def monitored_tolerances(task: Task) -> tuple[int, ...]:
 
 
 def _judge(errors: ErrorAnalysis, tolerance: int) -> Judged:
-    found = errors.sort(tolerance)
+    found = errors.diagnose(tolerance)
     threshold = errors.best_threshold(found)
-    precision, recall = (curves[ALL] for curves in precision_recall(errors.pool, tolerance))
-    right = errors.pool.reaching(found.cause == RIGHT)[ALL].sum(axis=0)
-    together = right / np.maximum(errors.pool.detections[ALL].sum(axis=0), 1), right / max(len(errors.events), 1)
+    precision, recall = (curves[ALL] for curves in precision_recall(errors.metric_events, tolerance))
+    true = errors.metric_events.count_reaching(found.cause == TRUE_POSITIVE)[ALL].sum(axis=0)
+    detections = errors.metric_events.detection_counts[ALL].sum(axis=0)
+    together = true / np.maximum(detections, 1), true / max(len(errors.events), 1)
     own = monitored_tolerances(errors.task)
     seconds = [*own, tolerance]
     base = _both(errors.precision(seconds))
-    costs = {
-        error: _both(errors.without(error, found, float(THRESHOLDS[threshold]), seconds)) - base for error in ERRORS
-    }
+    best = float(THRESHOLDS[threshold])
+    costs = {error: _both(errors.precision_without(error, found, best, seconds)) - base for error in ERRORS}
     precision, recall = (np.vstack([curves, both]) for curves, both in zip((precision, recall), together, strict=True))
     return Judged(tolerance, found, threshold, precision, recall, costs)
 

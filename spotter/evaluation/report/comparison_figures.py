@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spotter.evaluation.errors import AROUND, CAUSES, ERRORS, FATES
+from spotter.evaluation.errors import AROUND, CAUSES, ERRORS, OUTCOMES
 from spotter.evaluation.metrics import parse_monitor
 from spotter.evaluation.report.analysis import DELTAS, Analysis
 from spotter.evaluation.report.figures import displacement_axis, displacements, monitor_text, stack, tolerance_axis
@@ -15,7 +15,7 @@ from spotter.evaluation.report.figures import displacement_axis, displacements, 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from spotter.evaluation.errors import Floats
+    from spotter.evaluation.columns import Floats
 
 Systems = Mapping[str, Analysis]
 COLORS = ("#0b6e4f", "#e69f00", "#2f8fd0", "#b4569a", "#d55e00", "#878d94", "#009e73")  # repeated beyond 7 systems
@@ -49,13 +49,13 @@ def _class_scores(axes: Axes, systems: Systems) -> None:
 
 
 def _causes(axes: Axes, systems: Systems) -> None:
-    counts = np.stack([analysis.causes(analysis.default).sum(axis=0) for analysis in systems.values()])
+    counts = np.stack([analysis.cause_counts(analysis.default).sum(axis=0) for analysis in systems.values()])
     stack(axes, counts, CAUSES, list(systems), "predictions, %")
 
 
-def _fates(axes: Axes, systems: Systems) -> None:
-    counts = np.stack([analysis.fate_counts(analysis.default).sum(axis=0) for analysis in systems.values()])
-    stack(axes, counts, FATES, list(systems), "labels, %")
+def _outcomes(axes: Axes, systems: Systems) -> None:
+    counts = np.stack([analysis.outcome_counts(analysis.default).sum(axis=0) for analysis in systems.values()])
+    stack(axes, counts, OUTCOMES, list(systems), "labels, %")
 
 
 def _costs(axes: Axes, systems: Systems) -> None:
@@ -102,7 +102,7 @@ COMPARISONS: dict[str, tuple[Callable[[Axes, Systems], None], float, Callable[[A
     "precision_recall": (_precision_recall, 3.4, lambda _: 0),
     "class_scores": (_class_scores, 4.6, lambda analysis: len(analysis.errors.task.classes)),
     "causes": (_causes, 5.6, lambda _: 1),
-    "fates": (_fates, 5.6, lambda _: 1),
+    "outcomes": (_outcomes, 5.6, lambda _: 1),
     "costs": (_costs, 3.8, lambda _: len(ERRORS)),
     "displacements": (_displacements, 3.8, lambda _: 0),
 }

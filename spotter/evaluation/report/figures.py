@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spotter.evaluation.errors import AROUND, CAUSES, ERRORS, FATES, Floats, Ints
+from spotter.evaluation.columns import Floats, Ints
+from spotter.evaluation.errors import AROUND, CAUSES, ERRORS, OUTCOMES
 from spotter.evaluation.events import THRESHOLDS
 from spotter.evaluation.report.analysis import DELTAS, Analysis
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COLORS = {  # those of the page; distinct to colour-blind readers too
-    "right": "#009e73",
+    "true positive": "#009e73",
     "found": "#009e73",
     "displaced": "#e69f00",
     "wrong class": "#b4569a",
@@ -66,15 +67,15 @@ def _class_scores(axes: Axes, analysis: Analysis) -> None:
 
 
 def _causes(axes: Axes, analysis: Analysis) -> None:
-    counts = analysis.causes(analysis.default)
+    counts = analysis.cause_counts(analysis.default)
     stack(
         axes, np.vstack([counts.sum(axis=0), counts]), CAUSES, ["All", *analysis.errors.task.classes], "predictions, %"
     )
 
 
-def _fates(axes: Axes, analysis: Analysis) -> None:
-    counts = analysis.fate_counts(analysis.default)
-    stack(axes, np.vstack([counts.sum(axis=0), counts]), FATES, ["All", *analysis.errors.task.classes], "labels, %")
+def _outcomes(axes: Axes, analysis: Analysis) -> None:
+    counts = analysis.outcome_counts(analysis.default)
+    stack(axes, np.vstack([counts.sum(axis=0), counts]), OUTCOMES, ["All", *analysis.errors.task.classes], "labels, %")
 
 
 def stack(axes: Axes, counts: Ints, names: tuple[str, ...], rows: list[str], label: str) -> None:
@@ -134,7 +135,7 @@ FIGURES: dict[str, tuple[Callable[[Axes, Analysis], None], float, float | None]]
     "precision_recall": (_precision_recall, 3.4, 2.6),
     "class_scores": (_class_scores, 4.6, None),
     "causes": (_causes, 5.6, None),
-    "fates": (_fates, 5.6, None),
+    "outcomes": (_outcomes, 5.6, None),
     "costs": (_costs, 3.8, 2.6),
     "displacements": (_displacements, 3.8, 2.6),
 }

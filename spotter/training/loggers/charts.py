@@ -10,7 +10,7 @@ import numpy as np
 import wandb
 
 from spotter.evaluation.average_map import SECONDS, TOLERANCES, VIEWS, average_precision, precision_recall
-from spotter.evaluation.events import ALL, Pool
+from spotter.evaluation.events import ALL, MetricEvents
 from spotter.evaluation.metrics import parse_monitor
 from spotter.tasks import Task
 from spotter.training.loggers.timeline import draw_timeline
@@ -19,24 +19,24 @@ from spotter.types import Half, HalfPredictions, HalfRecord
 LONGEST = 5  # seconds; precision and recall are shown at the monitor's longest tolerance up to this one
 
 
-def class_table(form: Mapping[str, Any], pooled: Pool, task: Task) -> wandb.Table:
+def class_table(form: Mapping[str, Any], events: MetricEvents, task: Task) -> wandb.Table:
     """Return a row a class: how many spots, of them not shown, and its AP, tight and loose, in all views."""
     places = [(name, view) for name in ("tight", "loose") for view in VIEWS]
     columns: list[str | int] = ["class", "spots", "not shown", *(f"{name}{view}" for name, view in places)]
     rows = [
-        [name, int(pooled.events[ALL, k]), int(pooled.events[-1, k])]
+        [name, int(events.event_counts[ALL, k]), int(events.event_counts[-1, k])]
         + [form[at][f"per_class{view}"][name] for at, view in places]
         for k, name in enumerate(task.classes)
     ]
     return wandb.Table(columns=columns, data=rows)
 
 
-def precision_recall_chart(pooled: Pool, task: Task) -> Any:
+def precision_recall_chart(events: MetricEvents, task: Task) -> Any:
     """Return precision over recall, a line a class that has spots."""
     seconds = max(seconds for seconds in TOLERANCES[parse_monitor(task.monitor)[0]] if seconds <= LONGEST)
-    precision, recall = (values[ALL] for values in precision_recall(pooled, seconds))
-    known = [k for k in range(len(task.classes)) if pooled.events[ALL, k]]
-    reached = [pooled.detections[ALL, k] > 0 for k in known]
+    precision, recall = (values[ALL] for values in precision_recall(events, seconds))
+    known = [k for k in range(len(task.classes)) if events.event_counts[ALL, k]]
+    reached = [events.detection_counts[ALL, k] > 0 for k in known]
     return wandb.plot.line_series(
         xs=[recall[k, some].tolist() for k, some in zip(known, reached, strict=True)],
         ys=[precision[k, some].tolist() for k, some in zip(known, reached, strict=True)],
@@ -46,9 +46,9 @@ def precision_recall_chart(pooled: Pool, task: Task) -> Any:
     )
 
 
-def tolerance_chart(pooled: Pool) -> Any:
+def tolerance_chart(events: MetricEvents) -> Any:
     """Return the mAP over the tolerance, 1 to 60 s, a line a view."""
-    means = average_precision(pooled, SECONDS).mean(axis=-1)  # (T, 3)
+    means = average_precision(events, SECONDS).mean(axis=-1)  # (T, 3)
     names = [view.strip("_") or "all" for view in VIEWS]
     return wandb.plot.line_series(
         xs=list(SECONDS), ys=means.T.tolist(), keys=names, title="mAP over tolerance", xname="tolerance, s"

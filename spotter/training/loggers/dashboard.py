@@ -10,7 +10,7 @@ from typing import Any
 import pytorch_lightning as pl
 
 from spotter.data.statistics import dataset_statistics
-from spotter.evaluation.events import pool
+from spotter.evaluation.events import collect_events
 from spotter.evaluation.metrics import flatten
 from spotter.tasks import MONITORS, Task
 from spotter.training.loggers.provenance import code_changes, code_state, command
@@ -73,12 +73,12 @@ class Dashboard(pl.Callback):
             data: Any = trainer.datamodule  # type: ignore[attr-defined]
             records = data.records["valid"]
             labels = {each.half: each.spots for each in records if each.half in scored.predictions}
-            pooled = pool(labels, scored.predictions, data.task)
+            events = collect_events(labels, scored.predictions, data.task)
             logger.live.log(
                 {
-                    "val/classes": charts.class_table(scored.form, pooled, data.task),
-                    "val/precision_recall": charts.precision_recall_chart(pooled, data.task),
-                    "val/map_over_tolerance": charts.tolerance_chart(pooled),
+                    "val/classes": charts.class_table(scored.form, events, data.task),
+                    "val/precision_recall": charts.precision_recall_chart(events, data.task),
+                    "val/map_over_tolerance": charts.tolerance_chart(events),
                     "val/timelines": charts.timelines(
                         records, scored.predictions, data.task, data.source.fps, self.halves
                     ),

@@ -8,24 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spotter.evaluation.errors import Ints, Rows, Sorted, reached, rows_of
+from spotter.evaluation.columns import EventColumns, Ints, count_thresholds
 from spotter.evaluation.report.analysis import Analysis, Judged
-from spotter.tasks import Task
-from spotter.types import Half, HalfPredictions
 
 MOST = 400_000  # predictions in a page
 FLOOR = 0.01
 NONE = 255
 
 
-def predicted_rows(predictions: Mapping[Half, HalfPredictions], halves: Sequence[Half], task: Task) -> Rows:
-    """Return the detections of halves without labels, as the metric would see them."""
-    columns = [predictions[half] for half in halves]
-    rows = rows_of(columns, [half.confidence for half in columns], task)
-    return rows.take(rows.value >= 0)
-
-
-def floor_of(confidence: NDArray[np.float64], threshold: float, most: int = MOST) -> float:
+def choose_floor(confidence: NDArray[np.float64], threshold: float, most: int = MOST) -> float:
     """Return the confidence below which predictions are left out of a page, never above the default ``threshold``."""
     floor = min(FLOOR, threshold)
     if np.count_nonzero(confidence >= floor) > most:
@@ -33,7 +24,7 @@ def floor_of(confidence: NDArray[np.float64], threshold: float, most: int = MOST
     return min(floor, threshold)
 
 
-def columns_of_spots(rows: Rows, halves: int, floor: float, judged: Sequence[Judged] = ()) -> dict[str, NDArray]:
+def pack_spots(rows: EventColumns, halves: int, floor: float, judged: Sequence[Judged] = ()) -> dict[str, NDArray]:
     """Return the predictions of at least ``floor``, by half and time, with their cause at every judged tolerance.
 
     spot_start : (halves + 1,), where the rows of each half begin
@@ -44,14 +35,14 @@ def columns_of_spots(rows: Rows, halves: int, floor: float, judged: Sequence[Jud
     shown = rows.take(order)
     columns = _common("spot", shown, halves)
     columns["spot_confidence"] = np.rint(np.clip(shown.value, 0, 1) * 65535).astype(np.uint16)
-    columns["spot_reached"] = reached(shown.value).astype(np.uint8)
+    columns["spot_reached"] = count_thresholds(shown.value).astype(np.uint8)
     for each in judged:
         columns[f"spot_cause_{each.tolerance}"] = each.errors.cause[order].astype(np.uint8)
     return columns
 
 
-def columns_of_labels(analysis: Analysis) -> dict[str, NDArray]:
-    """Return the events by half and time, with what decides their fate at every judged tolerance.
+def pack_labels(analysis: Analysis) -> dict[str, NDArray]:
+    """Return the events by half and time, with what decides their outcome at every judged tolerance.
 
     label_found_<δ>, label_displaced_<δ>, label_wrong_<δ> : thresholds that the deciding prediction reaches, 0 for none
     label_taken_<δ> : class of the deciding prediction of a wrong class, 255 for none
@@ -61,21 +52,21 @@ def columns_of_labels(analysis: Analysis) -> dict[str, NDArray]:
     order = _by_time(events, np.arange(len(events)))
     columns = _common("label", events.take(order), len(analysis.errors.halves))
     columns["label_visible"] = events.value[order].astype(np.uint8)
-    reach = np.append(reached(detections.value), 0).astype(np.uint8)
+    thresholds = np.append(count_thresholds(detections.value), 0).astype(np.uint8)
     label = np.append(detections.label, NONE).astype(_small(analysis))
     time = np.append(detections.time, np.nan)
     for each in analysis.judged:
-        found: Sorted = each.errors
+        found = each.errors
         deciding = {"found": found.match, "displaced": found.displaced, "wrong": found.wrong, "around": found.around}
         for name, rows in deciding.items():
-            columns[f"label_{name}_{each.tolerance}"] = reach[rows[order]]
+            columns[f"label_{name}_{each.tolerance}"] = thresholds[rows[order]]
         columns[f"label_taken_{each.tolerance}"] = label[found.wrong[order]]
         offset = np.nan_to_num(100 * (time[found.around] - events.time))[order]
         columns[f"label_offset_{each.tolerance}"] = np.rint(np.clip(offset, -32767, 32767)).astype(np.int16)
     return columns
 
 
-def columns_of_curves(judged: Sequence[Judged]) -> dict[str, NDArray]:
+def pack_curves(judged: Sequence[Judged]) -> dict[str, NDArray]:
     """Return precision and recall of each class, then of all, ((C + 1) * 200,), 0 … 65535 for 0 … 1."""
     return {
         f"{name}_{each.tolerance}": np.rint(65535 * curve).astype(np.uint16).ravel()
@@ -84,7 +75,7 @@ def columns_of_curves(judged: Sequence[Judged]) -> dict[str, NDArray]:
     }
 
 
-def packed(columns: Mapping[str, NDArray]) -> tuple[bytes, dict[str, Any]]:
+def pack(columns: Mapping[str, NDArray]) -> tuple[bytes, dict[str, Any]]:
     """Return all columns one after the other, little-endian, each aligned to 4 bytes, and where each lies."""
     content, layout = bytearray(), {}
     for name, values in columns.items():
@@ -94,15 +85,15 @@ def packed(columns: Mapping[str, NDArray]) -> tuple[bytes, dict[str, Any]]:
     return bytes(content), layout
 
 
-def _common(prefix: str, rows: Rows, halves: int) -> dict[str, NDArray]:
+def _common(prefix: str, rows: EventColumns, halves: int) -> dict[str, NDArray]:
     start = np.searchsorted(rows.half, np.arange(halves + 1)).astype(np.int32)
     label = rows.label.astype(np.uint8 if rows.label.max(initial=0) < NONE else np.uint16)
     time = np.rint(1000 * rows.time).astype(np.int32)
     return {f"{prefix}_start": start, f"{prefix}_time": time, f"{prefix}_label": label}
 
 
-def _by_time(rows: Rows, chosen: Ints) -> Ints:
-    return chosen[np.lexsort((rows.label[chosen], rows.time[chosen], rows.half[chosen]))]
+def _by_time(rows: EventColumns, indices: Ints) -> Ints:
+    return indices[np.lexsort((rows.label[indices], rows.time[indices], rows.half[indices]))]
 
 
 def _small(analysis: Analysis) -> type[np.unsignedinteger]:
