@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from torch import nn
 
+from spotter.data.source import Layout
 from spotter.errors import UserError
 from spotter.models.base import Head, Network
 
@@ -55,7 +56,7 @@ def module_of(config: Config) -> str:
     return str(config.get("_target_", "")).rpartition(".")[0]
 
 
-def build_network(config: Config, kind: str, layout: Config, classes: int, trusted: Sequence[str] = ()) -> Network:
+def build_network(config: Config, kind: str, layout: Layout, classes: int, trusted: Sequence[str] = ()) -> Network:
     """Build a network for one kind of input; raises UserError where it reads another.
 
     A plain ``nn.Module`` with a ``width``, as version 0.1 asked for, will do. Here alone it gets what ``Network``
@@ -74,8 +75,7 @@ def build_network(config: Config, kind: str, layout: Config, classes: int, trust
 
 def build_head(config: Config, network: Network, classes: int, fps: float, trusted: Sequence[str] = ()) -> Head:
     """Build the head that takes the tokens of ``network``; raises UserError for what is no ``Head``."""
-    facts = {"width": network.width, "upsample": network.upsample, "classes": classes, "fps": fps}
-    head = build(config, trusted, **facts)
-    if not isinstance(head, Head):
+    if not issubclass(find(config, trusted), Head):
         raise UserError(f"_target_ {config['_target_']!r} is no head; write it as a spotter.models.base.Head")
-    return head
+    facts = {"width": network.width, "upsample": network.upsample, "classes": classes, "fps": fps}
+    return cast(Head, build(config, trusted, **facts))

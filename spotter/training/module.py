@@ -19,6 +19,7 @@ from spotter.errors import UserError
 from spotter.io.checkpoints import FORMAT
 from spotter.models.build import module_of
 from spotter.models.system import System
+from spotter.training.datamodule import SpottingDataModule
 from spotter.training.optimizer import OptimizerConfig, SharpnessAware, adamw, schedule_factor
 from spotter.types import Batch, Output, batch_size
 
@@ -136,15 +137,16 @@ class SpottingModule(pl.LightningModule):
         # Not trainer.estimated_stepping_batches: it would fetch the first batches before a resumed run knows its epoch.
         trainer = self.trainer
         per_epoch = -(-self._data.batches_per_epoch // trainer.accumulate_grad_batches)
-        return per_epoch * trainer.max_epochs if trainer.max_steps < 0 else trainer.max_steps
+        return per_epoch * (trainer.max_epochs or 0) if trainer.max_steps < 0 else trainer.max_steps
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the version of the checkpoint's format."""
         checkpoint["spotter_format"] = FORMAT
 
     @property
-    def _data(self) -> Any:
-        return self.trainer.datamodule  # type: ignore[attr-defined]
+    def _data(self) -> SpottingDataModule:
+        data: SpottingDataModule = self.trainer.datamodule  # type: ignore[attr-defined]
+        return data
 
     def _check_mixup(self) -> None:
         if self.mixup is not None and not self.head.mixes:

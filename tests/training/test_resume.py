@@ -227,6 +227,17 @@ def test_a_checkpoint_of_another_network_is_refused(trained: Path, tiny: list[st
     assert "Traceback" not in called.err
 
 
+def test_a_run_of_version_0_1_is_not_resumed(tiny: list[str], tmp_path: Path) -> None:
+    """Its weights can be started from, as the message says."""
+    old = PROJECT / "tests" / "fixtures" / "v0_1" / "transformer.ckpt"
+    called = call("train.py", *tiny, f"ckpt={old}", cwd=tmp_path)
+    assert called.status == 1
+    assert f"is of spotter 0.1, whose runs cannot be resumed; begin anew with its weights: model.init_from={old}" in (
+        called.err
+    )
+    assert called.err.count("\n") == 1
+
+
 def test_last_without_an_unfinished_run(trained: Path, tmp_path: Path) -> None:
     """Nothing to go on with is one line, both where there is no run and where all are finished."""
     for cwd in (tmp_path, trained.parents[2]):

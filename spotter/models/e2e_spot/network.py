@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from spotter.data.source import Layout
 from spotter.errors import UserError
 from spotter.models.base import Network
 from spotter.models.blocks import backbones
@@ -32,7 +33,7 @@ class E2ESpot(Network):
 
     def __init__(
         self,
-        layout: Mapping[str, Any],
+        layout: Layout,
         classes: int,
         backbone: str = "regnety_002",
         shift: str = "gsm",
