@@ -22,7 +22,7 @@ from spotter.io.splits import load_splits
 from spotter.simulation.features import simulate
 from spotter.simulation.video import DEMO_VIDEO_VERSION, simulate_video
 from spotter.simulation.video import tree as module
-from spotter.simulation.video.image import Painter, images
+from spotter.simulation.video.image import Painter, render_images
 from spotter.simulation.video.matches import Touches, draw_touches, read_touches, simulated_match
 from spotter.simulation.video.motion import Motion, move
 from spotter.simulation.video.play import FASTEST, Play
@@ -161,7 +161,7 @@ def test_images_show_the_ball_where_it_is() -> None:
 @pytest.mark.parametrize("height", [32, 90])
 def test_images_have_the_size_that_is_asked_for(height: int) -> None:
     motion = move(draw_touches(4.0, np.random.default_rng(0)), 4.0, 2, 0, "a game")
-    drawn = list(images(motion, 2, height, 0, "a game"))
+    drawn = list(render_images(motion, 2, height, 0, "a game"))
     assert len(drawn) == 8
     assert {(image.shape, image.dtype) for image in drawn} == {
         ((height, 2 * round(height * 8 / 9), 3), np.dtype(np.uint8))
@@ -213,14 +213,14 @@ def test_labels_are_copied_and_stay_in_their_split(official: Path, tmp_path: Pat
 
 def test_interrupted_tree_is_completed(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(motion: Motion, fps: float, height: int, seed: int, game: str) -> Any:
-        for count, image in enumerate(images(motion, fps, height, seed, game)):
+        for count, image in enumerate(render_images(motion, fps, height, seed, game)):
             if count == 20 and done:
                 raise KeyboardInterrupt
             yield image
         done.append(game)
 
     done: list[str] = []
-    monkeypatch.setattr(module, "images", interrupted)
+    monkeypatch.setattr(module, "render_images", interrupted)
     with pytest.raises(KeyboardInterrupt):
         simulate_video(tmp_path, **TINY)
     assert len([name for name in contents(tmp_path) if "json" not in name]) == 1
@@ -279,7 +279,7 @@ def test_version_1_is_frozen() -> None:
     game, content = simulated_match(TASK, 0, 0, 8.0)
     touches = read_touches(content)
     motion = move(touches, 480.0, 12.5, 0, game)
-    drawn = np.stack([image for image, _ in zip(images(motion, 12.5, 112, 0, game), range(40), strict=False)])
+    drawn = np.stack([image for image, _ in zip(render_images(motion, 12.5, 112, 0, game), range(40), strict=False)])
     assert DEMO_VIDEO_VERSION == 1
     assert hashlib.sha256(content).hexdigest()[:16] == "a7493f262c020829"
     assert motion.ball[5000] == pytest.approx([29.5088, 42.5245, 0], abs=1e-3)

@@ -1,4 +1,4 @@
-"""What feature extractors make of a simulated broadcast: columns with noise, gain and offset, as real ones have."""
+"""Simulate what feature extractors return for a broadcast: columns with noise, gain and offset."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ class FeatureFile:
         return projections, rng.standard_normal(self.width), np.exp(0.3 * rng.standard_normal(self.width))
 
     def _rows(self, seed: int, half: Half, latent: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
-        """Project what the extractors feel onto the columns, chunk by chunk.
+        """Project the extractors' activations onto the columns, chunk by chunk.
 
-        In double precision, so that what processors round differently does not show in float16.
+        In double precision, so that differences of rounding between processors do not show in float16.
         """
         projections, mean, scale = self.extractors(seed)
         of_game = generator(seed, self.name, half.game)
@@ -70,12 +70,12 @@ class FeatureFile:
         scale = scale * np.repeat(gain, self.groups)
         rng = generator(seed, self.name, half.game, half.number, "columns")
         for first in range(0, len(latent), CHUNK):
-            felt = latent[first : first + CHUNK].transpose(1, 0, 2)
-            rows = np.concatenate([each @ seen for each, seen in zip(felt, projections, strict=True)], axis=1)
+            activation = latent[first : first + CHUNK].transpose(1, 0, 2)
+            rows = np.concatenate([each @ weight for each, weight in zip(activation, projections, strict=True)], axis=1)
             yield scale * (rows + mean + COLUMN_NOISE * rng.standard_normal(rows.shape, dtype=np.float32))
 
     def _latent(self, seed: int, half: Half, parts: Parts, seconds: float) -> NDArray[np.float64]:
-        """Return what each extractor feels of each concept and of the rest, (T, extractors, latent)."""
+        """Return each extractor's activation for each concept and nuisance direction, (T, extractors, latent)."""
         times = np.arange(max(1, int(seconds * self.fps))) / self.fps
         rng = generator(seed, self.name, half.game, half.number)
         noise = rng.standard_normal((len(times), 1 + len(EXTRACTORS), len(CONCEPT) + NUISANCE))

@@ -1,4 +1,4 @@
-"""When what happens in simulated matches: spots drawn as in real football, with an official label file."""
+"""Simulated matches: spots drawn by the statistics of real football, and their official label files."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def simulated_match(task: Task, seed: int, index: int, minutes: float) -> tuple[
 
 
 def draw_spots(task: Task, number: int, seconds: float, rng: np.random.Generator) -> Spots:
-    """Walk from action to action, each with the shares and gaps that follow the one before."""
+    """Draw one action after another, each by what follows the one before in real matches, and how soon."""
     chain = {name: _next(following, number) for name, following in FOLLOWS.items()}
     label, time, last, now = [], [], START, 0.0
     while True:
-        names, share, median, spread = chain[last]
-        choice = rng.choice(len(names), p=share)
+        names, probability, median, spread = chain[last]
+        choice = rng.choice(len(names), p=probability)
         now += median[choice] * np.exp(spread[choice] * np.clip(rng.standard_normal(), -2, 2))
         if now > seconds - 1:
             break
@@ -63,6 +63,6 @@ def draw_spots(task: Task, number: int, seconds: float, rng: np.random.Generator
 
 def _next(following: dict[str, tuple[float, float, float]], number: int) -> tuple[list[str], NDArray, NDArray, NDArray]:
     names = list(following)
-    share, median, spread = np.array(list(following.values())).T
-    share = share * [BY_HALF.get(name, (1, 1))[number - 1] for name in names]
-    return names, share / share.sum(), median, spread
+    weight, median, spread = np.array(list(following.values())).T
+    weight = weight * [BY_HALF.get(name, (1, 1))[number - 1] for name in names]
+    return names, weight / weight.sum(), median, spread

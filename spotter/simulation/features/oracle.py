@@ -1,6 +1,7 @@
-"""The score that the signatures allow: a matched filter that knows the simulation, and explains one spot after another.
+"""An upper bound for scores on simulated features: a matched filter that knows the simulation.
 
-It knows the scripts, the extractors and the statistics of all noise, but no labels, nor what any half drew.
+It finds one spot after another, the most evident first. It knows the scripts, the extractors and the statistics
+of all noise, but no labels, nor what any half drew.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from spotter.types import Half
 
 SPAN = 128  # rows of a signature and its surroundings
 GRID = 4  # places of a spot between two rows
-REACH = 2  # rows over which explanations of the same evidence compete
+RIVAL_ROWS = 2  # rows over which explanations of the same evidence compete
 TRUST = 0.6  # in evidence, since parts vary more than the filter supposes
 REHEARSALS, SECONDS = 6, 2700.0  # simulated halves that the statistics come from
 FLOOR = 1e-6  # confidence where there is no evidence
@@ -49,7 +50,7 @@ def write_oracle(root: str | Path, out: str | Path, file: str, split: str = "tes
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Oracle:
-    """Know what the spots of every class look like in one feature file.
+    """Hold the expected signature of every class in one feature file.
 
     unmix : from columns to the best linear estimate of concepts, (width, concepts)
     filters : what to correlate the estimate with, (classes * GRID, SPAN, concepts)
@@ -79,7 +80,7 @@ class Oracle:
         return cls(features.fps, unmix, filters, _correlate(signatures, filters), prior)
 
     def score(self, rows: NDArray[np.floating]) -> Scores:
-        """Return what the oracle holds of one half's features, (T, width): ``GRID`` anchors a row."""
+        """Return the scores of one half's features, (T, width), with ``GRID`` anchors per row."""
         estimate = rows.astype(np.float32) @ self.unmix.astype(np.float32)
         padded = np.pad(estimate - estimate.mean(0), ((SPAN // 2, SPAN - SPAN // 2 - 1), (0, 0)))
         response = _correlate(padded[None], self.filters)[:, 0, SPAN - 1 : SPAN - 1 + len(rows)]
@@ -88,7 +89,7 @@ class Oracle:
         return Scores(logits.reshape(GRID * len(rows), -1).astype(np.float32), None, GRID * self.fps)
 
     def _explain(self, response: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Take out the most evident spot until none is left; return the belief in every class and place."""
+        """Subtract the most evident spot until none is left; return the probability of every class and anchor."""
         evidence, hidden = self._evidence(response)
         found: list[tuple[int, int, float]] = []
         length = response.shape[1]
@@ -100,12 +101,12 @@ class Oracle:
             evidence[:, near], hidden[:, near] = self._evidence(response[:, near])
         belief = np.full(response.shape, FLOOR)
         for explained in found:
-            near = slice(max(0, explained[1] - REACH), explained[1] + REACH + 1)
+            near = slice(max(0, explained[1] - RIVAL_ROWS), explained[1] + RIVAL_ROWS + 1)
             self._add(response, explained, 1)
-            rivals = _share(self._evidence(response[:, near])[0], axis=None)
+            rivals = _probability(self._evidence(response[:, near])[0], axis=None)
             self._add(response, explained, -1)
             belief[:, near] = np.maximum(belief[:, near], rivals)
-        return np.clip(np.maximum(belief, _share(evidence, axis=0)), FLOOR, 1 - FLOOR)
+        return np.clip(np.maximum(belief, _probability(evidence, axis=0)), FLOOR, 1 - FLOOR)
 
     def _evidence(self, response: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Return the log odds of a spot against none, and whether it would be a hidden one."""
@@ -171,7 +172,7 @@ def _signatures(task: Task, fps: float) -> NDArray[np.float64]:
     )
 
 
-def _share(evidence: NDArray[np.float64], axis: int | None) -> NDArray[np.float64]:
+def _probability(evidence: NDArray[np.float64], axis: int | None) -> NDArray[np.float64]:
     """Return the probability of each of rival log odds along ``axis``, none of them being a possibility, too."""
     top = np.maximum(evidence.max(axis=axis, keepdims=True), 0)
     odds = np.exp(evidence - top)
@@ -182,5 +183,5 @@ def _correlate(signals: NDArray[np.float64], filters: NDArray[np.float64]) -> ND
     """Slide filters (F, SPAN, C) over signals (S, N, C): (F, S, N + SPAN - 1), where SPAN - 1 is no shift."""
     size = signals.shape[1] + SPAN - 1
     seen = np.fft.rfft(signals, size, axis=1).transpose(1, 2, 0)
-    asked = np.fft.rfft(filters[:, ::-1], size, axis=1).transpose(1, 0, 2)
-    return np.fft.irfft((asked @ seen).transpose(1, 2, 0), size, axis=-1)
+    spectrum = np.fft.rfft(filters[:, ::-1], size, axis=1).transpose(1, 0, 2)
+    return np.fft.irfft((spectrum @ seen).transpose(1, 2, 0), size, axis=-1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 START = "START"
 
 # fmt: off
-# After each class: what comes next, its share in percent, the median gap in seconds, the spread of its logarithm.
+# After each class: what comes next, its frequency in percent, the median gap in seconds, the spread of its logarithm.
 FOLLOWS: dict[str, dict[str, tuple[float, float, float]]] = {
     "Penalty": {
         "Shots on target": (72.7, 0.3, 0.2), "Goal": (11.4, 0.5, 0.8), "Shots off target": (9.1, 0.3, 1.5),

@@ -13,7 +13,7 @@ from spotter.types import Spots
 
 CONCEPT = {name: index for index, name in enumerate(CONCEPTS)}
 HIDDEN = 0.6  # what is left of a script whose spot is not shown
-OMITTED = 0.03  # share of a script's parts that stay out
+OMITTED = 0.03  # fraction of a script's parts that stay out
 LOOK_ALIKES = 0.3  # unlabelled fragments of scripts per spot
 LATENESS = (0.1, 0.05)  # s, and per second from the spot: how far a part may come early or late
 VARIETY = 0.12  # of strengths and lengths, as the deviation of their logarithms

@@ -12,7 +12,7 @@ from spotter.simulation.video.squad import PITCH, Array
 LAG = 0.22  # seconds; twice that is how late the image is
 SHAKE = ((0.35, 0.25), (2.5, 1.6))  # seconds and metres of what the camera does by itself
 WINDOW = (13.0, 16.0)  # metres that an image is wide, of a game
-BREATH, BREATHS = 0.08, 12.0  # share by which that changes, and the seconds it takes
+BREATH, BREATHS = 0.08, 12.0  # fraction by which that changes, and the seconds it takes
 EDGE = (7.0, 5.0)  # metres from the lines that the middle of the image keeps
 TILT = 0.55  # how much shorter a metre away from the camera looks than one across
 DEPTH = 0.45  # by how much nearer things look larger, from the top to the bottom of the image

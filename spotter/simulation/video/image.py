@@ -25,7 +25,7 @@ from spotter.simulation.video.squad import KEEPERS, PITCH, PLAYERS, SIDE, Array
 
 FINENESS = 0.8  # texels of the ground per pixel in the middle of a near view
 GRAIN = 16  # images of noise, shown in turn
-FLICKER = 0.06  # share by which the light changes slowly
+FLICKER = 0.06  # fraction by which the light changes slowly
 SUNSET = 37.0  # seconds of that
 PACES = (0.6, 2.8)  # metres per second from which on players walk, and run
 IN_FRONT = 0.3  # metres that the ball counts as nearer than it is, so that legs seldom hide it
@@ -37,7 +37,7 @@ def image_width(height: int) -> int:
     return 2 * round(height * 8 / 9)
 
 
-def images(motion: Motion, fps: float, height: int, seed: int, game: str) -> Iterator[NDArray[np.uint8]]:
+def render_images(motion: Motion, fps: float, height: int, seed: int, game: str) -> Iterator[NDArray[np.uint8]]:
     """Yield every image of a half, (height, width, 3) uint8 RGB."""
     painter = Painter(height, seed, game)
     camera = Camera.follow(motion.ball, fps, seed, game)

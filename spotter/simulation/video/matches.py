@@ -1,4 +1,4 @@
-"""Who passes and drives when: spots drawn as in real football, and official label files."""
+"""Simulated passes and drives, drawn by the statistics of real football, and their official label files."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from spotter.tasks import Task
 LEAGUE = "demoland_second-league"
 SIDES = ("left", "right")
 KICK_OFF = 1.0  # seconds until the first pass, on average
-QUIET = 2.0  # seconds without a spot at the end
+NO_SPOT = 2.0  # seconds without a spot at the end
 
 
 class Touches(NamedTuple):
-    """Hold who touches the ball when, as columns by time: seconds, whether a pass (else a drive), and the side."""
+    """Hold the touches of the ball as columns, by time: seconds, whether a pass (else a drive), and the side."""
 
     time: NDArray[np.float64]
     passes: NDArray[np.bool_]
@@ -41,9 +41,9 @@ def simulated_match(task: Task, seed: int, index: int, minutes: float) -> tuple[
 
 
 def draw_touches(seconds: float, rng: np.random.Generator) -> Touches:
-    """Walk from touch to touch, each with the shares and gaps that follow the one before."""
+    """Draw one touch after another, each by what follows the one before in real matches, and how soon."""
     rows, last, side, now = [], "PASS", int(rng.integers(2)), KICK_OFF * rng.uniform(0.5, 1.5)
-    while now < seconds - QUIET:
+    while now < seconds - NO_SPOT:
         rows.append((round(now, 3), last == "PASS", side))
         names = list(SHARES[last])
         following = names[rng.choice(len(names), p=list(SHARES[last].values()))]

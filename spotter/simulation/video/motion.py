@@ -1,4 +1,4 @@
-"""Who is where at every frame: the plan of a half, as arrays."""
+"""Positions of players and ball at every frame of a half, as arrays."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _ball(ways: list[Way], time: Array) -> Array:
 
 
 def _players(play: Play, time: Array) -> Array:
-    """Return everybody's place, (T, P, 2): on his ways as planned, between them to his own place and back."""
+    """Return everybody's position, (T, P, 2): on his ways as planned, between them to his own place and back."""
     place = play.squad.at(time)
     for player in range(PLAYERS):
         ways = play.ways[player]

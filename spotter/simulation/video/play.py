@@ -21,11 +21,11 @@ AHEAD = (0.3, 1.3)  # metres that the ball runs ahead in between
 RUN = (2.8, 5.5)  # metres per second of a carry
 DEAD = 8.0  # seconds without a touch from which on the ball is out of play
 FETCHED = (2.0, 8.0)  # seconds before it is back in play that somebody stands at it
-ONE_TOUCH = 0.5  # share of passes after a pass without control, where there is time for it
+ONE_TOUCH = 0.5  # fraction of passes after a pass without control, where there is time for it
 QUICK = 0.9  # seconds between passes that leave no time
-LOFTED = 0.3  # share of long flights
-BYSTANDERS = 0.35  # share of flights that go by a player's feet
-PRESSED = 0.5  # share of carries with an opponent beside
+LOFTED = 0.3  # fraction of long flights
+BYSTANDERS = 0.35  # fraction of flights that go by a player's feet
+PRESSED = 0.5  # fraction of carries with an opponent beside
 
 
 @dataclass(frozen=True, slots=True, eq=False)

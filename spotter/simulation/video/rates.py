@@ -11,7 +11,7 @@ GAPS = {  # quantiles of the seconds in between
     ("PASS", "PASS"): (0.40, 0.48, 0.68, 0.84, 1.24, 2.00, 3.32, 21.56, 31.32, 40.08, 60.0),
     ("DRIVE", "DRIVE"): (0.40, 0.60, 0.87, 1.07, 1.56, 2.88, 4.48, 7.89, 16.61, 26.29, 60.0),
 }
-TURNOVER = {  # share of times that the other team has the ball then
+TURNOVER = {  # fraction of times that the other team has the ball then
     ("PASS", "DRIVE"): 0.172, ("DRIVE", "PASS"): 0.068, ("PASS", "PASS"): 0.459, ("DRIVE", "DRIVE"): 0.824,
 }
 # fmt: on

@@ -1,4 +1,4 @@
-"""Where players are while nothing is asked of them: two formations that follow play over the pitch."""
+"""Positions of players who do nothing else: two formations that follow play over the pitch."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Squad:
         return PITCH / 2 + waves.sum(-2) * (15.0, 8.0)
 
     def at(self, time: Array) -> Array:
-        """Return everybody's place, (..., P, 2), at times of any shape (...)."""
+        """Return everybody's position, (..., P, 2), at times of any shape (...)."""
         place = self.home + self.focus(time)[..., None, :]
         place[..., KEEPERS, :] = self.home[KEEPERS]
         for period, phase in zip(SWAY, self.own, strict=True):

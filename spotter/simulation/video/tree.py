@@ -9,7 +9,7 @@ from pathlib import Path
 from spotter.errors import UserError
 from spotter.simulation.tree import Simulation, check_seed, write_tree
 from spotter.simulation.video.encode import write_video
-from spotter.simulation.video.image import image_width, images
+from spotter.simulation.video.image import image_width, render_images
 from spotter.simulation.video.matches import read_touches, simulated_match
 from spotter.simulation.video.motion import move
 from spotter.tasks import Task
@@ -48,7 +48,7 @@ def simulate_video(
     def write(half: Half, spots: Spots) -> None:
         touches = read_touches((root / half.game / task.label_file).read_bytes())
         motion = move(touches, max(least, touches.time.max(initial=0) + TAIL), fps, seed, half.game)
-        frames = images(motion, fps, height, seed, half.game)
+        frames = render_images(motion, fps, height, seed, half.game)
         write_video(video_path(root, half.game, height), frames, fps, (height, image_width(height)))
 
     simulation = Simulation(
