@@ -16,7 +16,7 @@ MODULES = sorted((PROJECT / "spotter").rglob("*.py"))
 SCRIPTS = [PROJECT / "train.py", PROJECT / "predict.py"]
 TESTS = sorted((PROJECT / "tests").rglob("*.py"))
 
-GROUND = {"", "errors", "settings", "tasks", "types"}
+GROUND = {"", "errors", "progress", "settings", "tasks", "types"}
 BELOW = {
     "io": set(),
     "data": {"io"},
@@ -31,7 +31,11 @@ BELOW = {
 }
 BELOW[""] = set(BELOW)  # the front door
 TORCH = {"data", "models", "training"}  # rooms that may import it anywhere
-TORCH_FILES = {"spotter.io.checkpoints"}
+TORCH_FILES = {
+    "spotter.io.checkpoints",
+    "spotter.inference.engine",
+    "spotter.inference.ranks",
+}
 LIGHTNING = {"pytorch_lightning", "lightning", "hydra", "omegaconf"}
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
 from spotter.errors import UserError
+from spotter.settings import ClipConfig
 from spotter.types import Clip
 
 Draw = Callable[[int, np.random.Generator], list[Clip]]
@@ -39,6 +40,15 @@ def cover(length: int, clip_len: int, stride: int, margin: int = 0) -> list[int]
     """Return the starts of clips that cover a half, ``margin`` frames at both ends of a clip not counted."""
     last = length + margin - clip_len
     return [*range(-margin, last, stride), last] if last > -margin else [-margin]
+
+
+def evaluation_clips(lengths: Sequence[int], clips: ClipConfig) -> list[Clip]:
+    """Return the clips that cover halves of the given lengths, in frames, one half after the other."""
+    return [
+        Clip(half, start)
+        for half, length in enumerate(lengths)
+        for start in cover(length, clips.eval_len, clips.stride, clips.margin)
+    ]
 
 
 def batches(clips: Sequence[Clip], size: int, rank: int, world: int) -> list[list[Clip]]:

@@ -1,12 +1,14 @@
-"""Put the outputs of overlapping clips together to the scores of a half, clip after clip."""
+"""Put the outputs of overlapping clips together to those of a half, clip after clip."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spotter.io.scores import Scores
 from spotter.settings import ClipConfig
+from spotter.types import Arrays
 
 
 class Stitcher:
@@ -14,46 +16,40 @@ class Stitcher:
 
     length : T, anchors in the half
     weights : (L,) weight of each position in a clip, see ``triangle`` and ``flat``
-    blended : average where clips overlap; else what the first clip says counts
+    averaged : average where clips overlap; else the first clip counts there
     """
 
-    def __init__(self, length: int, weights: NDArray[np.float64], blended: bool = True) -> None:
-        self.length, self.blended = length, blended
+    def __init__(self, length: int, weights: NDArray[np.float64], averaged: bool = True) -> None:
+        self.length, self.averaged = length, averaged
         self.weights = np.asarray(weights, np.float64)
         self._total = np.zeros(length)
-        self._logits: NDArray[np.float64] | None = None
-        self._displacement: NDArray[np.float64] | None = None
+        self._sums: dict[str, NDArray[np.float64]] = {}
 
-    def add(self, start: int, logits: NDArray[np.floating], displacement: NDArray[np.floating] | None = None) -> None:
+    def add(self, start: int, arrays: Mapping[str, NDArray[np.floating]]) -> None:
         """Add a clip whose first position is anchor ``start``; what lies outside the half is left out.
 
-        logits : (L, K)
-        displacement : (L, K), in all clips or in none
+        arrays : (L, D) each, by name; the same names in every clip of the half
         """
         first, last = max(0, -start), min(len(self.weights), self.length - start)
         if first >= last:
             return
-        if self._logits is None:
-            self._logits = np.zeros((self.length, logits.shape[1]))
-            self._displacement = None if displacement is None else np.zeros_like(self._logits)
-        if (displacement is None) != (self._displacement is None):
-            raise RuntimeError("some clips of a half have displacements and some have none")
-        inside, there = slice(first, last), slice(start + first, start + last)
-        weights = self.weights[inside] if self.blended else self.weights[inside] * (self._total[there] == 0)
-        self._total[there] += weights
-        self._logits[there] += weights[:, None] * logits[inside]
-        if displacement is not None and self._displacement is not None:
-            self._displacement[there] += weights[:, None] * displacement[inside]
+        if not self._sums:
+            self._sums = {name: np.zeros((self.length, array.shape[1])) for name, array in arrays.items()}
+        if arrays.keys() != self._sums.keys():
+            raise RuntimeError(f"some clips of a half have {', '.join(self._sums)}, others {', '.join(arrays)}")
+        clip, half = slice(first, last), slice(start + first, start + last)
+        weights = self.weights[clip] if self.averaged else self.weights[clip] * (self._total[half] == 0)
+        self._total[half] += weights
+        for name, array in arrays.items():
+            self._sums[name][half] += weights[:, None] * array[clip]
 
-    def result(self, fps: float, offset: float = 0.0) -> Scores:
-        """Return the half's scores, ``fps`` anchors a second from ``offset`` seconds on."""
-        bare = np.flatnonzero(self._total <= 0)
-        if len(bare) or self._logits is None:
-            where = f", the first at {bare[0]}" if len(bare) else ""
-            raise RuntimeError(f"no clip covers {len(bare)} of {self.length} anchors{where}")
-        total = self._total[:, None]
-        displacement = None if self._displacement is None else (self._displacement / total).astype(np.float32)
-        return Scores((self._logits / total).astype(np.float32), displacement, fps, offset)
+    def result(self) -> Arrays:
+        """Return the half's arrays, (T, D) float32 each; raises RuntimeError where no clip covers an anchor."""
+        uncovered = np.flatnonzero(self._total <= 0)
+        if len(uncovered) or not self._sums:
+            where = f", the first at {uncovered[0]}" if len(uncovered) else ""
+            raise RuntimeError(f"no clip covers {len(uncovered)} of {self.length} anchors{where}")
+        return {name: (total / self._total[:, None]).astype(np.float32) for name, total in self._sums.items()}
 
 
 def triangle(length: int) -> NDArray[np.float64]:
@@ -69,7 +65,7 @@ def flat(length: int, margin: int = 0) -> NDArray[np.float64]:
 
 
 def clip_weights(clips: ClipConfig, upsample: int) -> NDArray[np.float64]:
-    """Return what each anchor of an evaluation clip weighs where clips overlap."""
+    """Return the weight of each anchor of an evaluation clip where clips overlap."""
     if clips.overlap == 0:
         return flat(clips.eval_len * upsample, clips.margin * upsample)
     inner = triangle((clips.eval_len - 2 * clips.margin) * upsample)

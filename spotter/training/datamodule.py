@@ -14,12 +14,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from spotter.data.balanced import BalancedClips
-from spotter.data.clips import EvaluationBatches, TrainingBatches, batches, cover
+from spotter.data.clips import EvaluationBatches, TrainingBatches, batches, evaluation_clips
 from spotter.data.datasets import ClipDataset
 from spotter.data.games import MOST_BEYOND_END, drop_spots_beyond_end, find_halves
 from spotter.data.source import Source
 from spotter.data.statistics import class_counts, dataset_statistics, statistics_table
 from spotter.errors import UserError
+from spotter.inference.engine import to_device
 from spotter.io.splits import hold_out, load_splits
 from spotter.settings import ClipConfig
 from spotter.simulation.registry import simulate_kind
@@ -136,11 +137,11 @@ class SpottingDataModule(pl.LightningDataModule):
 
     def evaluation_clips(self, split: str) -> list[Clip]:
         """Return the clips that cover all halves of a split, in order."""
-        return [
-            Clip(index, start)
-            for index, record in enumerate(self.records[split])
-            for start in cover(record.frames, self.plan.eval_len, self.plan.stride, self.plan.margin)
-        ]
+        return evaluation_clips([record.frames for record in self.records[split]], self.plan)
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """Return the batch on a device, but for what only the host needs."""
+        return to_device(batch, device)
 
     def _loader(self, split: str, clip_len: int, sampler: TrainingBatches | EvaluationBatches) -> DataLoader[Batch]:
         dataset = ClipDataset(self.records[split], self.source, clip_len, self.targets)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import pytorch_lightning as pl
@@ -23,8 +23,14 @@ from spotter.training.datamodule import SpottingDataModule
 from spotter.training.optimizer import OptimizerConfig, SharpnessAware, adamw, schedule_factor
 from spotter.types import Batch, Output, batch_size
 
-Step = dict[str, Any]
 Plain = Mapping[str, Any]
+
+
+class Evaluated(TypedDict):
+    """Hold what evaluating a batch gives."""
+
+    outputs: dict[str, Tensor]  # see ``System.outputs``
+    loss: Tensor | None  # where the batch has targets
 
 
 class SpottingModule(pl.LightningModule):
@@ -91,22 +97,16 @@ class SpottingModule(pl.LightningModule):
             bar = name == "loss"
             self.log(f"train/{name}", value, bar, on_step=False, on_epoch=True, sync_dist=True, batch_size=size)
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> Step | None:
-        """Return what ``System.outputs`` returns and the ``loss``, None without labels; None for no clips."""
-        if batch_size(batch) == 0:
-            return None
+    def validation_step(self, batch: Batch, batch_idx: int) -> Mapping[str, Any] | None:
+        """Return what ``evaluate`` does; None for no clips."""
+        return self.evaluate(batch) if batch_size(batch) else None
+
+    def evaluate(self, batch: Batch) -> Evaluated:
+        """Return the ``outputs`` of a batch as it was read, and its loss where it has targets."""
         batch = self.system.prepare(batch)
         output = self(batch)
-        loss = float(self.head.loss(output, batch)["loss"]) if batch["targets"] else None
-        return {**self.head.predict(output), "loss": loss}
-
-    def test_step(self, batch: Batch, batch_idx: int) -> Step | None:
-        """Do what ``validation_step`` does."""
-        return self.validation_step(batch, batch_idx)
-
-    def predict_step(self, batch: Batch, batch_idx: int) -> Step | None:
-        """Do what ``validation_step`` does."""
-        return self.validation_step(batch, batch_idx)
+        loss = self.head.loss(output, batch)["loss"] if batch["targets"] else None
+        return {"outputs": self.head.predict(output), "loss": loss}
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return AdamW and its schedule: per step, or by the validation loss."""

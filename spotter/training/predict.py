@@ -8,25 +8,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 from omegaconf import DictConfig
 
+from spotter.data.games import find_halves
 from spotter.data.registry import open_files, open_source
-from spotter.data.source import Excerpt, Source
+from spotter.data.source import Excerpt, InputSpec
 from spotter.errors import UsageError
-from spotter.evaluation.table import metrics_table, spots_table
+from spotter.evaluation.table import spots_table
+from spotter.inference.engine import Compute
+from spotter.inference.predict import Input
+from spotter.inference.ranks import rank_and_world
 from spotter.io.checkpoints import open_checkpoint
-from spotter.io.predictions import confirm_zip, write_scored
+from spotter.io.predictions import confirm_zip
 from spotter.io.splits import check_split, load_splits
+from spotter.models.system import System
 from spotter.settings import Postprocess
-from spotter.training.callbacks.average_map import AverageMap
-from spotter.training.callbacks.progress import PredictionProgress, show
-from spotter.training.checkpoint import load_module
-from spotter.training.datamodule import SpottingDataModule
-from spotter.training.module import SpottingModule
-from spotter.training.report import report
-from spotter.training.trainer import build_trainer, interruptible, plain
+from spotter.training.callbacks.progress import show
+from spotter.training.predict_input import predict_input
+from spotter.training.trainer import launch, on_gpu, plain, short_precision, terminable
+from spotter.types import HalfRecord
 
 log = logging.getLogger(__name__)
 LOADING = {"features": {"batch_size": 64, "num_workers": 0}, "video": {"batch_size": 1, "num_workers": 1}}
@@ -35,51 +36,28 @@ SHOWN = 0.2  # confidence from which the table on screen lists a spot, unless a 
 
 
 def predict(cfg: DictConfig) -> dict[str, Any] | None:
-    """Predict as ``conf/predict.yaml`` says; return the scores where there are labels."""
+    """Predict as ``conf/predict.yaml`` says; return the metrics where there are labels."""
     if not cfg.ckpt:
         raise UsageError("give ckpt=PATH, a checkpoint that train.py wrote")
     content = open_checkpoint(cfg.ckpt)
     known = content["hyper_parameters"]
-    module = load_module(content, **_changes(cfg, known))
-    module.system = module.system.fused(_precision(cfg))
-    module.network = module.system.network
-    spec = module.system.spec
-    settings = {key: value for key, value in plain(cfg.data).items() if value is not None}
-    unknown = sorted(set(settings) - SETTINGS)
-    if unknown:
-        raise UsageError(
-            f"data.{unknown[0]}: fixed by the checkpoint; what can be given is {', '.join(sorted(SETTINGS))}"
+    content["hyper_parameters"] = known | _changes(cfg, known)
+    system = System.load(content, list(cfg.get("trust") or [])).fused(_cpu_dtype(cfg))
+    settings = _settings(cfg, system.spec.kind, known["source"].get("root"))
+    given = _own_files(cfg, system.spec) if cfg.input else _split(cfg, system, settings)
+    out = Path(cfg.out) if cfg.out else Path(cfg.ckpt).parent / "predictions" / _name(cfg)
+    with terminable():
+        precision = short_precision(cfg.trainer)
+        compute = Compute(launch(cfg.trainer), precision, settings["batch_size"], settings["num_workers"])
+        predictions, metrics = predict_input(
+            system, given, out, compute, cfg.save_scores, out / "report.html", cfg.threshold
         )
-    if not cfg.input and (cfg.start is not None or cfg.end is not None):
-        raise UsageError("start and end are for input=…: a split is predicted and scored as a whole")
-    if cfg.out and Path(cfg.out).exists() and not Path(cfg.out).is_dir():
-        raise UsageError(f"out: {cfg.out!r} is a file; give a folder")
-    settings = {**LOADING[spec.kind], "root": known["source"].get("root"), **settings}
-    if cfg.input:
-        paths = [cfg.input] if isinstance(cfg.input, str) else list(cfg.input)
-        halves, source = open_files(spec, paths)
-        data = SpottingDataModule(known["task"], _part(source, cfg), module.system.clips.to_dict(), **settings)
-        data.use_own(halves)
-        own = Path(paths[0]).absolute()
-        name = own.name if own.is_dir() else own.stem
-    else:
-        name = check_split(cfg.split)
-        source = open_source(spec, settings["root"])
-        data = SpottingDataModule(known["task"], source, module.system.clips.to_dict(), **settings)
-        data.use_split(name)
-    out = Path(cfg.out) if cfg.out else Path(cfg.ckpt).parent / "predictions" / name
-    trainer = build_trainer(cfg, [PredictionProgress()])
-    form = predict_split(
-        trainer, module, data, data.split, out, cfg.save_scores, out / "report.html", threshold=cfg.threshold
-    )
-    if cfg.input and trainer.is_global_zero:
-        callback = average_map_of(trainer)
-        least = SHOWN if cfg.threshold is None else cfg.threshold
-        show(spots_table(callback.predictions, module.system.task, least))
+    if cfg.input and predictions:
+        show(spots_table(predictions, system.task, SHOWN if cfg.threshold is None else cfg.threshold))
     log.info("predictions: %s", out)
-    if not cfg.input and trainer.is_global_zero:
-        log.info("%s", confirm_zip(out, len(load_splits(data.task, data.root, data.splits)[name])))
-    return form
+    if given.games is not None and rank_and_world()[0] == 0:
+        log.info("%s", confirm_zip(out, given.games))
+    return metrics
 
 
 def _changes(cfg: DictConfig, known: Mapping[str, Any]) -> dict[str, Any]:
@@ -91,16 +69,51 @@ def _changes(cfg: DictConfig, known: Mapping[str, Any]) -> dict[str, Any]:
     return {"postprocess": postprocess, "clips": {**known["clips"], **clips}}
 
 
-def _precision(cfg: DictConfig) -> torch.dtype:
+def _cpu_dtype(cfg: DictConfig) -> torch.dtype:
     """Return bfloat16 for a CPU that computes in it, where ``trainer.precision`` leaves the choice to us."""
-    cpu = cfg.trainer.accelerator == "cpu" or not torch.cuda.is_available()
-    halves = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return torch.bfloat16 if cpu and halves and cfg.trainer.precision == "auto" else torch.float32
+    native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return torch.bfloat16 if native and not on_gpu(cfg.trainer) and cfg.trainer.precision == "auto" else torch.float32
 
 
-def _part(source: Source, cfg: DictConfig) -> Source:
+def _settings(cfg: DictConfig, kind: str, root: str | None) -> dict[str, Any]:
+    """Return the settings of ``data`` that prediction has, checked together with those that name input and output."""
+    given = {key: value for key, value in plain(cfg.data).items() if value is not None}
+    unknown = sorted(set(given) - SETTINGS)
+    if unknown:
+        known = ", ".join(sorted(SETTINGS))
+        raise UsageError(f"data.{unknown[0]}: fixed by the checkpoint; what can be given is {known}")
+    if not cfg.input and (cfg.start is not None or cfg.end is not None):
+        raise UsageError("start and end are for input=…: a split is predicted and scored as a whole")
+    if cfg.out and Path(cfg.out).exists() and not Path(cfg.out).is_dir():
+        raise UsageError(f"out: {cfg.out!r} is a file; give a folder")
+    return {"root": root, "splits": None, **LOADING[kind], **given}
+
+
+def _split(cfg: DictConfig, system: System, settings: Mapping[str, Any]) -> Input:
+    """Return the halves of a split, whose labels may be missing altogether."""
+    name, root = check_split(cfg.split), settings["root"]
+    source = open_source(system.spec, root)
+    games = load_splits(system.task, root, settings["splits"])[name]
+    records = find_halves(root, name, games, system.task, source, "optional", settings.get("allow_missing", False))
+    return Input(name, source, records, len(games))
+
+
+def _own_files(cfg: DictConfig, spec: InputSpec) -> Input:
+    """Return the halves that the user's own files hold, or a part of them."""
+    paths = [cfg.input] if isinstance(cfg.input, str) else list(cfg.input)
+    halves, source = open_files(spec, paths)
     start, end = _seconds("start", cfg.start), _seconds("end", cfg.end)
-    return source if start is None and end is None else Excerpt(source, start or 0.0, end)
+    if start is not None or end is not None:
+        source = Excerpt(source, start or 0.0, end)
+    return Input("own", source, [HalfRecord(half, source.length(half), None) for half in halves])
+
+
+def _name(cfg: DictConfig) -> str:
+    """Return the name of the folder that predictions are written to, where ``out`` gives none."""
+    if not cfg.input:
+        return str(cfg.split)
+    first = Path(cfg.input if isinstance(cfg.input, str) else cfg.input[0]).absolute()
+    return first.name if first.is_dir() else first.stem
 
 
 def _seconds(key: str, value: float | str | None) -> float | None:
@@ -109,45 +122,4 @@ def _seconds(key: str, value: float | str | None) -> float | None:
         return None
     if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d*)?", str(value)):
         raise UsageError(f"{key}: expected seconds, mm:ss or h:mm:ss, found {value!r}")
-    return sum(float(part) * 60**place for place, part in enumerate(reversed(str(value).split(":"))))
-
-
-def average_map_of(trainer: pl.Trainer) -> AverageMap:
-    """Return the trainer's callback that makes predictions."""
-    callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
-    return next(each for each in callbacks if isinstance(each, AverageMap))
-
-
-def predict_split(
-    trainer: pl.Trainer,
-    module: SpottingModule,
-    data: SpottingDataModule,
-    split: str,
-    out: Path,
-    save_scores: bool = True,
-    report_to: Path | None = None,
-    threshold: float | None = None,
-) -> dict[str, Any] | None:
-    """Predict a split that ``data`` has, write all that belongs to it, and return its scores if it has labels.
-
-    Written to ``out``: official JSON and zip, ``metrics.json``, and the raw scores in ``scores/``.
-
-    report_to : where a report on them is written, if anywhere
-    threshold : the confidence from which that report shows spots at first
-    """
-    callback = average_map_of(trainer)
-    data.use_split(split)
-    callback.scores_folder = out / "scores" if save_scores else None
-    with interruptible(trainer):
-        if trainer.loggers and split == "test":
-            trainer.test(module, data, verbose=False)  # logs under test/
-        else:
-            trainer.predict(module, data, return_predictions=False)
-    if trainer.is_global_zero:
-        write_scored(out, callback.predictions, module.system.task, callback.form, split)
-        if callback.form is not None:
-            show(metrics_table(callback.form, title=split))
-        if report_to is not None:
-            postprocess = module.system.postprocess.to_dict()
-            report(report_to, data, split, callback.predictions, callback.form, postprocess, threshold)
-    return callback.form
+    return sum(float(part) * 60**power for power, part in enumerate(reversed(str(value).split(":"))))

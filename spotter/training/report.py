@@ -7,30 +7,35 @@ from pathlib import Path
 from typing import Any
 
 from spotter.evaluation.report import video_link, write_report
-from spotter.training.datamodule import SpottingDataModule
+from spotter.inference.predict import Input
+from spotter.settings import Postprocess
+from spotter.tasks import Task
 from spotter.types import Half, HalfPredictions
 
 
 def report(
     path: Path,
-    data: SpottingDataModule,
-    split: str,
+    given: Input,
     predictions: Mapping[Half, HalfPredictions],
-    form: Mapping[str, Any] | None,
-    postprocess: Mapping[str, Any],
+    metrics: Mapping[str, Any] | None,
+    task: Task,
+    postprocess: Postprocess,
     threshold: float | None = None,
 ) -> None:
-    """Write ``path``: the scores and errors of a split where it has labels, and the timelines of its halves."""
-    labels = {record.half: record.spots for record in data.records[split] if record.spots is not None}
-    found = {half: data.source.video(half) for half in predictions}
+    """Write ``path``: the scores and errors of predictions where there are labels, and the timelines of halves.
+
+    threshold : the confidence from which it shows spots at first
+    """
+    labels = {record.half: record.spots for record in given.records if record.spots is not None}
+    files = {half: given.source.video(half) for half in predictions}
     write_report(
         path,
         predictions,
-        data.task,
-        None if form is None else {half: labels[half] for half in predictions},
-        metrics=form or {"postprocess": postprocess},
+        task,
+        None if metrics is None else {half: labels[half] for half in predictions},
+        metrics=metrics or {"postprocess": postprocess.to_dict()},
         title="/".join(path.absolute().parent.parts[-2:]),
-        split=split,
+        split=given.split,
         threshold=threshold,
-        videos={half: [video_link(video.absolute(), path)] for half, video in found.items() if video is not None},
+        videos={half: [video_link(video.absolute(), path)] for half, video in files.items() if video is not None},
     )

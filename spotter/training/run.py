@@ -16,18 +16,24 @@ import pytorch_lightning as pl
 from omegaconf import DictConfig
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger, WandbLogger
+from torch import Tensor
 
 from spotter.data.fps import parse_fps
 from spotter.errors import FAILURE, INTERRUPTED, SUCCESS, UsageError
+from spotter.evaluation.metrics import flatten
+from spotter.inference.engine import Compute
+from spotter.inference.predict import Input
 from spotter.io.checkpoints import open_checkpoint
 from spotter.io.files import atomic_write
 from spotter.training.build import build_from
 from spotter.training.checkpoint import check_fits
 from spotter.training.datamodule import SpottingDataModule
 from spotter.training.loggers.dashboard import show_run
+from spotter.training.losses import MeanLoss
 from spotter.training.module import SpottingModule, parameters_of
-from spotter.training.predict import predict_split
-from spotter.training.trainer import build_trainer, interruptible, plain
+from spotter.training.predict_input import predict_input
+from spotter.training.trainer import Trainer, build_trainer, interruptible, plain
+from spotter.types import Batch, batch_size
 
 log = logging.getLogger(__name__)
 STATED_ONCE = ("fps", "width", "columns", "offset", "size", "crop")  # facts in data configs that other keys refer to
@@ -138,22 +144,47 @@ def fit(trainer: pl.Trainer, module: SpottingModule, data: SpottingDataModule, c
 
 
 def score_best(
-    trainer: pl.Trainer, module: SpottingModule, data: SpottingDataModule, run: Path
+    trainer: Trainer, module: SpottingModule, data: SpottingDataModule, run: Path
 ) -> dict[str, dict[str, Any]]:
     """Predict every labelled split with the best weights; write predictions and ``metrics.json``."""
     best = best_checkpoint(trainer, run / "checkpoints")
     module.load_state_dict(open_checkpoint(best)["state_dict"])
     forms = {}
     splits = [split for split in ("valid", "test") if data.records.get(split)]
+    precision = str(trainer.precision).partition("-")[0]
+    compute = Compute(trainer.strategy.root_device, precision, data.eval_batch_size, data.num_workers)
     for split in splits:
+        given, losses = Input(split, data.source, data.records[split]), MeanLoss()
         report = run / "report.html" if split == splits[-1] else None
-        form = predict_split(trainer, module, data, split, run / "predictions" / split, report_to=report)
+
+        def outputs(batch: Batch, losses: MeanLoss = losses) -> dict[str, Tensor]:
+            evaluated = module.evaluate(batch)
+            if evaluated["loss"] is not None:
+                losses.add(evaluated["loss"], batch_size(batch))
+            return evaluated["outputs"]
+
+        folder = run / "predictions" / split
+        _, form = predict_input(
+            module.system, given, folder, compute, report_to=report, outputs=outputs, targets=data.targets
+        )
+        loss = losses.compute()
         if form is not None:
             forms[split] = form
+            if split == "test":
+                log_test(trainer, form, loss)
     if trainer.is_global_zero:
         atomic_write(run / "metrics.json", orjson.dumps(forms, option=orjson.OPT_INDENT_2))
         log.info("best weights: %s\npredictions:  %s", best, run / "predictions")
     return forms
+
+
+def log_test(trainer: pl.Trainer, metrics: dict[str, Any], loss: float | None) -> None:
+    """Log what the best weights score on test, under ``test/``."""
+    numbers = flatten(metrics) | ({} if loss is None else {"loss": loss})
+    for logger in trainer.loggers:
+        logged = {f"test/{name}": value for name, value in numbers.items()}
+        logger.log_metrics({**logged, "epoch": trainer.current_epoch}, trainer.global_step)
+        logger.save()
 
 
 def best_checkpoint(trainer: pl.Trainer, folder: Path) -> Path:

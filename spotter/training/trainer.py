@@ -2,42 +2,90 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import signal
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import hydra
 import pytorch_lightning as pl
 import torch
+from lightning_fabric import Fabric
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
-from spotter.errors import UsageError
+from spotter.errors import UsageError, UserError
 from spotter.inference.allocator import keep_freed_memory
 from spotter.training.callbacks.progress import progress_bars
 
 
-def build_trainer(cfg: DictConfig, progress: Sequence[pl.Callback] = ()) -> pl.Trainer:
-    """Build the trainer with the callbacks and loggers of the config; null entries are left out.
+class Trainer(pl.Trainer):
+    """Lightning's trainer, with one rule of its own: which epochs are validated.
 
-    progress : callbacks in place of Lightning's progress bar
-    ``trainer.precision=auto`` is bf16 mixed precision on a GPU that has it, else single precision.
+    Every ``check_val_every_n_epoch``-th epoch is, but for those among the first ``validate_after``; the last always is.
+    ``enable_validation`` says whether the current epoch is one of them, to Lightning and to callbacks alike.
     """
+
+    def __init__(self, *, check_val_every_n_epoch: int = 1, validate_after: int = 0, **settings: Any) -> None:
+        for key, value, least in (
+            ("check_val_every_n_epoch", check_val_every_n_epoch, 1),
+            ("validate_after", validate_after, 0),
+        ):
+            if not isinstance(value, int) or value < least:
+                raise UserError(f"trainer.{key}: expected a whole number of at least {least}, found {value!r}")
+        self._interval, self._validate_after = check_val_every_n_epoch, validate_after
+        super().__init__(check_val_every_n_epoch=1, **settings)
+
+    @property
+    def enable_validation(self) -> bool:
+        """Return whether the current epoch is validated; before the first, where the sanity check is, True."""
+        if not super().enable_validation or self.fit_loop.epoch_progress.current.ready == 0:
+            return super().enable_validation
+        count = self.current_epoch + 1
+        return count == self.max_epochs or (count % self._interval == 0 and count > self._validate_after)
+
+
+def build_trainer(cfg: DictConfig) -> Trainer:
+    """Build the trainer with the callbacks and loggers of the config; null entries are left out."""
     if not cfg.callbacks.get("average_map"):
-        raise UsageError("callbacks.average_map: predictions and scores are made there, it cannot be left out")
+        raise UsageError("callbacks.average_map: scores are made there, it cannot be left out")
     callbacks = [hydra.utils.instantiate(callback) for callback in cfg.callbacks.values() if callback]
     loggers = [hydra.utils.instantiate(logger) for logger in (cfg.get("logger") or {}).values() if logger]
-    settings = plain(cfg.trainer)
-    gpu = settings["accelerator"] != "cpu" and torch.cuda.is_available()
-    if settings.get("precision") == "auto":
-        settings["precision"] = "bf16-mixed" if gpu and torch.cuda.is_bf16_supported() else "32-true"
-    if not gpu:
+    settings = plain(cfg.trainer) | {"precision": precision(cfg.trainer)}
+    bars = progress_bars()
+    if not on_gpu(cfg.trainer):
         keep_freed_memory()
-    bars = [] if progress else progress_bars()
-    callbacks += [*progress, *bars]
-    return hydra.utils.instantiate(
-        settings, callbacks=callbacks, logger=loggers or False, enable_progress_bar=bool(bars)
+    trainer: Trainer = hydra.utils.instantiate(
+        settings, callbacks=[*callbacks, *bars], logger=loggers or False, enable_progress_bar=bool(bars)
     )
+    return trainer
+
+
+def launch(settings: DictConfig) -> torch.device:
+    """Start the other ranks that ``trainer`` in a config asks for, and return the device of this one."""
+    if not on_gpu(settings):
+        keep_freed_memory()
+    known = {key: settings[key] for key in ("accelerator", "devices", "strategy", "num_nodes") if key in settings}
+    fabric = Fabric(**known, plugins=hydra.utils.instantiate(settings.get("plugins")))
+    fabric.launch()
+    return fabric.device
+
+
+def on_gpu(settings: DictConfig) -> bool:
+    """Return whether ``trainer`` in a config means a GPU on this machine."""
+    return settings.accelerator != "cpu" and torch.cuda.is_available()
+
+
+def short_precision(settings: DictConfig) -> str:
+    """Return the precision as the engine names it, for example 32 or bf16."""
+    return precision(settings).partition("-")[0]
+
+
+def precision(settings: DictConfig) -> str:
+    """Return Lightning's name of the precision; ``auto`` is bf16 on a GPU that has it, else single precision."""
+    if settings.precision != "auto":
+        return str(settings.precision)
+    return "bf16-mixed" if on_gpu(settings) and torch.cuda.is_bf16_supported() else "32-true"
 
 
 def plain(config: Any) -> dict[str, Any]:
@@ -57,3 +105,13 @@ def interruptible(trainer: pl.Trainer) -> Iterator[None]:
         if isinstance(error, RuntimeError) and not stopped:
             raise
         raise KeyboardInterrupt from error
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Let termination raise KeyboardInterrupt, as Ctrl-C does."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -12,15 +12,13 @@ import torch
 from spotter.training.callbacks.history import History
 
 
-def trainer(
-    epoch: int, metrics: dict[str, float], every: int | None = 1, ckpt: str | None = None, rank: int = 0
-) -> Any:
+def trainer(epoch: int, metrics: dict[str, float], every: int = 1, ckpt: str | None = None, rank: int = 0) -> Any:
     """Return what the callback looks at."""
     return SimpleNamespace(
         current_epoch=epoch,
         global_step=10 * (epoch + 1),
         callback_metrics={name: torch.tensor(value, dtype=torch.float64) for name, value in metrics.items()},
-        check_val_every_n_epoch=every,
+        enable_validation=(epoch + 1) % every == 0,
         ckpt_path=ckpt,
         is_global_zero=rank == 0,
     )

@@ -136,7 +136,7 @@ def test_checkpoint_holds_plain_values_only(best: dict[str, Any], trained: Path)
 def test_checkpoint_describes_all_that_prediction_needs(best: dict[str, Any]) -> None:
     """The task, the streams, the clips, the network and the suppression stand in the checkpoint."""
     known = best["hyper_parameters"]
-    assert best["spotter_format"] == 1
+    assert best["spotter_format"] == 2
     assert known["task"]["classes"] == list(TASK.classes)
     stream = known["source"]["streams"]["demo"]
     assert (stream["file"], stream["fps"], stream["width"]) == ("baidu_soccer_embeddings", 1.0, 32)

@@ -7,7 +7,6 @@ import io
 from pathlib import Path
 
 import pytorch_lightning as pl
-from torch import Tensor
 
 from spotter.io.files import atomic_write
 
@@ -29,12 +28,8 @@ class History(pl.Callback):
                 self._rows = list(csv.DictReader(file))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Add the epoch's row; scores stand in the epochs that were validated."""
-        metrics = {
-            name: repr(float(value))
-            for name, value in trainer.callback_metrics.items()
-            if isinstance(value, Tensor) and (name.startswith("train/") or validated(trainer))
-        }
+        """Add the epoch's row; its scores stay empty without validation: those of an earlier epoch linger."""
+        metrics = {name: repr(value) for name, value in fresh_metrics(trainer).items()}
         rows = [row for row in self._rows if int(row["epoch"]) < trainer.current_epoch]
         self._rows = [*rows, {"epoch": str(trainer.current_epoch), "step": str(trainer.global_step), **metrics}]
         if trainer.is_global_zero:
@@ -49,7 +44,10 @@ class History(pl.Callback):
         atomic_write(self.path, text.getvalue().encode())
 
 
-def validated(trainer: pl.Trainer) -> bool:
-    """Say whether the current epoch is one that is validated; metrics of an earlier one linger in the trainer."""
-    every = trainer.check_val_every_n_epoch
-    return every is not None and (trainer.current_epoch + 1) % every == 0
+def fresh_metrics(trainer: pl.Trainer) -> dict[str, float]:
+    """Return the metrics of the current epoch; the trainer keeps scores of earlier ones when this has none."""
+    return {
+        name: float(value)
+        for name, value in trainer.callback_metrics.items()
+        if name.startswith("train/") or trainer.enable_validation
+    }

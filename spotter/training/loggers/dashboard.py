@@ -13,9 +13,9 @@ from spotter.data.statistics import dataset_statistics
 from spotter.evaluation.events import collect_events
 from spotter.evaluation.metrics import flatten
 from spotter.tasks import MONITORS, Task
+from spotter.training.callbacks.average_map import average_map_of
 from spotter.training.loggers.provenance import code_changes, code_state, command
 from spotter.training.loggers.wandb import Wandb, wandb_logger
-from spotter.training.predict import average_map_of
 
 REPORT = "report.html"
 SLOW, REST = 10.0, 20  # seconds; a validation that took longer to log is followed by a pause, so many times as long
@@ -62,9 +62,9 @@ class Dashboard(pl.Callback):
     def on_validation_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Log what was scored."""
         logger, scored, began = wandb_logger(trainer), average_map_of(trainer), time.monotonic()
-        if logger is None or trainer.sanity_checking or scored.form is None:
+        if logger is None or trainer.sanity_checking or scored.metrics is None:
             return
-        self._summarise(logger, trainer, scored.form)
+        self._summarise(logger, trainer, scored.metrics)
         if began < self._rest:
             return
         with logger.tolerant("the validation"):
@@ -76,7 +76,7 @@ class Dashboard(pl.Callback):
             events = collect_events(labels, scored.predictions, data.task)
             logger.live.log(
                 {
-                    "val/classes": charts.class_table(scored.form, events, data.task),
+                    "val/classes": charts.class_table(scored.metrics, events, data.task),
                     "val/precision_recall": charts.precision_recall_chart(events, data.task),
                     "val/map_over_tolerance": charts.tolerance_chart(events),
                     "val/timelines": charts.timelines(

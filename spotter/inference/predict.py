@@ -1,0 +1,110 @@
+"""From stitched outputs to predictions and their scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from spotter.data.source import Excerpt, Source
+from spotter.evaluation.average_map import average_map
+from spotter.inference.background import in_background
+from spotter.inference.decode import decode
+from spotter.inference.engine import Compute, Outputs, run
+from spotter.io.scores import Scores
+from spotter.models.system import System
+from spotter.settings import Postprocess
+from spotter.tasks import Task
+from spotter.types import Arrays, Half, HalfPredictions, HalfRecord, TargetMaker
+
+
+@dataclass(frozen=True)
+class Input:
+    """Hold what is predicted: the halves of a split, or of a user's own files, and the source that reads them.
+
+    split : its name, ``own`` for own files
+    games : how many games the split has; some may be missing on disk
+    """
+
+    split: str
+    source: Source
+    records: Sequence[HalfRecord]
+    games: int | None = None
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """Turn the stitched outputs of a half into its predictions.
+
+    source : read them; of an excerpt, only predictions within it are kept
+    keep : called with the raw scores of each half, to write them
+    """
+
+    system: System
+    source: Source
+    keep: Callable[[Half, Scores], None] | None = None
+
+    def __call__(self, found: tuple[Half, Arrays]) -> tuple[Half, HalfPredictions]:
+        """Return the predictions of a half that ``engine.run`` yields, with its name."""
+        half, arrays = found
+        scores = scores_of(self.system, self.source, arrays)
+        if self.keep is not None:
+            self.keep(half, scores)
+        predictions = decode(scores, self.system.postprocess, self.system.task.fps)
+        if isinstance(self.source, Excerpt):
+            predictions = predictions.between(self.source.start, self.source.end)
+        return half, predictions
+
+
+def scores_of(system: System, source: Source, arrays: Arrays) -> Scores:
+    """Return the scores of a half from its stitched outputs."""
+    return Scores(arrays["logits"], arrays.get("displacement"), system.rate, source.offset)
+
+
+def predict_records(
+    system: System,
+    source: Source,
+    records: Sequence[HalfRecord],
+    compute: Compute,
+    keep: Callable[[Half, Scores], None] | None = None,
+    progress: Callable[[float], None] | None = None,
+    outputs: Outputs | None = None,
+    targets: TargetMaker | None = None,
+) -> dict[Half, HalfPredictions]:
+    """Return the predictions of the halves that this rank owns; decoding runs in a thread beside the network.
+
+    keep : see ``Decoder``
+    outputs : in place of ``system.outputs``
+    The others are those of ``engine.run``.
+    """
+    system.to(compute.device).eval()
+    found = run(
+        outputs or system.outputs,
+        source,
+        records,
+        system.clips,
+        system.network.upsample,
+        compute,
+        targets=targets,
+        progress=progress,
+    )
+    return dict(in_background(Decoder(system, source, keep), found))
+
+
+def score(
+    predictions: Mapping[Half, HalfPredictions], records: Sequence[HalfRecord], task: Task, postprocess: Postprocess
+) -> dict[str, Any] | None:
+    """Return the metrics of predictions, with the suppression that gave them; None unless all halves have labels."""
+    labels = {record.half: record.spots for record in records if record.half in predictions}
+    known = {half: spots for half, spots in labels.items() if spots is not None}
+    if not known or len(known) < len(labels):
+        return None
+    return {**average_map(known, predictions, task), "postprocess": postprocess.to_dict()}
+
+
+def merge(
+    gathered: Sequence[Mapping[Half, HalfPredictions]], records: Sequence[HalfRecord]
+) -> dict[Half, HalfPredictions]:
+    """Return the predictions of all ranks in the order of ``records``."""
+    found = {half: columns for predictions in gathered for half, columns in predictions.items()}
+    return {record.half: found[record.half] for record in records if record.half in found}

@@ -1,0 +1,55 @@
+"""Processes that share one piece of work, as torch.distributed started them; a single process talks to nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import torch.distributed as dist
+
+T = TypeVar("T")
+
+
+def rank_and_world() -> tuple[int, int]:
+    """Return the number of this process and how many there are; (0, 1) where torch.distributed is not in use."""
+    return (dist.get_rank(), dist.get_world_size()) if _several() else (0, 1)
+
+
+def gather(value: T) -> list[T]:
+    """Return the ``value`` of every rank on rank 0, in rank order, and nothing on the others."""
+    if not _several():
+        return [value]
+    rank, world = rank_and_world()
+    values: list[Any] = [None] * world if rank == 0 else []
+    dist.gather_object(value, values or None, dst=0)
+    return values
+
+
+def broadcast(value: T) -> T:
+    """Return the ``value`` of rank 0 on every rank."""
+    if not _several():
+        return value
+    values = [value]
+    dist.broadcast_object_list(values, src=0)
+    return values[0]
+
+
+def exchange(outgoing: Sequence[T]) -> list[T]:
+    """Send ``outgoing[r]`` to each rank r; return what the ranks sent to this one, in rank order."""
+    if not _several():
+        return list(outgoing)
+    rank, world = rank_and_world()
+    incoming: list[Any] = [None] * world
+    for receiver in range(world):
+        dist.gather_object(outgoing[receiver], incoming if receiver == rank else None, dst=receiver)
+    return incoming
+
+
+def barrier() -> None:
+    """Wait until every rank has come here."""
+    if _several():
+        broadcast(None)
+
+
+def _several() -> bool:
+    return dist.is_available() and dist.is_initialized()

@@ -1,0 +1,77 @@
+"""How far long work is: a bar where somebody watches, else a line in the log every so often."""
+
+from __future__ import annotations
+
+import logging
+import time
+from importlib.util import find_spec
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+log = logging.getLogger(__name__)
+INTERVAL = 30.0  # seconds from one line to the next
+
+
+class Watch:
+    """Show the progress of work, on a terminal or in a notebook as a bar, in logs as a line every half a minute.
+
+    total : how much there is to do, in ``unit``
+    shown : False for none at all
+    """
+
+    def __init__(self, total: int, unit: str, shown: bool = True) -> None:
+        self.total, self.unit, self._shown = total, unit, shown
+        console = Console(stderr=True)
+        watched = console.is_terminal or (console.is_jupyter and find_spec("ipywidgets") is not None)
+        self._lines = Lines() if shown and not watched else None
+        columns = (BarColumn(), TextColumn("{task.fields[text]}"), TimeRemainingColumn())
+        self._bar = Progress(*columns, console=console, transient=True, disable=not (shown and watched))
+        self._task = self._bar.add_task("", total=total, text="")
+        self._begin = time.monotonic()
+
+    def __enter__(self) -> Self:
+        self._begin = time.monotonic()
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+        seconds = time.monotonic() - self._begin
+        if self._shown and kind is None:
+            log.info(
+                "%s %s in %.1f s: %.0f %s/s", f"{self.total:,}", self.unit, seconds, self.total / seconds, self.unit
+            )
+
+    def update(self, fraction: float) -> None:
+        """Show that a fraction of all is done."""
+        done, seconds = fraction * self.total, time.monotonic() - self._begin
+        text = f"{done:,.0f} of {self.total:,} {self.unit}, {done / max(seconds, 1e-9):,.0f} {self.unit}/s"
+        self._bar.update(self._task, completed=done, text=text)
+        if self._lines is not None and self._lines.due() and 0 < fraction < 1:
+            log.info("%s, %s left", text, clock(seconds / fraction - seconds))
+
+
+class Lines:
+    """Say when it is time for another line in the log."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def due(self) -> bool:
+        """Return whether INTERVAL seconds have gone by since the beginning or since this last was True."""
+        now = time.monotonic()
+        if now - self._last < INTERVAL:
+            return False
+        self._last = now
+        return True
+
+
+def clock(seconds: float) -> str:
+    """Return a duration as ``m:ss`` or ``h:mm:ss``."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"

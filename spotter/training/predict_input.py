@@ -1,0 +1,58 @@
+"""Predict halves on all ranks and write all that belongs to the result."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from spotter.evaluation.table import metrics_table
+from spotter.inference.engine import Compute, Outputs
+from spotter.inference.predict import Input, merge, predict_records, score
+from spotter.inference.ranks import barrier, broadcast, gather, rank_and_world
+from spotter.io.predictions import write_scored
+from spotter.io.scores import Header, forget_scores, save_header, save_scores
+from spotter.models.system import System
+from spotter.progress import Watch
+from spotter.training.callbacks.progress import show
+from spotter.training.report import report
+from spotter.types import Half, HalfPredictions, TargetMaker
+
+
+def predict_input(
+    system: System,
+    given: Input,
+    out: Path,
+    compute: Compute,
+    save: bool = True,
+    report_to: Path | None = None,
+    threshold: float | None = None,
+    outputs: Outputs | None = None,
+    targets: TargetMaker | None = None,
+) -> tuple[dict[Half, HalfPredictions], dict[str, Any] | None]:
+    """Return predictions, on rank 0 alone, and their metrics, None without labels.
+
+    Written to ``out``: official JSON and zip, ``metrics.json`` where there are labels, raw scores in ``scores/``.
+
+    save : write raw scores
+    report_to : where a report is written, if anywhere
+    threshold : the confidence from which the report shows spots at first
+    outputs, targets : see ``predict_records``
+    """
+    first, folder, frames = rank_and_world()[0] == 0, out / "scores", sum(each.frames for each in given.records)
+    if save and first:
+        forget_scores(folder)
+        save_header(folder, Header(system.task, given.split, system.postprocess))
+    barrier()  # no rank writes scores before old ones are gone
+    keep = partial(save_scores, folder) if save else None
+    with Watch(frames, "frames", shown=first) as watch:
+        mine = predict_records(system, given.source, given.records, compute, keep, watch.update, outputs, targets)
+    predictions, metrics = merge(gather(mine), given.records), None
+    if first:
+        metrics = score(predictions, given.records, system.task, system.postprocess)
+        write_scored(out, predictions, system.task, metrics, given.split)
+        if metrics is not None:
+            show(metrics_table(metrics, title=given.split))
+        if report_to is not None:
+            report(report_to, given, predictions, metrics, system.task, system.postprocess, threshold)
+    return predictions, broadcast(metrics)

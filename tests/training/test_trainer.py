@@ -1,0 +1,92 @@
+"""Which epochs are validated, and with which precision."""
+
+from __future__ import annotations
+
+from typing import Any
+from unittest import mock
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from omegaconf import OmegaConf
+from torch.utils.data import DataLoader, TensorDataset
+
+from spotter.errors import UserError
+from spotter.training.trainer import Trainer, precision
+
+
+class Module(pl.LightningModule):
+    """Train nothing, and keep which epochs were validated."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+        self.validated: list[int] = []
+        self.sane = False
+
+    def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
+        return self.weight.sum()
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        if self.trainer.sanity_checking:
+            self.sane = True
+        else:
+            self.validated.append(self.current_epoch)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), 0.1)
+
+
+def validated(epochs: int, **settings: Any) -> list[int]:
+    """Return the epochs, counted from 0, that a fit of ``epochs`` validates."""
+    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "accelerator": "cpu"}
+    quiet |= {"enable_model_summary": False, "num_sanity_val_steps": 1}
+    data, module = DataLoader(TensorDataset(torch.zeros(1, 1))), Module()
+    Trainer(max_epochs=epochs, **quiet, **settings).fit(module, data, data)
+    assert module.sane
+    return module.validated
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, [0, 1, 2, 3, 4]),
+        ({"check_val_every_n_epoch": 2}, [1, 3, 4]),
+        ({"check_val_every_n_epoch": 9}, [4]),
+        ({"validate_after": 3}, [3, 4]),
+        ({"validate_after": 1, "check_val_every_n_epoch": 2}, [1, 3, 4]),
+        ({"validate_after": 2, "check_val_every_n_epoch": 2}, [3, 4]),
+        ({"validate_after": 9}, [4]),
+    ],
+)
+def test_validated_epochs(settings: dict[str, int], expected: list[int]) -> None:
+    """Every n-th, but for the first ones, and always the last; the sanity check comes in any case."""
+    assert validated(5, **settings) == expected
+
+
+def test_wrong_intervals() -> None:
+    with pytest.raises(UserError, match=r"trainer\.check_val_every_n_epoch: expected a whole number of at least 1"):
+        Trainer(check_val_every_n_epoch=0)
+    with pytest.raises(UserError, match=r"trainer.validate_after: .* found 0.5"):
+        Trainer(validate_after=0.5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "given", "bf16", "expected"),
+    [
+        ("cpu", "auto", True, "32-true"),
+        ("gpu", "auto", True, "bf16-mixed"),
+        ("gpu", "auto", False, "32-true"),
+        ("gpu", "16-mixed", True, "16-mixed"),
+        ("cpu", "bf16-mixed", False, "bf16-mixed"),
+    ],
+)
+def test_precision(accelerator: str, given: str, bf16: bool, expected: str) -> None:
+    """Half precision is chosen where a GPU has it; what is given counts."""
+    settings = OmegaConf.create({"accelerator": accelerator, "precision": given})
+    with (
+        mock.patch.object(torch.cuda, "is_available", return_value=True),
+        mock.patch.object(torch.cuda, "is_bf16_supported", return_value=bf16),
+    ):
+        assert precision(settings) == expected
