@@ -1,4 +1,4 @@
-"""A model's choices that prediction needs, as plain values: how halves are cut into clips, and suppression."""
+"""Settings of a model that prediction needs, as plain values: how halves are cut into clips, and suppression."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class ClipConfig:
 
     clip_len : of training clips
     eval_len : of evaluation clips, None for ``clip_len``
-    overlap : share of an evaluation clip that the next one sees again, without the margins
+    overlap : fraction of an evaluation clip, without the margins, that the next clip covers again
     margin : frames at both ends of an evaluation clip that serve as context only
     sampling, per_epoch, partners : see ``TrainingBatches``
-    inset : frames which a drawn spot keeps from both ends of a clip, see ``BalancedClips``
+    inset : frames between the spot of a balanced clip and both ends of the clip, at least; see ``BalancedClips``
     """
 
     clip_len: int
@@ -49,7 +49,7 @@ class ClipConfig:
 
     @property
     def blended(self) -> bool:
-        """Say whether clips are averaged where they overlap; without ``overlap`` only the last one of a half does."""
+        """Return whether clips are averaged where they overlap; without an ``overlap`` the first one counts."""
         return self.overlap > 0
 
     @property
@@ -58,7 +58,7 @@ class ClipConfig:
         return max(1, round((self.eval_len - 2 * self.margin) * (1 - self.overlap)))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the plan as plain values, as checkpoints hold it."""
+        """Return the settings as plain values, as checkpoints hold it."""
         return asdict(self)
 
 

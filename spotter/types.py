@@ -101,7 +101,7 @@ def quantise(time: NDArray[np.float64], fps: int) -> NDArray[np.int64]:
 
 @dataclass(frozen=True, slots=True)
 class ClipFrames:
-    """Say which moments a clip shows: frame i lies at ``offset + (start + i) / fps`` seconds of its half.
+    """Hold the times of a clip's frames: frame i lies at ``offset + (start + i) / fps`` seconds of its half.
 
     start : the clip's first frame, counted from the half's first
     length : number of frames
@@ -126,7 +126,7 @@ class TargetMaker(Protocol):
 
 
 class Clip(NamedTuple):
-    """Point at the frames ``start … start + clip_len`` of a half; they may overhang both of its ends.
+    """Name the frames ``start … start + clip_len`` of a half; they may lie beyond both of its ends.
 
     crop : where a crop that is smaller than the image lies, across and down, from 0 to 1
     """
@@ -149,14 +149,14 @@ class Batch(TypedDict):
 
 
 class Output(TypedDict, total=False):
-    """Hold what a head says of a batch."""
+    """Hold the output of a head for a batch."""
 
     logits: Tensor  # (B, A, K), or (B, A, 1 + K) with the background first
     displacement: Tensor  # (B, A, K) signed distance from anchor to spot, in anchors
     log_variance: Tensor  # (B, A, K) of the displacement
     positions: Tensor  # (B, N, W) logits of the positions within each window
-    segmentation: Tensor  # (B, T, K) from 0 to 1, how near to a spot each frame is, as CALF sees it
-    slots: Tensor  # (B, S, 2 + K) a spot's logit of confidence, its time as a share of the clip, shares of its class
+    segmentation: Tensor  # (B, T, K) from 0 to 1, how near to a spot each frame is (CALF)
+    slots: Tensor  # (B, S, 2 + K) a spot's logit of confidence, its time as a fraction of the clip, scores of its class
 
 
 def batch_size(batch: Batch) -> int:

@@ -1,14 +1,15 @@
 """Fuse stored raw scores of several runs into one prediction, without running their networks.
 
-SCORES is a folder of raw scores, or the prediction or run folder that holds it; all are of one task, split and set of
-halves. The fused logits are the weighted mean, on the finest grid of the runs: those of lower rates are interpolated.
+SCORES is the folder of a run, of a prediction, or of raw scores; all are of one task, split and set of halves. The
+fused logits are the weighted mean at the anchors of the run with the highest rate; the others are interpolated.
 Displacements are the mean over the runs that have any, or those of --displacement alone, which need not be among the
-fused runs (Soares and Shah 2022 fuse the confidences of two features and keep the displacements of one). Suppression
-is that of the first run. OUT gets what predict.py writes, with fused raw scores, and the weights in fuse.json.
+fused runs (Soares and Shah, 2022, fuse the confidences of two features and keep the displacements of one). Suppression
+is that of the first run. OUT gets what `spotter predict` writes, with fused raw scores, and the weights in fuse.json.
+Scores are shown in percent and written as fractions.
 
   spotter fuse outputs/RUN_A outputs/RUN_B --weights learn --labels /data/SoccerNet -o fused/test
 
-A better suppression is found on the valid scores of the fusion:
+To tune the suppression on the valid scores of the fusion:
 
   spotter fuse outputs/RUN_A outputs/RUN_B --weights 0.7,0.3 --split valid -o fused/valid
   spotter tune fused/valid/scores --labels /data/SoccerNet --json tuned.json
@@ -29,11 +30,11 @@ import orjson
 from rich.console import Console
 from rich.progress import Progress
 
-from spotter.cli.fuse_ensemble import Ensemble, brief, summarise, table
+from spotter.cli.fuse_ensemble import Ensemble, describe, fusion_table, summarise
 from spotter.errors import UsageError, UserError
 from spotter.evaluation.metrics import monitored
-from spotter.inference.fuse import SHARES, Weights, search
-from spotter.inference.runs import check_alike, load_run, valid_beside
+from spotter.inference.fuse import STEPS, Weights, search
+from spotter.inference.runs import check_same_halves, load_run, valid_beside
 from spotter.io.formats import format_of
 from spotter.io.run_folders import find_scores
 from spotter.io.scores import load_header
@@ -47,12 +48,14 @@ log = logging.getLogger(__name__)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("scores", metavar="SCORES", nargs="+", type=Path, help="raw scores of a run, see above")
+    parser.add_argument(
+        "scores", metavar="SCORES", nargs="+", type=Path, help="folder of a run, a prediction or raw scores"
+    )
     parser.add_argument("-o", "--out", metavar="OUT", type=Path, required=True, help="folder of the fused prediction")
     parser.add_argument(
         "--weights",
         metavar="W",
-        help="a number for each SCORES, as 0.7,0.3, or learn: those that score best on valid (default: equal ones)",
+        help="a number for each SCORES, as 0.7,0.3; or learn: the best on the valid split (default: equal weights)",
     )
     parser.add_argument("--labels", metavar="ROOT", help="folder or zip of labels (default: $SOCCERNET_ROOT)")
     parser.add_argument("--split", choices=SPLITS, help="which of a run folder's (default: test, or its only one)")
@@ -62,51 +65,55 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SCORES",
         nargs="+",
         type=Path,
-        help="where weights are learned: valid scores of each SCORES, and of --displacement where that is given "
-        "(default: ../../valid/scores, seen from each)",
+        help="learn weights on these: valid scores for each SCORES, and for --displacement where that is given "
+        "(default: those of the same run)",
     )
-    parser.add_argument("--postprocess", metavar="FILE", type=Path, help="suppress as this JSON of `spotter tune` says")
+    parser.add_argument(
+        "--postprocess", metavar="FILE", type=Path, help="take the suppression from this JSON of `spotter tune`"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Read, learn the weights if asked to, fuse, score where there are labels, write, and show the table."""
+    """Read, learn the weights if wanted, fuse, score where there are labels, write, and show the table."""
     weights = parse_weights(arguments.weights, len(arguments.scores))
     root = arguments.labels or os.environ.get("SOCCERNET_ROOT")
     if weights is None and not root:
         raise UsageError("learning weights needs labels: give --labels ROOT or set SOCCERNET_ROOT")
     if weights is not None and arguments.valid:
-        raise UsageError("--valid is where weights are learned: give --weights learn with it")
-    typed = [*arguments.scores, *([arguments.displacement] if arguments.displacement else [])]
-    folders = [find_scores(path, arguments.split) for path in typed]
+        raise UsageError("--valid is only for learning weights: give --weights learn with it")
+    inputs = [*arguments.scores, *([arguments.displacement] if arguments.displacement else [])]
+    folders = [find_scores(path, arguments.split) for path in inputs]
     header = load_header(folders[0])
     postprocess = _postprocess(arguments.postprocess, len(header.task.classes)) or header.postprocess
-    places = folders if weights is not None else _valid_folders(arguments.valid, folders, header.split)
-    _check_out(arguments.out, [*typed, *folders, *places])
-    forms = {}
+    valid_folders = folders if weights is not None else _valid_folders(arguments.valid, folders, header.split)
+    _check_out(arguments.out, [*inputs, *folders, *valid_folders])
+    metrics = {}
     screen = Console(stderr=True)
     with Progress(console=screen, transient=True, disable=not screen.is_terminal) as progress:
-        fused = _read(folders, len(arguments.scores), root, progress, labelled=False)
+        fused = _read(folders, len(arguments.scores), root, progress, for_learning=False)
         if weights is None:
-            valid = fused if places is folders else _read(places, len(arguments.scores), root, progress, labelled=True)
+            valid = fused
+            if valid_folders is not folders:
+                valid = _read(valid_folders, len(arguments.scores), root, progress, for_learning=True)
             weights = _learn(valid, postprocess, progress)
             if valid is not fused:
-                forms[valid.split] = [*valid.forms(), valid.score(valid.fused(weights), postprocess)[1]]
-        scores = fused.fused(weights)
-        predictions, form = fused.score(scores, postprocess)
+                metrics[valid.split] = [*valid.metrics(), valid.score(valid.fuse(weights), postprocess)[1]]
+        scores = fused.fuse(weights)
+        predictions, fused_metrics = fused.score(scores, postprocess)
         if fused.labels is not None:
-            forms[fused.split] = [*fused.forms(), form]
-        summary = summarise(arguments.scores, weights, arguments.displacement, forms, fused.task)
-        fused.write(arguments.out, scores, predictions, form, summary)
+            metrics[fused.split] = [*fused.metrics(), fused_metrics]
+        summary = summarise(arguments.scores, weights, arguments.displacement, metrics, fused.task)
+        fused.write(arguments.out, scores, predictions, fused_metrics, summary)
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
-    console.print(table(arguments.scores, weights, [*fused.postprocesses, postprocess], forms, fused.task))
+    console.print(fusion_table(arguments.scores, weights, [*fused.postprocesses, postprocess], metrics, fused.task))
     for line in _notes(arguments, fused, postprocess):
         console.print(line, soft_wrap=True, markup=False)
 
 
 def parse_weights(text: str | None, runs: int) -> Weights | None:
-    """Return the weights that are given, divided by their sum, equal ones by default, None if they are to be learned.
+    """Return the given weights divided by their sum, equal ones by default, None where they are to be learned.
 
-    Raises UsageError for a wrong number of weights and for such that are no weights.
+    Raises UsageError for a wrong number of weights and for anything that is no weight.
     """
     if text is None:
         return (1 / runs,) * runs
@@ -121,7 +128,7 @@ def parse_weights(text: str | None, runs: int) -> Weights | None:
     if len(weights) != runs:
         raise UsageError(f"--weights: {len(weights)} for {runs} SCORES: give one for each")
     if not all(weight >= 0 for weight in weights) or not 0 < sum(weights) < math.inf:
-        raise UsageError(f"--weights: numbers of at least 0 that are not all 0 are weights, found {text!r}")
+        raise UsageError(f"--weights: expected numbers of at least 0 that are not all 0, found {text!r}")
     return tuple(weight / sum(weights) for weight in weights)
 
 
@@ -132,16 +139,14 @@ def _check_out(out: Path, inputs: Iterable[Path]) -> None:
     ours = (out / "fuse.json").is_file()
     theirs = [name for name in (".hydra", "checkpoints", "metrics.json", "scores") if (out / name).exists()]
     if theirs and not ours:
-        raise UsageError(
-            f"--out: {out} holds a run or a prediction of something else ({theirs[0]}); give another folder"
-        )
+        raise UsageError(f"--out: {out} holds another run or prediction ({theirs[0]}); give another folder")
     for path in (each.resolve() for each in inputs):
         if path == out.resolve() or (out / "scores").resolve() in (path, *path.parents):
-            raise UsageError(f"--out: {out} holds what is read, {path}; give another folder")
+            raise UsageError(f"--out: {out} holds an input, {path}; give another folder")
 
 
 def _postprocess(path: Path | None, classes: int) -> Postprocess | None:
-    """Return the suppression in a JSON file; raises UserError where it holds none."""
+    """Return the suppression in a JSON file of `spotter tune`; raises UserError where there is none."""
     if path is None:
         return None
     try:
@@ -151,7 +156,7 @@ def _postprocess(path: Path | None, classes: int) -> Postprocess | None:
 
 
 def _valid_folders(given: Sequence[Path] | None, folders: Sequence[Path], split: str) -> Sequence[Path]:
-    """Return where the scores lie that weights are learned on: given, the fused ones themselves, or beside them."""
+    """Return the folders that weights are learned on: given ones, the fused ones, or valid ones of the same runs."""
     if given:
         if len(given) != len(folders):
             raise UsageError(
@@ -163,23 +168,23 @@ def _valid_folders(given: Sequence[Path] | None, folders: Sequence[Path], split:
     return [valid_beside(folder) for folder in folders]
 
 
-def _read(folders: Sequence[Path], runs: int, root: str | None, progress: Progress, labelled: bool) -> Ensemble:
-    """Read scores, of which those behind the first ``runs`` give displacements, and labels, which may be missing.
+def _read(folders: Sequence[Path], runs: int, root: str | None, progress: Progress, for_learning: bool) -> Ensemble:
+    """Read scores, of which those after the first ``runs`` give displacements, and labels, which may be missing.
 
-    labelled : the scores are for learning: of the valid split, with labels
+    for_learning : the scores must be of the valid split and have labels
     """
     read = [load_run(folder) for folder in progress.track(folders, description="reading scores")]
-    check_alike(read)
+    check_same_halves(read)
     alone = read[runs] if len(read) > runs else None
     if alone is not None and any(scores.displacement is None for scores in alone.halves.values()):
         raise UserError(
             f"{alone.folder}: has no displacements; give --displacement a run of a model that predicts them"
         )
     task, games = read[0].header.task, dict.fromkeys(half.game for half in read[0].halves)
-    if labelled and read[0].header.split != VALID:
-        raise UserError(f"{read[0].folder}: of split {read[0].header.split}; weights are learned on valid alone")
-    if root and not labelled and games.keys().isdisjoint(format_of(task).games(root, task)):
-        log.warning("%s: holds no labels of these games, which are not scored", root)
+    if for_learning and read[0].header.split != VALID:
+        raise UserError(f"{read[0].folder}: of split {read[0].header.split}; weights are learned only on valid")
+    if root and not for_learning and games.keys().isdisjoint(format_of(task).games(root, task)):
+        log.warning("%s: holds no labels of these games, so they are not scored", root)
         root = None
     return Ensemble(read[:runs], alone, format_of(task).read(root, games, task) if root else None)
 
@@ -188,9 +193,9 @@ def _learn(valid: Ensemble, postprocess: Postprocess, progress: Progress) -> Wei
     """Return the weights that score best."""
 
     def value(weights: Weights) -> float:
-        return monitored(valid.score(valid.fused(weights), postprocess)[1], valid.task.monitor)
+        return monitored(valid.score(valid.fuse(weights), postprocess)[1], valid.task.monitor)
 
-    bar, around = progress.add_task("learning weights"), len(valid.runs) * len(SHARES)
+    bar, around = progress.add_task("learning weights"), len(valid.runs) * len(STEPS)
     trials = []
     for trial in search(len(valid.runs), value):
         trials.append(trial)
@@ -199,13 +204,13 @@ def _learn(valid: Ensemble, postprocess: Postprocess, progress: Progress) -> Wei
 
 
 def _notes(arguments: argparse.Namespace, fused: Ensemble, postprocess: Postprocess) -> Iterator[str]:
-    """Yield what the table does not say."""
+    """Yield remarks on the result."""
     for run in fused.runs:
         if len(fused.runs) > 1 and run.sparse:
-            yield f"{run.folder}: speaks of few anchors only, as CALF does; its silence weighs on what others say there"
+            yield f"{run.folder}: predicts nothing at most anchors, as CALF does, which lowers the fused scores there"
     if arguments.weights == LEARN and fused.split == VALID and not arguments.valid:
-        yield "weights learned on these very games: their score flatters"
-    differ = "" if len(set(fused.postprocesses)) == 1 else ", though those of the others differ"
+        yield "the weights were learned on these games, so their score is too good"
+    differ = "" if len(set(fused.postprocesses)) == 1 else "; those of the others differ"
     source = arguments.postprocess or f"the first run{differ}"
-    yield f"suppression of the fusion: {brief(postprocess)}, from {source}"
+    yield f"suppression of the fusion: {describe(postprocess)}, from {source}"
     yield f"predictions: {arguments.out}"

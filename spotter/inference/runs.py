@@ -1,4 +1,4 @@
-"""The raw scores that several runs left of one split: found, read, checked to be of the same halves, and fused."""
+"""The raw scores of several runs on one split: read, checked to be of the same halves, and fused."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from spotter.types import Half
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
-    """Hold the raw scores of one split, and where they were read."""
+    """Hold the raw scores of one split, and the folder they come from."""
 
     folder: Path
     header: Header
@@ -24,20 +24,20 @@ class Run:
 
     @property
     def sparse(self) -> bool:
-        """Say whether most anchors have one and the same logit: the run says nothing of them."""
+        """Return whether more than half of the anchors have the same logit: the run predicts nothing there."""
         logits = next(iter(self.halves.values())).logits
         return bool(np.mean(logits == logits.min()) > 0.5)
 
 
 def valid_beside(folder: Path) -> Path:
-    """Return where a run keeps the valid scores that belong to those in ``folder``; raises UserError without such."""
-    place = folder.absolute().parent.parent / "valid" / folder.absolute().name
-    if not (place / HEADER).is_file():
+    """Return the folder of the valid scores of the same run as ``folder``; raises UserError where there is none."""
+    valid = folder.absolute().parent.parent / "valid" / folder.absolute().name
+    if not (valid / HEADER).is_file():
         raise UserError(
-            f"{place}: no valid scores of {folder} there, on which a weight is learned: predict split=valid with every "
-            "run, give --valid with such scores, or give the weights"
+            f"{valid}: no valid scores of {folder}, on which its weight would be learned: predict split=valid with "
+            "every run, give such scores by --valid, or give the weights"
         )
-    return place
+    return valid
 
 
 def load_run(folder: Path) -> Run:
@@ -45,11 +45,11 @@ def load_run(folder: Path) -> Run:
     header, halves = load_header(folder), dict(load_scores(folder))
     for half, scores in halves.items():
         if len(scores.logits) == 0 or scores.logits.shape[1] != len(header.task.classes):
-            raise UserError(f"{folder / half.game / str(half.number)}.npz: does not fit its {HEADER}; write it anew")
+            raise UserError(f"{folder / half.game / str(half.number)}.npz: does not fit its {HEADER}; write it again")
     return Run(folder, header, halves)
 
 
-def check_alike(runs: Sequence[Run]) -> None:
+def check_same_halves(runs: Sequence[Run]) -> None:
     """Raise UserError unless all are of the same task, split and halves."""
     first = runs[0]
     for run in runs[1:]:

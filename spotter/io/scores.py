@@ -1,4 +1,4 @@
-"""The network's stitched output of one half, and its store: suppression can be tuned without the network."""
+"""Raw scores: the stitched output of one half, stored so that suppression is tuned without the network."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """Say what a folder of scores is of, and which suppression was in force when it was written."""
+    """Hold what a folder of scores belongs to, and the suppression it was written with."""
 
     task: Task
     split: str
@@ -61,14 +61,14 @@ def save_scores(folder: str | Path, half: Half, scores: Scores) -> None:
 def load_scores(folder: str | Path) -> Iterator[tuple[Half, Scores]]:
     """Iterate over the halves in ``folder``, by game and number.
 
-    Raises UserError for a folder without scores and for a file that is damaged or not one of ours.
+    Raises UserError for a folder without scores and for a file that is damaged or another file.
     """
     paths = sorted(Path(folder).rglob("*.npz"))
     if not paths:
         raise UserError(f"{folder}: no scores (<game>/1.npz) here; give a folder that holds raw scores of a split")
     for path in paths:
-        if path.stem not in ("1", "2"):
-            raise UserError(f"{path}: not a half's scores, which are named 1.npz or 2.npz; take it away")
+        if not path.stem.isdecimal() or path.stem.startswith("0"):
+            raise UserError(f"{path}: not the scores of a half, which are named 1.npz, 2.npz and so on; remove it")
         yield Half(path.parent.relative_to(folder).as_posix(), int(path.stem)), _read(path)
 
 
@@ -82,8 +82,8 @@ def save_header(folder: str | Path, header: Header) -> None:
     atomic_write(Path(folder) / HEADER, orjson.dumps(content, option=orjson.OPT_INDENT_2))
 
 
-def forget_scores(folder: str | Path) -> None:
-    """Delete the raw scores in ``folder``, so that no two predictions are ever mixed, whenever one is interrupted."""
+def delete_scores(folder: str | Path) -> None:
+    """Delete the raw scores in ``folder``, so that two predictions are never mixed, even if one is interrupted."""
     if (Path(folder) / HEADER).is_file():
         shutil.rmtree(folder)
 
@@ -98,7 +98,7 @@ def load_header(folder: str | Path) -> Header:
         task = Task.load(content["task"])
         return Header(task, str(content["split"]), Postprocess.load(content["postprocess"], len(task.classes)))
     except (ValueError, KeyError, TypeError, UserError) as error:
-        raise UserError(f"{path}: not a header of raw scores ({error}); write the scores anew") from error
+        raise UserError(f"{path}: not a header of raw scores ({error}); write the scores again") from error
 
 
 def _read(path: Path) -> Scores:
@@ -107,9 +107,9 @@ def _read(path: Path) -> Scores:
         with np.load(path, allow_pickle=False) as arrays:
             scores = Scores(arrays["logits"], arrays.get("displacement"), float(arrays["fps"]), float(arrays["offset"]))
     except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path}: damaged, or not raw scores ({error}); write the scores anew") from error
+        raise UserError(f"{path}: damaged, or not raw scores ({error}); write the scores again") from error
     shape = scores.logits.shape
     fits = len(shape) == 2 and (scores.displacement is None or scores.displacement.shape == shape)
     if not fits or scores.logits.dtype != np.float32 or not 0 < scores.fps < np.inf or not np.isfinite(scores.offset):
-        raise UserError(f"{path}: damaged, or not raw scores; write the scores anew")
+        raise UserError(f"{path}: damaged, or not raw scores; write the scores again")
     return scores

@@ -11,7 +11,7 @@ from spotter.inference.engine import Compute, Outputs
 from spotter.inference.predict import Input, merge, predict_records, score
 from spotter.inference.ranks import barrier, broadcast, gather, rank_and_world
 from spotter.io.predictions import write_scored
-from spotter.io.scores import Header, forget_scores, save_header, save_scores
+from spotter.io.scores import Header, delete_scores, save_header, save_scores
 from spotter.models.system import System
 from spotter.progress import Watch
 from spotter.training.callbacks.progress import show
@@ -41,7 +41,7 @@ def predict_input(
     """
     first, folder, frames = rank_and_world()[0] == 0, out / "scores", sum(each.frames for each in given.records)
     if save and first:
-        forget_scores(folder)
+        delete_scores(folder)
         save_header(folder, Header(system.task, given.split, system.postprocess))
     barrier()  # no rank writes scores before old ones are gone
     keep = partial(save_scores, folder) if save else None

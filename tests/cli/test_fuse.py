@@ -88,7 +88,7 @@ def test_a_fusion_is_a_prediction_like_any_other(
     out = tmp_path / "out"
     assert main(["fuse", *runs, "--labels", str(labels), "-o", str(out)]) == 0
     shown = capsys.readouterr().out
-    for said in ("0.50", "nms 2 s", "nms 3 s", "fusion", "first run, though those of the others differ", str(out)):
+    for said in ("0.50", "nms 2 s", "nms 3 s", "fusion", "first run; those of the others differ", str(out)):
         assert said in shown
     assert load_header(out / "scores") == Header(TASK, "test", SUPPRESSION)
     read = read_predictions(out, [GAMES["test"]], TASK)
@@ -146,12 +146,12 @@ def test_weights_are_learned_where_valid_says_or_on_valid_itself(
     learn = ["--weights", "learn", "--labels", str(labels)]
     assert main(["fuse", *runs, *learn, "-o", str(tmp_path / "beside")]) == 0
     assert main(["fuse", *runs, *learn, "--split", "valid", "-o", str(tmp_path / "itself")]) == 0
-    assert "learned on these very games" in capsys.readouterr().out
+    assert "learned on these games" in capsys.readouterr().out
     moved = []
     for number, run in enumerate(runs):
         moved.append(str(shutil.move(Path(run, "predictions", "valid"), tmp_path / f"valid {number}")))
     assert main(["fuse", *runs, *learn, "-o", str(tmp_path / "none")]) == 1
-    assert "give --valid with such scores, or give the weights" in capsys.readouterr().err
+    assert "give such scores by --valid, or give the weights" in capsys.readouterr().err
     assert not (tmp_path / "none").exists()
     assert main(["fuse", *runs, *learn, "--valid", *moved, "-o", str(tmp_path / "given")]) == 0
     found = [orjson.loads((tmp_path / name / "fuse.json").read_bytes()) for name in ("beside", "itself", "given")]
@@ -176,7 +176,7 @@ def test_weights_are_never_learned_on_test(
         str(tmp_path / "o"),
     ]
     assert main(command) == 1
-    assert "learned on valid alone" in capsys.readouterr().err
+    assert "learned only on valid" in capsys.readouterr().err
 
 
 def test_a_fusion_can_be_tuned_suppressed_anew_and_fused_again(
@@ -286,7 +286,7 @@ def test_what_is_read_is_never_overwritten(
     for part in (".hydra", "checkpoints", "scores"):
         (copied / part).mkdir(parents=True)
         assert main(["fuse", *runs, "-o", str(copied)]) == 2
-        assert f"holds a run or a prediction of something else ({part})" in capsys.readouterr().err
+        assert f"holds another run or prediction ({part})" in capsys.readouterr().err
         (copied / part).rmdir()
     copied.rmdir()
     (tmp_path / "file").touch()

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spotter.inference.decode import apply_displacement, decode
-from spotter.inference.fuse import SHARES, Weights, fuse, resample, search
+from spotter.inference.fuse import STEPS, Weights, fuse, resample, search
 from spotter.io.scores import Scores
 from spotter.settings import Postprocess
 
@@ -119,11 +119,11 @@ def test_ascent_ends_where_no_share_of_any_run_is_better(peak: list[float]) -> N
     assert all(sum(weights) == pytest.approx(1, abs=1e-5) and min(weights) >= 0 for weights in tried)
     assert tried[0] == pytest.approx([1 / len(peak)] * len(peak), abs=1e-6)
     assert set(map(tuple, np.eye(len(peak)).tolist())) <= set(tried)  # so it is never below a single run
-    assert len(peak) > 2 or len(tried) == len(SHARES)  # of two runs, one's shares are all there is
+    assert len(peak) > 2 or len(tried) == len(STEPS)  # of two runs, the weights of one are all there is
     for run, own in enumerate(np.eye(len(peak))):
         rest = np.where(own, 0, found) if found[run] < 1 else 1 - own
-        for share in SHARES:
-            assert value(tuple(share * own + (1 - share) * rest / rest.sum())) <= reached + 1e-5
+        for weight in STEPS:
+            assert value(tuple(weight * own + (1 - weight) * rest / rest.sum())) <= reached + 1e-5
     assert np.abs(np.array(found) - target).max() <= 0.15
 
 

@@ -12,7 +12,7 @@ from spotter.io.scores import (
     HEADER,
     Header,
     Scores,
-    forget_scores,
+    delete_scores,
     load_header,
     load_scores,
     save_header,
@@ -80,14 +80,14 @@ def test_damaged_scores_are_told(tmp_path: Path, damage: str) -> None:
         list(load_scores(tmp_path))
 
 
-def test_foreign_file_is_told(tmp_path: Path) -> None:
+def test_another_file_is_named(tmp_path: Path) -> None:
     np.savez(tmp_path / "features.npz", x=np.zeros(3))
-    with pytest.raises(UserError, match="not a half's scores"):
+    with pytest.raises(UserError, match="not the scores of a half"):
         list(load_scores(tmp_path))
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"task": {}}', '{"task": {"name": 1}, "split": "valid"}'])
-def test_damaged_header_is_told(tmp_path: Path, content: str) -> None:
+def test_damaged_header_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / HEADER).write_text(content)
     with pytest.raises(UserError, match="not a header of raw scores"):
         load_header(tmp_path)
@@ -97,6 +97,6 @@ def test_earlier_scores_are_forgotten_but_nothing_else(tmp_path: Path) -> None:
     save_header(tmp_path / "scores", Header(Task.load("ball-2023"), "valid", Postprocess("nms", 1.0)))
     (tmp_path / "notes").mkdir()
     for name in ("scores", "scores", "notes"):
-        forget_scores(tmp_path / name)
+        delete_scores(tmp_path / name)
     assert not (tmp_path / "scores").exists()
     assert (tmp_path / "notes").is_dir()
