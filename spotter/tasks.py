@@ -20,19 +20,22 @@ MONITORS = (
 SHORT = {"tight": "tight_map", "loose": "loose_map"} | {f"at_{n}": f"map_at_{n}" for n in range(1, 6)}
 
 
-def monitor_name(text: str) -> str:
-    """Return the name in ``MONITORS`` of a score, which may be typed short, as ``tight`` or ``at_1``.
+def full_name(key: str) -> str:
+    """Return a logged key with the full name of its score, which may be typed short, as ``tight`` or ``at_1``.
 
-    What stands before a slash stays. Raises UserError for an unknown score.
-
-    >>> monitor_name("val/at_1"), monitor_name("tight_map")
-    ('val/map_at_1', 'tight_map')
+    >>> full_name("val/at_1"), full_name("tight_map"), full_name("val/loss")
+    ('val/map_at_1', 'tight_map', 'val/loss')
     """
-    prefix, slash, name = text.rpartition("/")
-    name = SHORT.get(name, name)
+    prefix, slash, name = key.rpartition("/")
+    return f"{prefix}{slash}{SHORT.get(name, name)}"
+
+
+def monitor_name(text: str) -> str:
+    """Return the name in ``MONITORS`` of a score, which may be typed short; raises UserError for an unknown one."""
+    name = full_name(text)
     if name not in MONITORS:
         raise UserError(f"monitor {text!r} is unknown: give one of {', '.join(MONITORS)}")
-    return f"{prefix}{slash}{name}"
+    return name
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spotter.errors import UserError
-from spotter.tasks import MONITORS, Task, monitor_name
+from spotter.tasks import MONITORS, Task, full_name, monitor_name
 
 CONTENT: dict[str, Any] = {
     "name": "hockey",
@@ -135,11 +135,12 @@ def test_an_entry_without_a_class_is_named(entry: dict[str, Any], problem: str) 
 
 @pytest.mark.parametrize(
     ("typed", "shown"),
-    [("tight", "tight_map"), ("loose", "loose_map"), ("at_1", "map_at_1"), ("val/at_5", "val/map_at_5")]
-    + [(name, name) for name in MONITORS],
+    [("tight", "tight_map"), ("loose", "loose_map"), ("at_1", "map_at_1"), *zip(MONITORS, MONITORS, strict=True)],
 )
 def test_a_score_may_be_typed_short(typed: str, shown: str) -> None:
     assert monitor_name(typed) == shown
+    assert full_name(f"val/{typed}") == f"val/{shown}"
+    assert full_name("val/loss") == "val/loss"
 
 
 def test_a_task_shows_one_spelling_of_its_score() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
@@ -28,12 +29,15 @@ def fixture(index: int) -> Fixture:
     return Fixture(home, away, date(year, 8, 11) + timedelta(weeks=week), f"{year}-{year + 1}")
 
 
-def annotation(half: int, label: str, seconds: float, team: str, visible: bool = True) -> dict[str, Any]:
-    """Return one spot as an entry of an official label file."""
+def annotation(half: int, label: Mapping[str, Any], seconds: float, team: str, visible: bool = True) -> dict[str, Any]:
+    """Return one spot as an entry of an official label file.
+
+    label : what names its class, as ``Task.entry_of`` returns it
+    """
     milliseconds = round(1000 * seconds)
     return {
         "gameTime": game_time(half, milliseconds),
-        "label": label,
+        **label,
         "position": str(milliseconds),
         "team": team,
         "visibility": "visible" if visible else "not shown",

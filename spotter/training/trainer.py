@@ -16,6 +16,7 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from spotter.errors import UsageError, UserError
 from spotter.inference.allocator import keep_freed_memory
+from spotter.tasks import full_name
 from spotter.training.callbacks.progress import progress_bars
 
 
@@ -49,7 +50,7 @@ def build_trainer(cfg: DictConfig) -> Trainer:
     """Build the trainer with the callbacks and loggers of the config; null entries are left out."""
     if not cfg.callbacks.get("average_map"):
         raise UsageError("callbacks.average_map: scores are made there, it cannot be left out")
-    callbacks = [hydra.utils.instantiate(callback) for callback in cfg.callbacks.values() if callback]
+    callbacks = [_build_callback(callback) for callback in cfg.callbacks.values() if callback]
     loggers = [hydra.utils.instantiate(logger) for logger in (cfg.get("logger") or {}).values() if logger]
     settings = plain(cfg.trainer) | {"precision": precision(cfg.trainer)}
     bars = progress_bars()
@@ -59,6 +60,13 @@ def build_trainer(cfg: DictConfig) -> Trainer:
         settings, callbacks=[*callbacks, *bars], logger=loggers or False, enable_progress_bar=bool(bars)
     )
     return trainer
+
+
+def _build_callback(callback: DictConfig) -> pl.Callback:
+    """Build a callback; the key that it monitors may be typed short, as ``val/at_1``."""
+    monitor = {"monitor": full_name(callback.monitor)} if callback.get("monitor") else {}
+    built: pl.Callback = hydra.utils.instantiate(callback, **monitor)
+    return built
 
 
 def launch(settings: DictConfig) -> torch.device:

@@ -83,7 +83,7 @@ def test_matches_have_the_rates_of_real_ones() -> None:
 def test_label_files_say_what_was_drawn() -> None:
     game, content = simulated_match(TASK, 5, 0, 3)
     assert len(game.split("/")) == 3
-    rows, touches = orjson.loads(content)["annotations"], read_touches(content)
+    rows, touches = orjson.loads(content)["annotations"], read_touches(content, TASK)
     assert [round(1000 * time) for time in touches.time] == [int(row["position"]) for row in rows]
     assert [row["label"] == "PASS" for row in rows] == touches.passes.tolist()
     assert {row["team"] for row in rows} == {"left", "right"}
@@ -277,7 +277,7 @@ def test_folder_of_something_else_is_refused(tree: Path, tmp_path: Path) -> None
 def test_version_1_is_frozen() -> None:
     """Scores on the demo are compared over time: whoever changes what it shows must raise ``DEMO_VIDEO_VERSION``."""
     game, content = simulated_match(TASK, 0, 0, 8.0)
-    touches = read_touches(content)
+    touches = read_touches(content, TASK)
     motion = move(touches, 480.0, 12.5, 0, game)
     drawn = np.stack([image for image, _ in zip(render_images(motion, 12.5, 112, 0, game), range(40), strict=False)])
     assert DEMO_VIDEO_VERSION == 1

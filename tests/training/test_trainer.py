@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from torch.utils.data import DataLoader, TensorDataset
 
 from spotter.errors import UserError
-from spotter.training.trainer import Trainer, precision
+from spotter.training.trainer import Trainer, build_trainer, precision
 
 
 class Module(pl.LightningModule):
@@ -90,3 +90,12 @@ def test_precision(accelerator: str, given: str, bf16: bool, expected: str) -> N
         mock.patch.object(torch.cuda, "is_bf16_supported", return_value=bf16),
     ):
         assert precision(settings) == expected
+
+
+def test_what_is_monitored_may_be_typed_short() -> None:
+    average_map = {"_target_": "spotter.training.callbacks.average_map.AverageMap"}
+    stopping = {"_target_": "pytorch_lightning.callbacks.EarlyStopping", "monitor": "val/at_1"}
+    trainer = {"_target_": "spotter.training.trainer.Trainer", "accelerator": "cpu", "precision": "32-true"}
+    cfg = OmegaConf.create({"callbacks": {"average_map": average_map, "stop": stopping}, "trainer": trainer})
+    (found,) = build_trainer(cfg).early_stopping_callbacks
+    assert found.monitor == "val/map_at_1"

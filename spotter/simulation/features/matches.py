@@ -32,7 +32,7 @@ def simulated_match(task: Task, seed: int, index: int, minutes: float) -> tuple[
         "UrlLocal": f"{game}/",
         "UrlYoutube": "",
         "annotations": [
-            annotation(number, task.classes[label], time, "away" if of_away else "home", visible)
+            annotation(number, task.entry_of(label), time, "away" if of_away else "home", visible)
             for number, spots in halves.items()
             for label, time, visible, of_away in zip(spots.label, spots.time, spots.visible, away[number], strict=True)
         ],

@@ -17,6 +17,7 @@ LEAGUE = "demoland_second-league"
 SIDES = ("left", "right")
 KICK_OFF = 1.0  # seconds until the first pass, on average
 NO_SPOT = 2.0  # seconds without a spot at the end
+PASS, DRIVE = range(2)  # classes of ball-2023
 
 
 class Touches(NamedTuple):
@@ -33,7 +34,7 @@ def simulated_match(task: Task, seed: int, index: int, minutes: float) -> tuple[
     game = f"{LEAGUE}/{season}/{day} - {home} - {away}"
     touches = draw_touches(60 * minutes, generator(seed, "video match", index))
     annotations = [
-        annotation(1, "PASS" if passes else "DRIVE", time, SIDES[side])
+        annotation(1, task.entry_of(PASS if passes else DRIVE), time, SIDES[side])
         for time, passes, side in zip(*touches, strict=True)
     ]
     content = {"UrlLocal": game, "UrlYoutube": "", "halftime": "", "annotations": annotations}
@@ -54,12 +55,12 @@ def draw_touches(seconds: float, rng: np.random.Generator) -> Touches:
     return Touches(np.array(time, float), np.array(passes, bool), np.array(sides, np.int64))
 
 
-def read_touches(content: bytes) -> Touches:
+def read_touches(content: bytes, task: Task) -> Touches:
     """Return the touches in the first half of a label file, by time; other labels are left out."""
     rows = sorted(
-        (_seconds(row), row["label"] == "PASS", int(row.get("team") == SIDES[1]))
+        (_seconds(row), task.class_of(row) == PASS, int(row.get("team") == SIDES[1]))
         for row in orjson.loads(content)["annotations"]
-        if row["label"] in SHARES and row["gameTime"].startswith("1")
+        if task.class_of(row) in (PASS, DRIVE) and row["gameTime"].startswith("1")
     )
     time, passes, sides = zip(*rows, strict=True) if rows else ((), (), ())
     return Touches(np.array(time, float), np.array(passes, bool), np.array(sides, np.int64))

@@ -46,7 +46,7 @@ def simulate_video(
     least = 0.0 if labels else 60 * minutes
 
     def write(half: Half, spots: Spots) -> None:
-        touches = read_touches((root / half.game / task.label_file).read_bytes())
+        touches = read_touches((root / half.game / task.label_file).read_bytes(), task)
         motion = move(touches, max(least, touches.time.max(initial=0) + TAIL), fps, seed, half.game)
         frames = render_images(motion, fps, height, seed, half.game)
         write_video(video_path(root, half.game, height), frames, fps, (height, image_width(height)))
