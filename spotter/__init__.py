@@ -12,17 +12,30 @@ if TYPE_CHECKING:
     from spotter.cli.train import train
     from spotter.data.video.frames import read_video
     from spotter.evaluation.evaluate import evaluate
+    from spotter.inference.model import Model, load
     from spotter.models.pretrained import load_published
     from spotter.predictions import Predictions
     from spotter.tasks import Task
 
 __version__ = "0.2.0"
-__all__ = ["Predictions", "Task", "__version__", "evaluate", "load_published", "read_video", "train"]
+__all__ = [
+    "Model",
+    "Predictions",
+    "Task",
+    "__version__",
+    "evaluate",
+    "load",
+    "load_published",
+    "read_video",
+    "train",
+]
 
 _MODULES = {
+    "Model": "spotter.inference.model",
     "Predictions": "spotter.predictions",
     "Task": "spotter.tasks",
     "evaluate": "spotter.evaluation.evaluate",
+    "load": "spotter.inference.model",
     "load_published": "spotter.models.pretrained",
     "read_video": "spotter.data.video.frames",
     "train": "spotter.cli.train",

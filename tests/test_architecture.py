@@ -34,6 +34,8 @@ TORCH = {"data", "models", "training"}  # rooms that may import it anywhere
 TORCH_FILES = {
     "spotter.io.checkpoints",
     "spotter.inference.engine",
+    "spotter.inference.inputs",
+    "spotter.inference.model",
     "spotter.inference.ranks",
 }
 LIGHTNING = {"pytorch_lightning", "lightning", "hydra", "omegaconf"}

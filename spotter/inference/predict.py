@@ -19,20 +19,6 @@ from spotter.types import Arrays, Half, HalfPredictions, HalfRecord, TargetMaker
 
 
 @dataclass(frozen=True)
-class Input:
-    """Hold what is predicted: the halves of a split, or of a user's own files, and the source that reads them.
-
-    split : its name, ``own`` for own files
-    games : how many games the split has; some may be missing on disk
-    """
-
-    split: str
-    source: Source
-    records: Sequence[HalfRecord]
-    games: int | None = None
-
-
-@dataclass(frozen=True)
 class Decoder:
     """Turn the stitched outputs of a half into its predictions.
 
@@ -78,17 +64,25 @@ def predict_records(
     The others are those of ``engine.run``.
     """
     system.to(compute.device).eval()
+    upsample = system.network.upsample
     found = run(
-        outputs or system.outputs,
-        source,
-        records,
-        system.clips,
-        system.network.upsample,
-        compute,
-        targets=targets,
-        progress=progress,
+        outputs or system.outputs, source, records, system.clips, upsample, compute, targets=targets, progress=progress
     )
     return dict(in_background(Decoder(system, source, keep), found))
+
+
+def score_records(
+    system: System,
+    source: Source,
+    records: Sequence[HalfRecord],
+    compute: Compute,
+    progress: Callable[[float], None] | None = None,
+) -> dict[Half, Scores]:
+    """Return the scores, before suppression, of the halves that this rank owns."""
+    system.to(compute.device).eval()
+    upsample = system.network.upsample
+    found = run(system.outputs, source, records, system.clips, upsample, compute, progress=progress)
+    return {half: scores_of(system, source, arrays) for half, arrays in found}
 
 
 def score(

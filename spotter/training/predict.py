@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,12 @@ import torch
 from omegaconf import DictConfig
 
 from spotter.data.games import find_halves
-from spotter.data.registry import open_files, open_source
-from spotter.data.source import Excerpt, InputSpec
+from spotter.data.registry import open_source
 from spotter.errors import UsageError
 from spotter.evaluation.table import spots_table
 from spotter.inference.engine import Compute
-from spotter.inference.predict import Input
+from spotter.inference.inputs import Input, open_input
+from spotter.inference.model import fused_dtype
 from spotter.inference.ranks import rank_and_world
 from spotter.io.checkpoints import open_checkpoint
 from spotter.io.predictions import confirm_zip
@@ -27,7 +26,6 @@ from spotter.settings import Postprocess
 from spotter.training.callbacks.progress import show
 from spotter.training.predict_input import predict_input
 from spotter.training.trainer import launch, on_gpu, plain, short_precision, terminable
-from spotter.types import HalfRecord
 
 log = logging.getLogger(__name__)
 LOADING = {"features": {"batch_size": 64, "num_workers": 0}, "video": {"batch_size": 1, "num_workers": 1}}
@@ -42,9 +40,9 @@ def predict(cfg: DictConfig) -> dict[str, Any] | None:
     content = open_checkpoint(cfg.ckpt)
     known = content["hyper_parameters"]
     content["hyper_parameters"] = known | _changes(cfg, known)
-    system = System.load(content, list(cfg.get("trust") or [])).fused(_cpu_dtype(cfg))
+    system = System.load(content, list(cfg.get("trust") or [])).fused(_dtype(cfg))
     settings = _settings(cfg, system.spec.kind, known["source"].get("root"))
-    given = _own_files(cfg, system.spec) if cfg.input else _split(cfg, system, settings)
+    given = _own_input(cfg, system) if cfg.input else _split(cfg, system, settings)
     out = Path(cfg.out) if cfg.out else Path(cfg.ckpt).parent / "predictions" / _name(cfg)
     with terminable():
         precision = short_precision(cfg.trainer)
@@ -67,12 +65,6 @@ def _changes(cfg: DictConfig, known: Mapping[str, Any]) -> dict[str, Any]:
         postprocess = Postprocess.load({**postprocess, "threshold": cfg.threshold}).to_dict()
     clips = {key: value for key, value in plain(cfg.clips).items() if value is not None}
     return {"postprocess": postprocess, "clips": {**known["clips"], **clips}}
-
-
-def _cpu_dtype(cfg: DictConfig) -> torch.dtype:
-    """Return bfloat16 for a CPU that computes in it, where ``trainer.precision`` leaves the choice to us."""
-    native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return torch.bfloat16 if native and not on_gpu(cfg.trainer) and cfg.trainer.precision == "auto" else torch.float32
 
 
 def _settings(cfg: DictConfig, kind: str, root: str | None) -> dict[str, Any]:
@@ -98,14 +90,16 @@ def _split(cfg: DictConfig, system: System, settings: Mapping[str, Any]) -> Inpu
     return Input(name, source, records, len(games))
 
 
-def _own_files(cfg: DictConfig, spec: InputSpec) -> Input:
+def _own_input(cfg: DictConfig, system: System) -> Input:
     """Return the halves that the user's own files hold, or a part of them."""
     paths = [cfg.input] if isinstance(cfg.input, str) else list(cfg.input)
-    halves, source = open_files(spec, paths)
-    start, end = _seconds("start", cfg.start), _seconds("end", cfg.end)
-    if start is not None or end is not None:
-        source = Excerpt(source, start or 0.0, end)
-    return Input("own", source, [HalfRecord(half, source.length(half), None) for half in halves])
+    return open_input(system.spec, paths, start=cfg.start, end=cfg.end)
+
+
+def _dtype(cfg: DictConfig) -> torch.dtype:
+    """Return what the network computes in, where ``trainer.precision`` leaves the choice to us."""
+    device = torch.device("cuda" if on_gpu(cfg.trainer) else "cpu")
+    return fused_dtype(device, None if cfg.trainer.precision == "auto" else cfg.trainer.precision)
 
 
 def _name(cfg: DictConfig) -> str:
@@ -114,12 +108,3 @@ def _name(cfg: DictConfig) -> str:
         return str(cfg.split)
     first = Path(cfg.input if isinstance(cfg.input, str) else cfg.input[0]).absolute()
     return first.name if first.is_dir() else first.stem
-
-
-def _seconds(key: str, value: float | str | None) -> float | None:
-    """Return a moment given in seconds, or as ``mm:ss`` or ``h:mm:ss``."""
-    if value is None:
-        return None
-    if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d*)?", str(value)):
-        raise UsageError(f"{key}: expected seconds, mm:ss or h:mm:ss, found {value!r}")
-    return sum(float(part) * 60**power for power, part in enumerate(reversed(str(value).split(":"))))

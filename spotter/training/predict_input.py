@@ -8,7 +8,8 @@ from typing import Any
 
 from spotter.evaluation.table import metrics_table
 from spotter.inference.engine import Compute, Outputs
-from spotter.inference.predict import Input, merge, predict_records, score
+from spotter.inference.inputs import Input
+from spotter.inference.predict import merge, predict_records, score
 from spotter.inference.ranks import barrier, broadcast, gather, rank_and_world
 from spotter.io.predictions import write_scored
 from spotter.io.scores import Header, delete_scores, save_header, save_scores

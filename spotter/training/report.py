@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from spotter.evaluation.report import video_link, write_report
-from spotter.inference.predict import Input
+from spotter.inference.inputs import Input
 from spotter.settings import Postprocess
 from spotter.tasks import Task
 from spotter.types import Half, HalfPredictions

@@ -22,7 +22,7 @@ from spotter.data.fps import parse_fps
 from spotter.errors import FAILURE, INTERRUPTED, SUCCESS, UsageError
 from spotter.evaluation.metrics import flatten
 from spotter.inference.engine import Compute
-from spotter.inference.predict import Input
+from spotter.inference.inputs import Input
 from spotter.io.checkpoints import open_checkpoint
 from spotter.io.files import atomic_write
 from spotter.training.build import build_from

@@ -1,0 +1,195 @@
+"""A trained system in Python: load a checkpoint, predict spots, or look at the scores behind them."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from spotter.errors import UserError
+from spotter.inference.engine import Compute
+from spotter.inference.inputs import Given, Input, Moment, open_input
+from spotter.inference.predict import merge, predict_records, score_records
+from spotter.inference.ranks import broadcast, gather, rank_and_world
+from spotter.io.checkpoints import open_checkpoint
+from spotter.io.scores import Scores
+from spotter.models.system import System
+from spotter.predictions import Predictions
+from spotter.progress import Watch
+from spotter.settings import Postprocess
+from spotter.tasks import Task
+from spotter.types import Half
+
+BEST = Path("checkpoints", "best.ckpt")
+BATCH = {"features": 64, "video": 1}  # clips at once
+
+
+@dataclass(frozen=True, eq=False)
+class HalfScores:
+    """Hold what a model makes of one half before suppression: T anchors in time, K classes.
+
+    half : game and number
+    times : (T,) seconds from the start of the half
+    classes : K names
+    confidences : (T, K) from 0 to 1
+    displacements : (T, K) seconds from the anchor to its spot; None for a model that has none
+    """
+
+    half: Half
+    times: NDArray[np.float64]
+    classes: tuple[str, ...]
+    confidences: NDArray[np.float64]
+    displacements: NDArray[np.float64] | None
+
+
+class Model:
+    """Predict with a trained system, on one device; ``spotter.load`` makes one.
+
+    system : network, head, task and how scores become spots
+    compute : where and how the network runs
+
+    Under torch.distributed all ranks have to call the same methods; they share the work, and each gets the result.
+    """
+
+    def __init__(self, system: System, compute: Compute) -> None:
+        self.system, self.compute = system, compute
+
+    def __repr__(self) -> str:
+        system = self.system
+        reads = f"{system.spec.kind} at {system.spec.fps:g} fps"
+        return f"<Model of {self.task.name}: {type(system.network).__name__}, {reads}, on {self.compute.device}>"
+
+    @property
+    def task(self) -> Task:
+        """Return what is spotted."""
+        return self.system.task
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Return the names of the classes, in the order of ``HalfScores.confidences``."""
+        return self.task.classes
+
+    @property
+    def fps(self) -> float:
+        """Return the frames per second that the network reads: rows of features, or images."""
+        return self.system.spec.fps
+
+    def predict(
+        self,
+        input: Given,
+        fps: float | str | None = None,
+        *,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        threshold: float | None = None,
+        postprocess: Postprocess | Mapping[str, Any] | None = None,
+        progress: bool = True,
+    ) -> Predictions:
+        """Return the spots of one or several halves.
+
+        input : a video or ``.npy`` file, several, a folder of them, or a feature array (T, D), or one for each half.
+            A model of several feature streams takes a folder with a file for each stream.
+        fps : rows per second of an array, the model's own; not for files
+        start, end : part of each half, in seconds or as "mm:ss"; times stay those of the whole half
+        threshold : confidence below which spots are left out, 0 … 1; None for the checkpoint's
+        postprocess : suppression, for example ``{"method": "nms", "window": 2.0}``, in seconds; None for the
+            checkpoint's
+        progress : show a bar on a terminal and in a notebook, lines in a log
+
+        Raises UserError for input that cannot be read or does not fit the model, and for wrong settings.
+        """
+        system = replace(self.system, postprocess=self._postprocess(postprocess, threshold))
+        given = open_input(system.spec, input, fps, start, end)
+        with self._watch(given, progress) as update:
+            mine = predict_records(system, given.source, given.records, self._loading(), progress=update)
+        return Predictions(broadcast(merge(gather(mine), given.records)), self.task)
+
+    def scores(
+        self,
+        input: Given,
+        fps: float | str | None = None,
+        *,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        progress: bool = True,
+    ) -> HalfScores | dict[Half, HalfScores]:
+        """Return the scores before suppression: of one half as ``HalfScores``, of several as a mapping by half.
+
+        The arguments, and the errors, are those of ``predict``.
+        """
+        given = open_input(self.system.spec, input, fps, start, end)
+        with self._watch(given, progress) as update:
+            mine = score_records(self.system, given.source, given.records, self._loading(), update)
+        found = broadcast({half: scores for each in gather(mine) for half, scores in each.items()})
+        halves = {record.half: self._half_scores(record.half, found[record.half]) for record in given.records}
+        return next(iter(halves.values())) if len(halves) == 1 else halves
+
+    def _half_scores(self, half: Half, scores: Scores) -> HalfScores:
+        times = scores.offset + np.arange(len(scores.logits)) / scores.fps
+        with np.errstate(over="ignore"):  # exp(-logit) may be infinite: the confidence is 0 then
+            confidences = 1 / (1 + np.exp(-scores.logits.astype(np.float64)))
+        displacements = None if scores.displacement is None else scores.displacement / np.float64(scores.fps)
+        return HalfScores(half, times, self.classes, confidences, displacements)
+
+    def _postprocess(self, postprocess: Postprocess | Mapping[str, Any] | None, threshold: float | None) -> Postprocess:
+        chosen = self.system.postprocess if postprocess is None else postprocess
+        content = chosen.to_dict() if isinstance(chosen, Postprocess) else dict(chosen)
+        if threshold is not None:
+            content["threshold"] = threshold
+        return Postprocess.load(content, len(self.classes))
+
+    def _loading(self) -> Compute:
+        """Return how the network runs, with a process that reads ahead where a video is decoded."""
+        video = self.system.spec.kind == "video"
+        forks = multiprocessing.get_start_method() == "fork"  # others would run an unguarded script again
+        return replace(self.compute, num_workers=1 if video and forks else 0)
+
+    @contextmanager
+    def _watch(self, given: Input, shown: bool) -> Iterator[Callable[[float], None]]:
+        frames = sum(record.frames for record in given.records)
+        with Watch(frames, "frames", shown=shown and rank_and_world()[0] == 0) as watch:
+            yield watch.update
+
+
+def load(
+    path: str | PathLike[str],
+    device: str | torch.device | None = None,
+    precision: str | None = None,
+    trust: Sequence[str] = (),
+) -> Model:
+    """Load a trained model for prediction.
+
+    path : a checkpoint, or the folder of a run, whose best checkpoint is taken
+    device : for example "cpu" or "cuda:1"; None for a GPU if there is one
+    precision : 32, 16 or bf16; None for bf16 on hardware that computes in it, else 32
+    trust : modules of yours whose networks and heads a checkpoint may name; no others are imported
+
+    Raises UserError for a file that is missing, damaged, of a newer format, or names a network that is not trusted.
+    """
+    file = Path(path) / BEST if Path(path).is_dir() else Path(path)
+    if file != Path(path) and not file.is_file():
+        raise UserError(f"{path}: a folder without {BEST}; give a checkpoint, or the folder of a finished run")
+    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    system = System.load(open_checkpoint(file), list(trust)).fused(fused_dtype(where, precision))
+    compute = Compute(where, precision or gpu_precision(where), BATCH[system.spec.kind])
+    system.to(where)
+    return Model(system, compute)
+
+
+def gpu_precision(device: torch.device) -> str:
+    """Return the precision that a device computes fast in: bf16 on a GPU that has it, else 32."""
+    return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "32"
+
+
+def fused_dtype(device: torch.device, precision: str | None) -> torch.dtype:
+    """Return what a fused network computes in: bfloat16 on a CPU that has it, unless a precision is given."""
+    native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return torch.bfloat16 if native and device.type == "cpu" and precision is None else torch.float32
