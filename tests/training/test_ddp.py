@@ -68,6 +68,7 @@ def test_validation_logs_the_same_on_every_rank(trained: Path, tiny: list[str], 
         data.setup("fit")
         module = load_module(open_checkpoint(trained / "checkpoints" / "best.ckpt"))
         data.targets = module.head.targets
+        data.targets = module.head.targets
         (logged,) = trainer.validate(module, data, verbose=False)
         seen = {name: float(value).hex() for name, value in trainer.callback_metrics.items()}
         assert seen == {name: float(value).hex() for name, value in logged.items()}
