@@ -15,7 +15,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
-from spotter.cli.compose import register_resolvers
+from spotter.cli.compose import prepare_hydra
 from spotter.data.clips import EvaluationBatches
 from spotter.data.datasets import ClipDataset
 from spotter.errors import UserError
@@ -45,7 +45,7 @@ def options(group: str) -> list[str]:
 @pytest.fixture(autouse=True, scope="module")
 def conf() -> Iterator[None]:
     """Let tests compose from the project's configs."""
-    register_resolvers()
+    prepare_hydra()
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         yield
@@ -59,12 +59,12 @@ def composed(name: str, *words: str) -> DictConfig:
 
 
 def word(option: str) -> str:
-    """Return the override that chooses an option, which may be ``data/task``-like nested."""
+    """Return the override that chooses an option."""
     group, _, name = option.rpartition("/")
-    return f"{group}@_global_={name}" if group == "preset" else f"{group}={name}"
+    return f"{group}={name}"
 
 
-@pytest.mark.parametrize("option", [option for option in OPTIONS if not option.startswith("preset/")])
+@pytest.mark.parametrize("option", OPTIONS)
 def test_every_option_composes(option: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is missing, no interpolation is broken, whichever option is chosen."""
     monkeypatch.setenv("SOCCERNET_ROOT", "/data/SoccerNet")
@@ -81,10 +81,40 @@ def test_every_option_composes(option: str, monkeypatch: pytest.MonkeyPatch) -> 
         assert not OmegaConf.missing_keys(composed("predict", word(option)))
 
 
-def test_presets_are_of_known_data_and_models() -> None:
-    """A preset is found by the names of data and model; a name that is neither would never be used."""
-    known = {f"{data}-{model}" for data, model in itertools.product(options("data"), options("model"))}
-    assert set(options("preset")) <= known
+def test_sizes_are_chosen_by_name() -> None:
+    """They are of known models; a demo data set chooses its own, and the choice can be made otherwise."""
+    sizes = OmegaConf.load(CONF / "sizes.yaml")
+    assert {model for models in sizes.values() for model in models} <= set(options("model"))
+    for data in options("data"):
+        choices = compose("train", [f"data={data}"], return_hydra_config=True).hydra.runtime.choices
+        assert choices["size"] == ("demo" if data.startswith("demo") else "published"), data
+    assert composed("train", "data=demo", "size=published").model == composed("train", "data=baidu").model
+    assert (
+        composed("train", "data=demo").model.network.dim
+        == composed("train", "data=baidu", "size=demo").model.network.dim
+    )
+
+
+def stated(*words: str) -> dict[str, Any]:
+    """Return what a config states, interpolations as they are written, without its data."""
+    content = OmegaConf.to_container(compose("train", list(words)), resolve=False)
+    assert isinstance(content, dict)
+    return {key: value for key, value in content.items() if key != "data"}
+
+
+@pytest.mark.parametrize("experiment", options("experiment"))
+def test_data_changes_nothing_but_data(experiment: str) -> None:
+    """Whatever data a recipe is given, its windows, suppression, sizes and training stay as they are stated."""
+    recipe = stated(f"experiment={experiment}", "size=published")
+    for data in options("data"):
+        assert stated(f"experiment={experiment}", f"data={data}", "size=published") == recipe, data
+
+
+def test_published_windows_do_not_follow_the_data() -> None:
+    """More streams beside those of a recipe change neither its window nor its suppression."""
+    for data in ("baidu", "baidu_vggish", "baidu_resnet"):
+        cfg = composed("train", "experiment=netvladpp_baidu", f"data={data}", "data.root=/nowhere")
+        assert (cfg.model.clips.clip_len, cfg.postprocess.window) == (7, 20.0), data
 
 
 @pytest.mark.parametrize("group", ["model", "data", "trainer", "postprocess", "logger", "callbacks", "experiment"])

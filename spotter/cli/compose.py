@@ -12,6 +12,7 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra._internal.utils import _run_hydra, get_args_parser
+from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
@@ -40,6 +41,12 @@ def conf_folder() -> Path:
     return Path(str(importlib.resources.files("spotter.conf")))
 
 
+def prepare_hydra() -> None:
+    """Let Hydra compose the configs of spotter."""
+    register_resolvers()
+    register_sizes()
+
+
 def register_resolvers() -> None:
     """Teach OmegaConf what configs derive: frames in seconds, anchors per frame, the key that a task is judged by."""
     resolvers: dict[str, Callable[..., Any]] = {
@@ -54,6 +61,15 @@ def register_resolvers() -> None:
     }
     for name, resolver in resolvers.items():
         OmegaConf.register_new_resolver(name, resolver, replace=True)
+
+
+def register_sizes() -> None:
+    """Offer the sizes of ``conf/sizes.yaml``: ``size=<name>`` chooses ``sizes/<name>-<model>``, where there is one."""
+    store = ConfigStore.instance()
+    for size, models in [("published", {}), *OmegaConf.load(conf_folder() / "sizes.yaml").items()]:
+        store.store(str(size), {}, "size", "_global_", "conf/sizes.yaml")
+        for model, changes in models.items():
+            store.store(f"{size}-{model}", changes, "sizes", "_global_", "conf/sizes.yaml")
 
 
 def _need(key: str) -> None:
@@ -72,7 +88,7 @@ def compose_config(name: str, flags: Sequence[str], overrides: Sequence[str]) ->
 
     flags : as ``split_flags`` returns them
     """
-    register_resolvers()
+    prepare_hydra()
     searched = [f"hydra.searchpath=[{hydra_string(f'file://{Path(folder).absolute()}')}]" for folder in flags[1::2]]
     with _fresh_hydra(), initialize_config_dir(str(conf_folder()), version_base="1.3"):
         return compose(name, [*overrides, *searched], return_hydra_config=True)
@@ -90,7 +106,7 @@ def run_hydra(name: str, words: Sequence[str], job: Callable[[DictConfig], Any])
     Flags such as ``--cfg job``, ``--multirun`` and ``--config-dir`` are Hydra's. Its folders and logs are made as
     ``conf/hydra`` says. Other uses of Hydra in this process stay as they were.
     """
-    register_resolvers()
+    prepare_hydra()
     parser = get_args_parser()
     parser.prog = f"spotter {name}"
     with _fresh_hydra(), warnings.catch_warnings():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,16 @@ from spotter.training.optimizer import OptimizerConfig
 log = logging.getLogger(__name__)
 
 
-def load_module(content: dict[str, Any], **changes: Any) -> SpottingModule:
+def load_module(content: dict[str, Any], trusted: Sequence[str] = (), **changes: Any) -> SpottingModule:
     """Build the module of an opened checkpoint, with single hyper-parameters changed, and load its weights.
 
-    Raises UserError where they do not fit together, and for networks that are not of spotter.
+    trusted : modules that its network and head may be of, beside those of spotter
+
+    Raises UserError where they do not fit together, and for a network or head of any other module.
     """
     try:
         for part in ("network", "head"):
-            find(content["hyper_parameters"][part])
+            find(content["hyper_parameters"][part], trusted)
         module = SpottingModule(**{**content["hyper_parameters"], **changes})
         module.load_state_dict(content["state_dict"])
     except (KeyError, TypeError, AttributeError, RuntimeError) as error:

@@ -26,6 +26,7 @@ from spotter.settings import Postprocess
 from spotter.training.callbacks.progress import show
 from spotter.training.predict_input import predict_input
 from spotter.training.trainer import launch, on_gpu, plain, short_precision, terminable
+from spotter.trust import import_trusted
 
 log = logging.getLogger(__name__)
 LOADING = {"features": {"batch_size": 64, "num_workers": 0}, "video": {"batch_size": 1, "num_workers": 1}}
@@ -40,7 +41,7 @@ def predict(cfg: DictConfig) -> dict[str, Any] | None:
     content = open_checkpoint(cfg.ckpt)
     known = content["hyper_parameters"]
     content["hyper_parameters"] = known | _changes(cfg, known)
-    system = System.load(content, list(cfg.get("trust") or [])).fused(_dtype(cfg))
+    system = System.load(content, import_trusted(cfg.trust)).fused(_dtype(cfg))
     settings = _settings(cfg, system.spec.kind, known["source"].get("root"))
     given = _own_input(cfg, system) if cfg.input else _split(cfg, system, settings)
     out = Path(cfg.out) if cfg.out else Path(cfg.ckpt).parent / "predictions" / _name(cfg)

@@ -33,6 +33,7 @@ from spotter.training.losses import MeanLoss
 from spotter.training.module import SpottingModule, parameters_of
 from spotter.training.predict_input import predict_input
 from spotter.training.trainer import Trainer, build_trainer, interruptible, plain
+from spotter.trust import import_trusted
 from spotter.types import Batch, batch_size
 
 log = logging.getLogger(__name__)
@@ -61,7 +62,8 @@ def train(cfg: DictConfig) -> Run:
     run = Path(cfg.run_dir)
     if not (cfg.trainer.get("max_epochs") or 0) > 0:
         raise UsageError(f"trainer.max_epochs: give a number of epochs, found {cfg.trainer.get('max_epochs')}")
-    # Whatever a user can get wrong in the config shows before data is rendered, read or logged of.
+    # Whatever a user can get wrong in the config shows before data is rendered or read.
+    import_trusted(cfg.trust)
     if cfg.model.init_from:
         open_checkpoint(cfg.model.init_from, "model.init_from")
     data = build_data(cfg)

@@ -11,7 +11,7 @@ import orjson
 import torch
 from hydra import compose, initialize_config_dir
 
-from spotter.cli.compose import register_resolvers
+from spotter.cli.compose import prepare_hydra
 from spotter.training.run import build_data, build_module
 from spotter.types import Half, HalfRecord, Spots
 
@@ -27,7 +27,7 @@ def anonymous() -> float:
 
 def main(root: str) -> None:
     """Measure the memory of imports, network and one batch, then the time of setup, then the memory of training."""
-    register_resolvers()
+    prepare_hydra()
     with initialize_config_dir(str(Path(__file__).parents[2] / "conf"), version_base="1.3"):
         words = [f"data.root={root}", "data.batch_size=16", "data.num_workers=0", "run_dir=."]
         words += ["model.network.dim=32", "model.network.heads=4", "model.network.layers=1"]

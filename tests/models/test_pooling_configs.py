@@ -8,14 +8,14 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
-from spotter.cli.compose import register_resolvers
+from spotter.cli.compose import prepare_hydra
 from tests.conftest import PROJECT
 
 
 @pytest.fixture(autouse=True, scope="module")
 def conf() -> Iterator[None]:
     """Let tests compose from the project's configs."""
-    register_resolvers()
+    prepare_hydra()
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
         yield

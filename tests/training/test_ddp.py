@@ -11,7 +11,7 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 
-from spotter.cli.compose import register_resolvers
+from spotter.cli.compose import prepare_hydra
 from spotter.io.checkpoints import open_checkpoint
 from spotter.training.checkpoint import load_module
 from spotter.training.run import build_data
@@ -59,7 +59,7 @@ def test_validation_logs_the_same_on_every_rank(trained: Path, tiny: list[str], 
 
     def validate(world: int, target: Path) -> int:
         words = [*tiny, "data.eval_batch_size=3", "run_dir=.", f"trainer={'ddp_cpu' if world > 1 else 'cpu'}"]
-        register_resolvers()
+        prepare_hydra()
         with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
             cfg = compose("train", [*words, *([f"trainer.devices={world}"] if world > 1 else [])])
         for name in ("best", "last", "early_stopping", "history", "epoch_line", "ema"):
