@@ -6,11 +6,9 @@ from pathlib import Path
 
 import orjson
 import pytest
-import torch
 
+import spotter
 from spotter.errors import UserError
-from spotter.io.checkpoints import open_checkpoint
-from spotter.models.system import System
 from tests.conftest import call
 from tests.helpers.videos import write_matches
 
@@ -50,6 +48,12 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def rows(tree: Path) -> Path:
+    """Return the features of a half."""
+    return next(tree.rglob("1_*.npy"))
+
+
 def train(project: Path, *words: str) -> Path:
     """Train a run of the user's project; return its folder."""
     called = call("train.py", "--config-dir", str(project / "conf"), *words, cwd=project)
@@ -58,31 +62,33 @@ def train(project: Path, *words: str) -> Path:
     return run
 
 
-def check(run: Path, name: str, upsample: int, displaced: bool) -> None:
-    """Assert that a run was scored, and that its checkpoint is loaded if, and only if, its module is trusted."""
+def check(run: Path, match: Path, name: str, upsample: int, displaced: bool) -> None:
+    """Assert that a run was scored, and that it predicts a match if, and only if, its module is trusted."""
     assert set(orjson.loads((run / "metrics.json").read_bytes())) == {"valid", "test"}
-    content = open_checkpoint(run / "checkpoints" / "best.ckpt")
     with pytest.raises(UserError, match=f"trust={name}"):
-        System.load(content)
-    system = System.load(content, [name])
-    assert type(system.network).__module__ == name
-    assert system.network.upsample == upsample
-    assert ("displacement" in system.head.predict(system.head(torch.zeros(1, 4, system.network.width)))) == displaced
+        spotter.load(run)
+    model = spotter.load(run, trust=[name])
+    scores = model.scores(match, progress=False)
+    assert len(scores.times) % upsample == 0
+    assert scores.times[1] - scores.times[0] == pytest.approx(1 / (model.fps * upsample))
+    assert (scores.displacements is not None) == displaced
+    assert len(model.predict(match, progress=False).to_frame()) > 0
 
 
-def test_a_network_of_windows(project: Path, tiny: list[str]) -> None:
+def test_a_network_of_windows(project: Path, tiny: list[str], rows: Path) -> None:
     run = train(project, "model=my_window", *tiny)
-    check(run, "my_window", 1, displaced=False)
+    check(run, rows, "my_window", 1, displaced=False)
 
 
 def test_a_dense_network_of_video_with_a_displacement(project: Path) -> None:
-    words = ["data=ball", f"data.root={write_matches(project / 'matches')}", "data.fps=12.5", "data.size=[36,64]"]
+    matches = write_matches(project / "matches")
+    words = ["data=ball", f"data.root={matches}", "data.fps=12.5", "data.size=[36,64]"]
     words += ["data.batch_size=2", "data.num_workers=0", "model.clips.clip_len=16", "model.clips.per_epoch=8"]
     run = train(project, "model=my_video", *words, "trainer=cpu", "trainer.max_epochs=2", "logger=none")
-    check(run, "my_video", 2, displaced=True)
+    check(run, matches / "l/s/c/224p.mp4", "my_video", 2, displaced=True)
 
 
-def test_a_network_as_version_0_1_asked_for(project: Path, tiny: list[str]) -> None:
+def test_a_network_as_version_0_1_asked_for(project: Path, tiny: list[str], rows: Path) -> None:
     """A plain module with a width, as the README of 0.1 shows it."""
     run = train(project, "model=my_plain", *tiny)
-    check(run, "my_plain", 2, displaced=True)
+    check(run, rows, "my_plain", 2, displaced=True)
