@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -61,8 +61,8 @@ class Task:
     class_key: str = "label"
 
     @cached_property
-    def _index(self) -> dict[str, int]:
-        return {name: index for index, name in enumerate(self.classes)}
+    def _find(self) -> Callable[[str], int | None]:  # kept, for class_of is called for every entry of every file
+        return {name: index for index, name in enumerate(self.classes)}.get
 
     def class_of(self, entry: Mapping[str, Any]) -> int | None:
         """Return the class of an annotation or prediction entry, None where the task has no such class.
@@ -70,7 +70,7 @@ class Task:
         Raises UserError where the entry does not name a class at all.
         """
         try:
-            return self._index.get(entry[self.class_key])
+            return self._find(entry[self.class_key])
         except KeyError as error:
             raise UserError(f"lacks {self.class_key!r}") from error
         except TypeError as error:

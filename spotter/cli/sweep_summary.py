@@ -11,7 +11,7 @@ import orjson
 import yaml
 from rich.table import Table
 
-from spotter.evaluation.report.published import published
+from spotter.evaluation.report.published import published_scores
 from spotter.tasks import Task
 
 COLUMNS = {"tight": ("tight", "map"), "loose": ("loose", "map"), "at_1": ("at_1", "map")}
@@ -96,7 +96,7 @@ def markdown(rows: list[dict[str, Any]], task: Task) -> str:
 def _published(model: str, task: Task) -> list[str]:
     """Return what is published of a model: on the test split, or else on the challenge split."""
     for split in ("test", "challenge"):
-        rows = [row for row in published(task, split) if model and row.get("model") == model]
+        rows = [row for row in published_scores(task, split) if model and row.get("model") == model]
         if rows:
             where = "" if split == "test" else f", {split}"
             return [

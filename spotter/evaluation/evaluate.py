@@ -39,7 +39,7 @@ class Evaluation:
     postprocesses: Sequence[Mapping[str, Any]]
 
     def metrics(self) -> list[dict[str, Any]]:
-        """Return the FORM of each system: fractions, not percent."""
+        """Return the metrics of each system, as ``metrics.json`` holds them: fractions, not percent."""
         known = {"task": self.task.name, "split": self.split}
         return [
             {**average_map(self.labels, predictions, self.task), "postprocess": dict(postprocess), **known}
@@ -50,7 +50,7 @@ class Evaluation:
 def evaluate(
     labels: str | Path, predictions: Source, *, task: Task | str | Path | None = None, split: str | None = None
 ) -> dict[str, Any]:
-    """Return every score of ``predictions``, a FORM as ``metrics.json`` holds it: fractions, not percent.
+    """Return every score of ``predictions`` as ``metrics.json`` holds it: fractions, not percent.
 
     labels : the root of the games' folders, a zip of it, or a single label file
     predictions : the same of prediction files, a run folder, or what ``Model.predict`` returned

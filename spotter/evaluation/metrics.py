@@ -1,4 +1,4 @@
-"""Read single numbers from the metrics of a prediction, a FORM as ``average_map`` returns it."""
+"""Read single numbers from the metrics of a prediction, nested as ``average_map`` returns them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def monitored(metrics: Mapping[str, Any], monitor: str) -> float:
 
 
 def parse_monitor(monitor: str) -> tuple[str, str]:
-    """Return where a monitor stands in a FORM: its tolerance and the ending of its view.
+    """Return where a monitor stands among nested metrics: its tolerance and the ending of its view.
 
     >>> parse_monitor("tight_map_shown"), parse_monitor("map_at_1")
     (('tight', '_shown'), ('at_1', ''))

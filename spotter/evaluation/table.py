@@ -20,7 +20,7 @@ FEW = 8  # games: from fewer no interval tells a difference from chance
 
 
 def metrics_table(metrics: Metrics, title: str) -> Group:
-    """Return the scores of one FORM: each tolerance set in all views, then each class, tight and loose."""
+    """Return the scores of one system: each tolerance set in all views, then each class, tight and loose."""
     scores = _table("mAP, %", ("all", "shown", "unshown"))
     for name in TOLERANCES:
         scores.add_row(name, *(_percent(metrics[name][f"map{view}"]) for view in VIEWS))

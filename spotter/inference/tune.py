@@ -18,7 +18,7 @@ THRESHOLDS = (1e-5, 1e-3, 0.005, 0.01, 0.05)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trial:
-    """Pair a suppression with the metrics that it reached, a FORM."""
+    """Pair a suppression with the metrics that it reached."""
 
     postprocess: Postprocess
     metrics: Mapping[str, Any]

@@ -34,19 +34,19 @@ class Entries:
     rows: list[Any]
 
     def column(
-        self, field: str, meant: str, convert: Callable[[Any], float | None] | None = None, among: Mask | None = None
+        self, field: str, expected: str, convert: Callable[[Any], float | None] | None = None, among: Mask | None = None
     ) -> NDArray[np.float64]:
         """Return ``field`` of every row, converted, as NumPy takes it for a number (null is NaN): (N,).
 
         among : (N,) bool, the rows to take; their values then are the result, in order
 
-        Raises UserError naming the first entry whose field is absent or not what is ``meant``.
+        Raises UserError naming the first entry whose field is absent or not ``expected``.
         """
         rows = self.rows if among is None else list(compress(self.rows, among.tolist()))
         try:
             return _numbers(rows, field, convert)
         except _MALFORMED as error:
-            number, problem = self._first_fault(field, meant, convert, among)
+            number, problem = self._first_fault(field, expected, convert, among)
             raise UserError(f"{self.where}: entry {number} {problem}: correct the file or write it again") from error
 
     def classes(self, task: Task, unknown: Counter[str]) -> NDArray[np.int64]:
@@ -63,7 +63,7 @@ class Entries:
         return np.nan_to_num(found, nan=-1).astype(np.int64)
 
     def _first_fault(
-        self, field: str, meant: str, convert: Callable[[Any], float | None] | None, among: Mask | None
+        self, field: str, expected: str, convert: Callable[[Any], float | None] | None, among: Mask | None
     ) -> tuple[int, str]:
         for number, row in enumerate(self.rows, start=1):
             if among is not None and not among[number - 1]:
@@ -75,7 +75,7 @@ class Entries:
             try:
                 _numbers([row], field, convert)
             except _MALFORMED:
-                return number, f"has the {field} {row[field]!r}, not {meant}"
+                return number, f"has the {field} {row[field]!r}, not {expected}"
         raise AssertionError("only called when a row is at fault")
 
 
@@ -84,7 +84,7 @@ def find_games(root: str | Path, file_name: str) -> list[str]:
 
     A single JSON file holds one game, named by its ``UrlLocal`` or else by its folder.
     """
-    root = _checked(root)
+    root = _check_root(root)
     if root.suffix == ".json":
         document = _document(root.read_bytes(), str(root))
         name = str(document.get("UrlLocal") or "").strip("/") if isinstance(document, dict) else ""
@@ -103,7 +103,7 @@ def read_entries(
 
     Raises UserError for a file that is missing, with the ``remedy``, or that is not such JSON.
     """
-    root = _checked(root)
+    root = _check_root(root)
     if root.suffix == ".json":
         yield from _only_game(root, list(games), key)
         return
@@ -114,7 +114,7 @@ def read_entries(
             try:
                 content = (root / member).read_bytes() if archive is None else archive.read(member)
             except (KeyError, FileNotFoundError, NotADirectoryError) as error:
-                raise UserError(f"{root}: no {member}: {_moved(root, member) or remedy}") from error
+                raise UserError(f"{root}: no {member}: {_hint(root, member) or remedy}") from error
             except _BAD_ZIP as error:
                 raise UserError(f"{root}: cannot read {member} ({error}): make the zip again") from error
             where = f"{root}/{member}"
@@ -160,7 +160,7 @@ def _document(content: bytes, where: str) -> Any:
             raise UserError(f"{where}: not JSON ({error}): correct the file or write it again") from error
 
 
-def _checked(root: str | Path) -> Path:
+def _check_root(root: str | Path) -> Path:
     root = Path(root)
     if not root.exists():
         raise UserError(f"{root}: no such folder or zip")
@@ -185,8 +185,8 @@ def _raise(error: OSError) -> None:
     raise error
 
 
-def _moved(root: Path, member: str) -> str | None:
-    """Say so where the member lies one directory deeper, the usual slip in making a zip or naming a folder."""
+def _hint(root: Path, member: str) -> str | None:
+    """Return the remedy where the member lies one directory deeper, a common mistake in making a zip."""
     if root.is_dir():
         found = [folder.name for folder in root.iterdir() if (folder / member).is_file()]
     else:

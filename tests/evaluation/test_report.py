@@ -19,8 +19,8 @@ from spotter.evaluation.events import THRESHOLDS
 from spotter.evaluation.report import video_link, write_report
 from spotter.evaluation.report.analysis import analyse
 from spotter.evaluation.report.packing import MOST, choose_floor
-from spotter.evaluation.report.published import official_split, published
-from spotter.evaluation.report.summary import postprocess_text
+from spotter.evaluation.report.published import find_official_split, published_scores
+from spotter.evaluation.report.summary import describe_postprocess
 from spotter.tasks import ASSETS, Task
 from spotter.types import Half, HalfPredictions
 from tests.helpers.reports import V2, matches
@@ -130,10 +130,10 @@ def test_the_floor_leaves_out_the_least_confident_only() -> None:
 
 def test_published_scores_are_of_the_same_games_and_have_sources() -> None:
     splits = json.loads((ASSETS / "splits" / "soccernet-v2.json").read_text())
-    assert official_split(V2, splits["test"]) == "test"
-    assert official_split(V2, splits["test"][1:]) is None
-    assert official_split(Task("toy", ("a",), "a.json", 2, "tight_map"), ["game"]) is None
-    assert published(V2, None) == []
+    assert find_official_split(V2, splits["test"]) == "test"
+    assert find_official_split(V2, splits["test"][1:]) is None
+    assert find_official_split(Task("toy", ("a",), "a.json", 2, "tight_map"), ["game"]) is None
+    assert published_scores(V2, None) == []
     table = yaml.safe_load((ASSETS / "report" / "published.yaml").read_text())
     for rows in (rows for splits in table.values() for rows in splits.values()):
         assert all(row["source"] and {"tight", "loose", "at_1"} & set(row) for row in rows)
@@ -152,10 +152,10 @@ def test_spots_are_shown_from_the_given_threshold_on(tmp_path: Path, threshold: 
 
 def test_postprocessing_is_told_in_words() -> None:
     ball = Task.load("ball-2023")
-    assert postprocess_text({"method": "soft_nms", "window": [1.0, 0.5], "threshold": 0.01}, ball) == (
+    assert describe_postprocess({"method": "soft_nms", "window": [1.0, 0.5], "threshold": 0.01}, ball) == (
         "soft NMS, windows PASS 1 s, DRIVE 0.5 s, threshold 0.01"
     )
-    assert postprocess_text({}, ball) == ""
+    assert describe_postprocess({}, ball) == ""
 
 
 def test_links_to_videos(tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ from spotter.evaluation.report.packing import (
     pack_labels,
     pack_spots,
 )
-from spotter.evaluation.report.page import page
-from spotter.evaluation.report.summary import UNSCORED_THRESHOLD, summary_of
+from spotter.evaluation.report.page import render_page
+from spotter.evaluation.report.summary import UNSCORED_THRESHOLD, summarise
 from spotter.io.files import atomic_write
 from spotter.tasks import Task
 from spotter.types import Half, HalfPredictions, Spots
@@ -44,7 +44,7 @@ def write_report(
     """Write one self-contained HTML file: scores, curves, errors by cause, and a timeline of every half.
 
     labels : those of the halves that are scored; without any, the report has only timelines and spots
-    metrics : a FORM as ``average_map`` returns it; computed if it is not given. Its ``postprocess`` is shown
+    metrics : as ``average_map`` returns them; computed if they are not given. Their ``postprocess`` is shown
     split : a name for the games, where they are no official split
     threshold : the confidence from which spots are shown first; by default that of the best F1, or 0.2 without labels
     videos : links to each half's video, of which the browser takes the first that it finds (``video_link``)
@@ -64,7 +64,7 @@ def write_report(
     floor = choose_floor(rows.value, float(THRESHOLDS[lowest]))
     columns = pack_spots(rows, len(halves), floor, judged) | pack_curves(judged)
     content, layout = pack(columns | (pack_labels(analysis) if analysis else {}))
-    summary = summary_of(task, halves, analysis, metrics, split) | {
+    summary = summarise(task, halves, analysis, metrics, split) | {
         "threshold": first,
         "columns": layout,
         "floor": floor,
@@ -73,7 +73,7 @@ def write_report(
         "total": len(rows),
         "videos": [list((videos or {}).get(half, ())) for half in halves],
     }
-    atomic_write(path, page(title or "Spotting report", summary, content))
+    atomic_write(path, render_page(title or "Spotting report", summary, content))
 
 
 def video_link(video: str | Path, report: str | Path) -> str:

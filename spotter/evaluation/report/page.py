@@ -17,7 +17,7 @@ from spotter.tasks import ASSETS
 SCRIPTS = ("core.js", "scores.js", "charts.js", "errors.js", "draw.js", "timeline.js", "board.js", "main.js")
 
 
-def page(title: str, summary: Mapping[str, Any], columns: bytes) -> bytes:
+def render_page(title: str, summary: Mapping[str, Any], columns: bytes) -> bytes:
     """Return the page as UTF-8; nothing in it is fetched from anywhere."""
     scripts = "\n".join(asset(name) for name in SCRIPTS)
     document = orjson.dumps(summary, option=orjson.OPT_NON_STR_KEYS).decode()

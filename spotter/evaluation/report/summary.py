@@ -12,7 +12,7 @@ from spotter.evaluation.average_map import TOLERANCES
 from spotter.evaluation.errors import AROUND, ERRORS
 from spotter.evaluation.metrics import parse_monitor
 from spotter.evaluation.report.analysis import JUDGED, Analysis
-from spotter.evaluation.report.published import official_split, published
+from spotter.evaluation.report.published import find_official_split, published_scores
 from spotter.tasks import Task
 from spotter.types import Half
 
@@ -21,20 +21,20 @@ UNSCORED_THRESHOLD = 40  # of 199, about 0.2
 SCORES = (*TOLERANCES, "games")
 
 
-def summary_of(
+def summarise(
     task: Task, halves: Sequence[Half], analysis: Analysis | None, metrics: Mapping[str, Any] | None, split: str | None
 ) -> dict[str, Any]:
     """Return all that needs no spots: names, scores, how others score, curves, and what each cause costs."""
     games = {half.game for half in halves}
-    official = official_split(task, games)
+    official = find_official_split(task, games)
     return {
         "classes": list(task.classes),
         "monitor": list(parse_monitor(task.monitor)),
         "subtitle": _subtitle(task, halves, official or split),
         "scored": f"{_count(len(games), 'game')}, in percent; equal to the official evaluator's to the last bit.",
         "metrics": analysis and {name: analysis.metrics[name] for name in SCORES},
-        "postprocess": postprocess_text((metrics or {}).get("postprocess") or {}, task),
-        "published": published(task, official),
+        "postprocess": describe_postprocess((metrics or {}).get("postprocess") or {}, task),
+        "published": published_scores(task, official),
         "unpublished": _unpublished(task, official),
         "halves": [{"game": half.game, "number": half.number} for half in halves],
         "tolerances": JUDGED,
@@ -46,7 +46,7 @@ def summary_of(
     }
 
 
-def postprocess_text(postprocess: Mapping[str, Any], task: Task) -> str:
+def describe_postprocess(postprocess: Mapping[str, Any], task: Task) -> str:
     """Return a suppression's settings as a phrase, empty if there are none."""
     known = dict(postprocess)
     if not known:
