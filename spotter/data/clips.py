@@ -1,4 +1,4 @@
-"""Which clips are shown: drawn at random for training, laid side by side for evaluation. Pure functions."""
+"""The clips of an epoch: drawn at random for training, as sliding windows for evaluation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from spotter.errors import UserError
 from spotter.settings import ClipConfig
 from spotter.types import Clip
 
-Draw = Callable[[int, np.random.Generator], list[Clip]]
+Draw = Callable[[int, np.random.Generator], list[Clip]]  # that many clips
 SAMPLINGS = ("uniform", "tiles", "balanced")
 
 
@@ -25,8 +25,8 @@ def draw_uniform(lengths: NDArray[np.int64], clip_len: int, count: int, rng: np.
     return [Clip(int(h), int(s)) for h, s in zip(half, start, strict=True)]
 
 
-def draw_tiles(lengths: NDArray[np.int64], clip_len: int, rng: np.random.Generator) -> list[Clip]:
-    """Cut every half into tiles that do not overlap, from a random phase on, in random order."""
+def draw_non_overlapping(lengths: NDArray[np.int64], clip_len: int, rng: np.random.Generator) -> list[Clip]:
+    """Cut every half into clips that do not overlap, from a random first frame on; return them in random order."""
     phase = rng.integers(clip_len, size=len(lengths))
     clips = [
         Clip(half, int(start))
@@ -37,7 +37,7 @@ def draw_tiles(lengths: NDArray[np.int64], clip_len: int, rng: np.random.Generat
 
 
 def cover(length: int, clip_len: int, stride: int, margin: int = 0) -> list[int]:
-    """Return the starts of clips that cover a half, ``margin`` frames at both ends of a clip not counted."""
+    """Return the starts of sliding windows over a half; the ``margin`` at both ends of a clip serves as context."""
     last = length + margin - clip_len
     return [*range(-margin, last, stride), last] if last > -margin else [-margin]
 
@@ -61,7 +61,7 @@ def batches(clips: Sequence[Clip], size: int, rank: int, world: int) -> list[lis
 
 
 class EvaluationBatches(Sampler[list[Clip]]):
-    """Lead a loader through a rank's evaluation batches, in order."""
+    """Give a loader the evaluation batches of a rank, in order."""
 
     def __init__(self, run: Sequence[list[Clip]]) -> None:
         self._run = run
@@ -76,42 +76,42 @@ class EvaluationBatches(Sampler[list[Clip]]):
 class TrainingBatches(Sampler[list[Clip]]):
     """Draw one rank's training batches of an epoch from (seed, epoch): the same for any number of workers.
 
-    sampling : ``uniform`` draws ``per_epoch`` clips anywhere, ``balanced`` as many by ``balanced``, and ``tiles`` shows
-        a frame at most once, from a random phase
-    epoch : asked for the current epoch whenever one begins
-    balanced : draws clips in which every class is as frequent, see ``BalancedClips``
-    partners : a batch holds a balanced clip for each of its ``batch_size`` own, in its second half
-    Clips that do not fill a batch on every rank are left out.
+    lengths : frames of each half
+    clips : ``sampling`` is how they are drawn: ``uniform`` draws ``per_epoch`` clips anywhere, ``balanced`` as many by
+        ``balanced``, and ``tiles`` cuts halves into clips that do not overlap. With ``partners`` a batch has a
+        balanced clip as mixup partner for each of its ``batch_size`` clips, in its second half
+    batch_size : clips of a batch on each rank
+    epoch : returns the number of the epoch that begins
+    balanced : draws clips in which every class is equally frequent, see ``BalancedClips``
+
+    Clips that do not fill a batch on every rank are left out. Raises UserError where they do not fill one.
     """
 
     def __init__(
         self,
         lengths: Sequence[int],
-        clip_len: int,
-        sampling: str,
-        per_epoch: int,
+        clips: ClipConfig,
         batch_size: int,
         seed: int,
         epoch: Callable[[], int],
+        balanced: Draw | None = None,
         rank: int = 0,
         world: int = 1,
-        balanced: Draw | None = None,
-        partners: bool = False,
     ) -> None:
-        if sampling not in SAMPLINGS:
-            raise UserError(f"model.clips.sampling: {sampling!r} is unknown: give one of {', '.join(SAMPLINGS)}")
-        if balanced is None and (partners or sampling == "balanced"):
-            raise ValueError("balanced clips are asked for, but nothing draws them")
-        self._lengths = np.asarray(lengths, dtype=np.int64)
-        self._clip_len, self._sampling, self._size = clip_len, sampling, batch_size
-        self._seed, self._rank, self._world = seed, rank, world
-        self._epoch, self._balanced, self._partners = epoch, balanced, partners
-        # Tiles differ in number from phase to phase; what every phase surely has keeps epochs and ranks in step.
-        clips = int(np.sum(-(-self._lengths // clip_len))) if sampling == "tiles" else per_epoch
-        self._batches = clips // (batch_size * world)
+        if clips.sampling not in SAMPLINGS:
+            raise UserError(f"model.clips.sampling: {clips.sampling!r} is unknown: give one of {', '.join(SAMPLINGS)}")
+        if balanced is None and (clips.partners or clips.sampling == "balanced"):
+            raise ValueError("balanced clips are wanted, but nothing draws them")
+        self._lengths, self._clips = np.asarray(lengths, dtype=np.int64), clips
+        self._size, self._seed, self._rank, self._world = batch_size, seed, rank, world
+        self._epoch, self._balanced = epoch, balanced
+        # The number of non-overlapping clips differs from epoch to epoch; the least keeps epochs and ranks in step.
+        least = int(np.sum(-(-self._lengths // clips.clip_len)))
+        count = least if clips.sampling == "tiles" else clips.per_epoch
+        self._batches = count // (batch_size * world)
         if self._batches == 0:
             raise UserError(
-                f"an epoch of {clips} clips does not fill one batch of {batch_size} on each of {world} ranks; "
+                f"an epoch of {count} clips does not fill one batch of {batch_size} on each of {world} ranks; "
                 "lower data.batch_size, or raise model.clips.per_epoch"
             )
 
@@ -119,23 +119,26 @@ class TrainingBatches(Sampler[list[Clip]]):
         return self._batches
 
     def __iter__(self) -> Iterator[list[Clip]]:
-        rng = np.random.default_rng([self._seed, self._epoch()])
         count = self._batches * self._size * self._world
-        mine = self._cropped(self._draw(count, rng), 1)[self._rank :: self._world]
-        run = [mine[i : i + self._size] for i in range(0, len(mine), self._size)]
-        if self._partners and self._balanced is not None:
-            drawn = self._balanced(count, np.random.default_rng([self._seed, self._epoch(), 2]))
-            theirs = self._cropped(drawn, 3)[self._rank :: self._world]
-            run = [batch + theirs[i * self._size : (i + 1) * self._size] for i, batch in enumerate(run)]
+        run = self._cut(self._draw(count, self._generator()), crop_key=1)
+        if self._clips.partners and self._balanced is not None:
+            partners = self._cut(self._balanced(count, self._generator(2)), crop_key=3)
+            run = [batch + partner for batch, partner in zip(run, partners, strict=True)]
         return iter(run)
 
     def _draw(self, count: int, rng: np.random.Generator) -> list[Clip]:
-        if self._sampling == "balanced" and self._balanced is not None:
+        if self._clips.sampling == "balanced" and self._balanced is not None:
             return self._balanced(count, rng)
-        if self._sampling == "uniform":
-            return draw_uniform(self._lengths, self._clip_len, count, rng)
-        return draw_tiles(self._lengths, self._clip_len, rng)[:count]
+        if self._clips.sampling == "uniform":
+            return draw_uniform(self._lengths, self._clips.clip_len, count, rng)
+        return draw_non_overlapping(self._lengths, self._clips.clip_len, rng)[:count]
 
-    def _cropped(self, clips: list[Clip], key: int) -> list[Clip]:
-        crops = np.random.default_rng([self._seed, self._epoch(), key]).random((len(clips), 2)).tolist()
-        return [clip._replace(crop=(x, y)) for clip, (x, y) in zip(clips, crops, strict=True)]
+    def _cut(self, clips: list[Clip], crop_key: int) -> list[list[Clip]]:
+        """Return this rank's batches of clips, each clip with the place of its crop."""
+        crops = self._generator(crop_key).random((len(clips), 2)).tolist()
+        cropped = [clip._replace(crop=(x, y)) for clip, (x, y) in zip(clips, crops, strict=True)]
+        mine = cropped[self._rank :: self._world]
+        return [mine[i : i + self._size] for i in range(0, len(mine), self._size)]
+
+    def _generator(self, *key: int) -> np.random.Generator:
+        return np.random.default_rng([self._seed, self._epoch(), *key])

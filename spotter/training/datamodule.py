@@ -169,21 +169,9 @@ class SpottingDataModule(pl.LightningDataModule):
         return find_halves(self.root, split, games, self.task, self.source, labels, self.allow_missing)
 
     def _training_batches(self) -> TrainingBatches:
-        rank, world = self._ranks()
-        plan = self.plan
-        return TrainingBatches(
-            [record.frames for record in self.records["train"]],
-            plan.clip_len,
-            plan.sampling,
-            plan.per_epoch,
-            self.batch_size,
-            self.seed,
-            self._epoch,
-            rank,
-            world,
-            self._balanced if plan.partners or plan.sampling == "balanced" else None,
-            plan.partners,
-        )
+        lengths = [record.frames for record in self.records["train"]]
+        balanced = self._balanced if self.plan.partners or self.plan.sampling == "balanced" else None
+        return TrainingBatches(lengths, self.plan, self.batch_size, self.seed, self._epoch, balanced, *self._ranks())
 
     @cached_property
     def _balanced(self) -> BalancedClips:

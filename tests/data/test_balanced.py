@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from spotter.data.balanced import BalancedClips
 from spotter.data.clips import TrainingBatches
 from spotter.errors import UserError
+from spotter.settings import ClipConfig
 from spotter.types import Half, HalfRecord, Spots
 
 
@@ -85,10 +86,8 @@ def test_an_epoch_of_balanced_clips_with_partners() -> None:
     draw = BalancedClips(RECORDS, 10, 1.0)
 
     def epoch(world: int, sampling: str = "uniform", partners: bool = True) -> list[list[object]]:
-        ranks = [
-            TrainingBatches([400, 300], 10, sampling, 64, 4, 0, lambda: 2, rank, world, draw, partners)
-            for rank in range(world)
-        ]
+        config = ClipConfig(10, sampling=sampling, per_epoch=64, partners=partners)
+        ranks = [TrainingBatches([400, 300], config, 4, 0, lambda: 2, draw, rank, world) for rank in range(world)]
         return [batch for rank in ranks for batch in rank]
 
     assert {len(batch) for batch in epoch(1)} == {8}
@@ -99,4 +98,4 @@ def test_an_epoch_of_balanced_clips_with_partners() -> None:
     assert sum(5 in each for each in drawn) > 5
     assert {len(batch) for batch in epoch(1, "balanced", partners=False)} == {4}
     with pytest.raises(ValueError, match="nothing draws them"):
-        TrainingBatches([400], 10, "balanced", 64, 4, 0, lambda: 0)
+        TrainingBatches([400], ClipConfig(10, sampling="balanced", per_epoch=64), 4, 0, lambda: 0)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from spotter.data.clips import EvaluationBatches, TrainingBatches, batches, cover
 from spotter.errors import UserError
+from spotter.settings import ClipConfig
 from spotter.types import Clip
 
 LENGTHS = [50, 3, 128, 64]
@@ -52,15 +53,10 @@ def test_a_loader_is_led_through_the_run_in_order() -> None:
 
 
 def drawn(epoch: int = 0, rank: int = 0, world: int = 1, **changes: Any) -> list[list[Clip]]:
-    arguments: dict[str, Any] = {
-        "lengths": LENGTHS,
-        "clip_len": 10,
-        "sampling": "uniform",
-        "per_epoch": 100,
-        "batch_size": 4,
-        "seed": 0,
-    }
-    sampler = TrainingBatches(**{**arguments, **changes}, epoch=lambda: epoch, rank=rank, world=world)
+    lengths, size = changes.pop("lengths", LENGTHS), changes.pop("batch_size", 4)
+    seed = changes.pop("seed", 0)
+    config = ClipConfig(**{"clip_len": 10, "per_epoch": 100, **changes})
+    sampler = TrainingBatches(lengths, config, size, seed, lambda: epoch, rank=rank, world=world)
     run = list(sampler)
     assert len(run) == len(sampler)
     return run
@@ -75,7 +71,7 @@ def test_an_epoch_follows_from_seed_and_number(sampling: str) -> None:
 
 def test_the_epoch_is_asked_for_whenever_one_begins() -> None:
     epoch = 0
-    sampler = TrainingBatches(LENGTHS, 10, "uniform", 100, 4, 0, epoch=lambda: epoch)
+    sampler = TrainingBatches(LENGTHS, ClipConfig(10, per_epoch=100), 4, 0, lambda: epoch)
     first = list(sampler)
     epoch = 1
     assert list(sampler) == drawn(1) != first
