@@ -1,36 +1,17 @@
-"""From a checkpoint to a module and back, and to the start of another one."""
+"""Whether training can go on from a checkpoint, and the start of another run from its weights."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from spotter.errors import UserError
 from spotter.io.checkpoints import FORMAT, open_checkpoint
-from spotter.models.build import find
 from spotter.training.module import SpottingModule
 from spotter.training.optimizer import OptimizerConfig
 
 log = logging.getLogger(__name__)
-
-
-def load_module(content: dict[str, Any], trusted: Sequence[str] = (), **changes: Any) -> SpottingModule:
-    """Build the module of an opened checkpoint, with single hyper-parameters changed, and load its weights.
-
-    trusted : modules that its network and head may be of, beside those of spotter
-
-    Raises UserError where they do not fit together, and for a network or head of any other module.
-    """
-    try:
-        for part in ("network", "head"):
-            find(content["hyper_parameters"][part], trusted)
-        module = SpottingModule(**{**content["hyper_parameters"], **changes})
-        module.load_state_dict(content["state_dict"])
-    except (KeyError, TypeError, AttributeError, RuntimeError) as error:
-        raise UserError(f"ckpt: its weights and settings do not fit ({' '.join(str(error).split())})") from error
-    return module
 
 
 def check_fits(module: SpottingModule, content: dict[str, Any], path: str | Path) -> None:

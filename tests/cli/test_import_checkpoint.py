@@ -13,9 +13,8 @@ import torch
 from spotter.cli import main
 from spotter.io.checkpoints import open_checkpoint
 from spotter.models.pretrained import load_published
+from spotter.models.system import System
 from spotter.tasks import Task
-from spotter.training.checkpoint import load_module
-from spotter.training.module import SpottingModule
 from tests.conftest import call
 from tests.helpers import published_pools
 from tests.helpers.golden import save, state_of
@@ -26,21 +25,26 @@ SOCCER = {"dataset": "soccernetv2", "clip_len": 6, "crop_dim": None, "modality":
 BALL = {"dataset": "soccernet_ball", "clip_len": 6, "crop_dim": 64, "modality": "rgb", "dilate_len": 1}
 
 
-def imported(folder: Path, *words: str) -> SpottingModule:
+def imported(folder: Path, *words: str) -> System:
     """Import the checkpoint in a folder and open what was written."""
     assert main(["import-checkpoint", str(folder), str(folder / "out.ckpt"), "--from", "e2e-spot", *words]) == 0
-    return load_module(open_checkpoint(folder / "out.ckpt")).eval()
+    return System.load(open_checkpoint(folder / "out.ckpt"))
+
+
+def settings(folder: Path) -> dict[str, Any]:
+    """Return the settings in the checkpoint that was written."""
+    return dict(open_checkpoint(folder / "out.ckpt")["hyper_parameters"])
 
 
 @pytest.mark.parametrize("temporal", ["gru", "mstcn", "asformer", "none"])
 def test_classes_come_in_our_order(temporal: str, tmp_path: Path) -> None:
     task = Task.load("soccernet-v2")
     save(tmp_path, state_of(temporal=temporal, classes=17), **SOCCER)
-    module, theirs = imported(tmp_path), load_published(tmp_path, "e2e-spot")
+    system, theirs = imported(tmp_path), load_published(tmp_path, "e2e-spot")
     torch.manual_seed(0)
     clips, valid = torch.randn(2, 6, 3, 32, 32), torch.ones(2, 6, dtype=torch.bool)
     with torch.no_grad():
-        said = module.head.predict(module.head(module.network({"video": clips}, {}, valid)))["logits"]
+        said = system.head.predict(system.head(system.network({"video": clips}, {}, valid)))["logits"]
         share = theirs(clips).softmax(-1)
     order = [1 + sorted(task.classes).index(name) for name in task.classes]
     assert order[0] == 10, "penalty is the tenth by name"
@@ -49,19 +53,19 @@ def test_classes_come_in_our_order(temporal: str, tmp_path: Path) -> None:
 
 def test_a_checkpoint_says_how_it_was_fed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     save(tmp_path, state_of(temporal="none", classes=17), **SOCCER)
-    module = imported(tmp_path)
+    system = imported(tmp_path)
     assert "soccernet-v2" in capsys.readouterr().out
-    source, found = module.hparams["source"], module.hparams
-    assert (module.system.rate, source["size"], source["crop"]) == (25 / 12, [224, 398], None)
-    assert (module.system.clips.clip_len, module.system.clips.overlap) == (6, 0.5)
-    assert np.floor(module.system.postprocess.window * module.system.rate / 2 + 1e-9) == 2, "frames on either side"
+    found = settings(tmp_path)
+    assert (system.rate, found["source"]["size"], found["source"]["crop"]) == (25 / 12, [224, 398], None)
+    assert (system.clips.clip_len, system.clips.overlap) == (6, 0.5)
+    assert np.floor(system.postprocess.window * system.rate / 2 + 1e-9) == 2, "frames on either side"
     assert found["head"]["dilate"] == 0
     save(tmp_path, state_of("tsm_block", "none", classes=2), **BALL)
-    module = imported(tmp_path)
-    assert module.system.task.name == "ball-2023"
-    assert (module.system.rate, module.hparams["source"]["crop"]) == (25, [64, 64])
-    assert (module.system.postprocess.window, module.hparams["head"]["dilate"]) == (2.0, 1)
-    assert module.hparams["network"]["shift"] == "tsm_block"
+    system = imported(tmp_path)
+    assert system.task.name == "ball-2023"
+    assert (system.rate, settings(tmp_path)["source"]["crop"]) == (25, [64, 64])
+    assert (system.postprocess.window, settings(tmp_path)["head"]["dilate"]) == (2.0, 1)
+    assert settings(tmp_path)["network"]["shift"] == "tsm_block"
 
 
 def test_own_videos_are_predicted_with_it(tmp_path: Path) -> None:
@@ -89,8 +93,8 @@ def test_own_videos_are_predicted_with_it(tmp_path: Path) -> None:
 def test_mistakes_are_one_line(
     config: dict[str, Any], words: list[str], said: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings = {key: value for key, value in {**BALL, **config}.items() if value is not None}
-    save(tmp_path, state_of(temporal="none", classes=2), **settings)
+    given = {key: value for key, value in {**BALL, **config}.items() if value is not None}
+    save(tmp_path, state_of(temporal="none", classes=2), **given)
     assert main(["import-checkpoint", str(tmp_path), str(tmp_path / "out.ckpt"), "--from", "e2e-spot", *words]) == 1
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
@@ -98,12 +102,12 @@ def test_mistakes_are_one_line(
     assert not (tmp_path / "out.ckpt").exists()
 
 
-def pooled(folder: Path, kind: str, codebase: str, *words: str, columns: int = 6, classes: int = 17) -> SpottingModule:
+def pooled(folder: Path, kind: str, codebase: str, *words: str, columns: int = 6, classes: int = 17) -> System:
     """Write a checkpoint of a pooling codebase, import it and open what was written."""
     published_pools.save(folder / "model.pth.tar", published_pools.shapes_of(kind, classes, columns))
     command = ["import-checkpoint", str(folder / "model.pth.tar"), str(folder / "out.ckpt"), "--from", codebase]
     assert main([*command, *words]) == 0
-    return load_module(open_checkpoint(folder / "out.ckpt")).eval()
+    return System.load(open_checkpoint(folder / "out.ckpt"))
 
 
 @pytest.mark.parametrize(
@@ -120,7 +124,7 @@ def pooled(folder: Path, kind: str, codebase: str, *words: str, columns: int = 6
 def test_pooling_baselines_say_what_they_said(
     kind: str, codebase: str, columns: int, rows: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    module = pooled(tmp_path, kind, codebase, columns=columns)
+    system = pooled(tmp_path, kind, codebase, columns=columns)
     assert f"windows of {rows} rows of {columns} columns (ResNET_TF2, 2 a second)" in capsys.readouterr().out
     theirs = load_published(tmp_path / "model.pth.tar", codebase)
     torch.manual_seed(0)
@@ -128,17 +132,17 @@ def test_pooling_baselines_say_what_they_said(
     half = torch.randn(1, length, columns)
     index = (torch.arange(length)[:, None] - rows // 2 + torch.arange(rows)).clamp(0, length - 1)  # around every frame
     with torch.no_grad():
-        tokens = module.network({"resnet": half}, {"resnet": torch.zeros(1)}, torch.ones(1, length, dtype=torch.bool))
-        said, displacement = both(module.head.predict(module.head(tokens)))
+        tokens = system.network({"resnet": half}, {"resnet": torch.zeros(1)}, torch.ones(1, length, dtype=torch.bool))
+        said, displacement = both(system.head.predict(system.head(tokens)))
         expected = theirs(half[0, index])[:, 1:]
     assert displacement is None
     torch.testing.assert_close(said[0].sigmoid(), expected, atol=1e-5, rtol=0)
 
 
 def test_feature_major_weights_are_turned_round(tmp_path: Path) -> None:
-    module = pooled(tmp_path, "NetVLAD++", "netvladpp")
+    system = pooled(tmp_path, "NetVLAD++", "netvladpp")
     state = torch.load(tmp_path / "model.pth.tar", weights_only=True)["state_dict"]
-    ours, theirs = module.head.classes[1].weight, state["fc.weight"]
+    ours, theirs = system.head.classes[1].weight, state["fc.weight"]
     dim, clusters = 6, 2  # of each half
     for half in (0, 1):
         for cluster in range(clusters):
@@ -149,18 +153,18 @@ def test_feature_major_weights_are_turned_round(tmp_path: Path) -> None:
 
 def test_pooling_baselines_are_scored_as_published(tmp_path: Path) -> None:
     def suppression(kind: str, codebase: str, *words: str) -> tuple[Any, ...]:
-        module = pooled(tmp_path, kind, codebase, *words)
-        post = module.system.postprocess
-        return post.method, post.window, post.threshold, module.hparams["clips"]["clip_len"]
+        system = pooled(tmp_path, kind, codebase, *words)
+        post = system.postprocess
+        return post.method, post.window, post.threshold, settings(tmp_path)["clips"]["clip_len"]
 
     assert suppression("MAX", "sn-pooling") == ("nms", 20.0, 0.0, 40)
     assert suppression("NetVLAD/sn", "sn-pooling") == ("nms", 20.0, 0.5, 40)
     assert suppression("NetVLAD++", "netvladpp") == ("nms", 30.0, 0.0, 30)
     assert suppression("NetVLAD++", "netvladpp", "--window", "7", "--fps", "1") == ("nms", 30.0, 0.0, 7)
-    module = pooled(tmp_path, "AVG", "netvladpp", "--pool", "mean", "--features", "mine", columns=8)
-    assert module.hparams["network"]["pool"] == "mean"
-    assert module.hparams["source"]["streams"]["resnet"]["file"] == "mine"
-    assert module.system.rate == 2
+    system = pooled(tmp_path, "AVG", "netvladpp", "--pool", "mean", "--features", "mine", columns=8)
+    assert settings(tmp_path)["network"]["pool"] == "mean"
+    assert settings(tmp_path)["source"]["streams"]["resnet"]["file"] == "mine"
+    assert system.rate == 2
 
 
 def test_own_features_are_predicted_with_a_pooling_baseline(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from hydra import compose, initialize_config_dir
 
 from spotter.cli.compose import prepare_hydra
 from spotter.io.checkpoints import open_checkpoint
-from spotter.training.checkpoint import load_module
+from spotter.training.module import SpottingModule
 from spotter.training.run import build_data
 from spotter.training.trainer import build_trainer
 from tests.conftest import PROJECT, call, files_below, on_ranks, process
@@ -66,7 +66,9 @@ def test_validation_logs_the_same_on_every_rank(trained: Path, tiny: list[str], 
             cfg.callbacks[name] = None
         data, trainer = build_data(cfg), build_trainer(cfg)
         data.setup("fit")
-        module = load_module(open_checkpoint(trained / "checkpoints" / "best.ckpt"))
+        content = open_checkpoint(trained / "checkpoints" / "best.ckpt")
+        module = SpottingModule(**content["hyper_parameters"])
+        module.load_state_dict(content["state_dict"])
         data.targets = module.head.targets
         data.targets = module.head.targets
         (logged,) = trainer.validate(module, data, verbose=False)
