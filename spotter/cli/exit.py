@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 from spotter.errors import FAILURE, INTERRUPTED, SUCCESS, USAGE, UsageError, UserError
 
+PATIENCE = 5.0  # seconds that other ranks wait whether the first reports the same error
+
 
 def run_command(command: Callable[[], int | None]) -> int:
     """Run ``command`` and return its exit status; a user's mistake becomes one line on standard error.
@@ -18,7 +20,7 @@ def run_command(command: Callable[[], int | None]) -> int:
     try:
         return command() or SUCCESS
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
+        _report("interrupted")
         return INTERRUPTED
     except BrokenPipeError:  # the reader of standard output has gone, as in `spotter … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -27,11 +29,28 @@ def run_command(command: Callable[[], int | None]) -> int:
         if os.environ.get("SPOTTER_DEBUG") == "1" or not isinstance(error, (UserError, OSError)):
             raise
         logging.getLogger(__name__).debug("failed", exc_info=True)
-        sys.stderr.write(f"error: {_said(error)}\n")
+        _report(f"error: {_message(error)}")
         return USAGE if isinstance(error, UsageError) else FAILURE
 
 
-def _said(error: Exception) -> str:
+def _report(text: str) -> None:
+    """Write a line on standard error, once for all ranks."""
+    rank = _rank()
+    if "torch.distributed" in sys.modules:
+        from spotter.inference.ranks import report_once  # needs torch, which few commands do
+
+        if not report_once(rank, PATIENCE):
+            return
+    sys.stderr.write(f"rank {rank}: {text}\n" if rank > 0 else f"{text}\n")
+
+
+def _rank() -> int:
+    """Return the number of this process among those that were launched together."""
+    given = (os.environ.get(name, "") for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"))
+    return next((int(number) for number in given if number.isdigit()), 0)
+
+
+def _message(error: Exception) -> str:
     """Return an error's message; of one that comes from a loader's worker, without the traceback around it."""
     text = str(error)
     return text.strip().splitlines()[-1].partition(": ")[2] if text.startswith("Caught ") else text

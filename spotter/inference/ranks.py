@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch.distributed as dist
 
 T = TypeVar("T")
+REPORTED = "spotter/reported"  # a key of the store that all ranks share
 
 
 def rank_and_world() -> tuple[int, int]:
@@ -49,6 +52,37 @@ def barrier() -> None:
     """Wait until every rank has come here."""
     if _several():
         broadcast(None)
+
+
+def report_once(rank: int, patience: float) -> bool:
+    """Return whether this rank is the one to report what ended it; true of rank 0, which tells the others so.
+
+    What ends one rank mostly ends all. Another rank waits ``patience`` seconds whether rank 0 reports, too, and
+    otherwise has something to say that rank 0 has not.
+    """
+    store = _shared_store()
+    if rank == 0:
+        if store is not None:
+            store.set(REPORTED, "")
+        return True
+    try:
+        if store is not None:
+            store.wait([REPORTED], timedelta(seconds=patience))
+            return False
+    except RuntimeError:  # nobody has reported, or rank 0 and its store are gone
+        pass
+    return True
+
+
+def _shared_store() -> dist.TCPStore | None:  # type: ignore[name-defined]
+    """Connect to the store by which the processes found each other; None where they have not."""
+    if not _several():
+        return None
+    host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    try:
+        return dist.TCPStore(host, port, is_master=False, timeout=timedelta(seconds=2))  # type: ignore[attr-defined]
+    except RuntimeError:
+        return None
 
 
 def _several() -> bool:

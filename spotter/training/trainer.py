@@ -17,7 +17,7 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 from spotter.errors import UsageError, UserError
 from spotter.inference.allocator import keep_freed_memory
 from spotter.tasks import full_name
-from spotter.training.callbacks.progress import progress_bars
+from spotter.training.callbacks.progress import EpochBar, progress_callback
 
 
 class Trainer(pl.Trainer):
@@ -53,11 +53,14 @@ def build_trainer(cfg: DictConfig) -> Trainer:
     callbacks = [_build_callback(callback) for callback in cfg.callbacks.values() if callback]
     loggers = [hydra.utils.instantiate(logger) for logger in (cfg.get("logger") or {}).values() if logger]
     settings = plain(cfg.trainer) | {"precision": precision(cfg.trainer)}
-    bars = progress_bars()
+    progress = progress_callback()
     if not on_gpu(cfg.trainer):
         keep_freed_memory()
     trainer: Trainer = hydra.utils.instantiate(
-        settings, callbacks=[*callbacks, *bars], logger=loggers or False, enable_progress_bar=bool(bars)
+        settings,
+        callbacks=[*callbacks, progress],
+        logger=loggers or False,
+        enable_progress_bar=isinstance(progress, EpochBar),
     )
     return trainer
 

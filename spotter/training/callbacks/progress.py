@@ -1,4 +1,4 @@
-"""Tables and lines for people: on a terminal, and readable in logs; only rank 0 speaks."""
+"""Tables, bars and lines for people, on a terminal and in logs; only rank 0 writes them. Epochs count from 1."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pytorch_lightning.callbacks import RichProgressBar
 from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
 
+from spotter.progress import Lines, clock
 from spotter.training.callbacks.history import fresh_metrics
 
 log = logging.getLogger(__name__)
@@ -30,22 +31,67 @@ def show(renderable: Any) -> None:
     Console(file=sys.stdout, width=None if sys.stdout.isatty() else 120, highlight=False).print(renderable)
 
 
-def progress_bars() -> list[pl.Callback]:
-    """Return a progress bar where somebody watches, none in logs."""
-    return [RichProgressBar(leave=False)] if sys.stderr.isatty() and sys.stdout.isatty() else []
+def progress_callback() -> pl.Callback:
+    """Return a progress bar on a terminal, else what writes a line every so often."""
+    return EpochBar(leave=False) if sys.stderr.isatty() and sys.stdout.isatty() else ProgressLines()
+
+
+class EpochBar(RichProgressBar):
+    """Show Lightning's bar with epochs counted from 1."""
+
+    def _get_train_description(self, current_epoch: int) -> str:
+        text = f"Epoch {current_epoch + 1}/{self.trainer.max_epochs}"
+        return f"{text:{len(self.validation_description)}}"  # as wide as that of validation, else the bars flicker
+
+
+class ProgressLines(pl.Callback):
+    """Log every half a minute how far training and validation are, and how long the run will still take."""
+
+    def __init__(self) -> None:
+        self._lines = Lines()
+        self._begin, self._first = 0.0, 0  # of this process: time and epoch
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clock."""
+        self._begin, self._first = time.monotonic(), trainer.current_epoch
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Wait for half a minute: a line about the epoch before has just been written."""
+        self._lines = Lines()
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Write a line if it is time."""
+        if not trainer.is_global_zero or not self._lines.due():
+            return
+        count, last = int(trainer.num_training_batches), trainer.max_epochs or 1
+        done = trainer.current_epoch + (batch_idx + 1) / count - self._first  # epochs
+        left = (time.monotonic() - self._begin) / done * (last - self._first - done)
+        loss = float(trainer.callback_metrics["train/loss_step"])
+        batches = f"batch {batch_idx + 1}/{count}"
+        log.info("epoch %d/%d  %s  loss %.4f  %s left", trainer.current_epoch + 1, last, batches, loss, clock(left))
+
+    def on_validation_batch_end(
+        self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        """Write a line if it is time."""
+        if trainer.is_global_zero and self._lines.due():
+            count = int(trainer.num_val_batches[dataloader_idx])
+            log.info("epoch %d  validation, batch %d/%d", trainer.current_epoch + 1, batch_idx + 1, count)
 
 
 class EpochLine(pl.Callback):
-    """Say in one line what each epoch brought: loss, scores, the best so far, and how long it took."""
+    """Log a line for each epoch: loss, scores, the best so far, and how long it took."""
 
     def __init__(self, monitor: str) -> None:
         self.monitor = monitor
         self.best: float | None = None
-        self._began = 0.0
+        self._begin = 0.0
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock."""
-        self._began = time.monotonic()
+        self._begin = time.monotonic()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the line."""
@@ -56,7 +102,7 @@ class EpochLine(pl.Callback):
             value = metrics[self.monitor]
             self.best = value if self.best is None else max(value, self.best)
             words.append(f"best {self.best:.4f}")
-        log.info("  ".join([*words, f"{time.monotonic() - self._began:.1f} s"]))
+        log.info("  ".join([*words, f"{time.monotonic() - self._begin:.1f} s"]))
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed run goes on with."""
