@@ -23,11 +23,12 @@ from typing import Any
 
 import orjson
 
-from spotter.cli.named import parse_named
+from spotter.cli.options import add_task, add_trust, parse_named
 from spotter.evaluation.bootstrap import RESAMPLES, compare_systems
 from spotter.evaluation.evaluate import load_evaluation
 from spotter.io.files import atomic_write
 from spotter.io.splits import SPLITS
+from spotter.trust import import_trusted
 
 Metrics = dict[str, Any]
 
@@ -36,12 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what ``spotter evaluate`` takes."""
     parser.add_argument("labels", metavar="LABELS", help="folder, zip or file with the labels")
     parser.add_argument("predictions", metavar="PREDICTIONS", nargs="+", help="folders, zips or files of predictions")
-    parser.add_argument(
-        "--task",
-        metavar="NAME|FILE",
-        help="soccernet-v2, ball-2023, or the YAML file of your own task (default: that of the predictions, "
-        "or soccernet-v2)",
-    )
+    add_task(parser)
+    add_trust(parser)
     parser.add_argument("--split", choices=SPLITS, help="score the games of this split (default: see above)")
     parser.add_argument(
         "--json",
@@ -59,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Read, score, write the JSON if asked for, and show the tables."""
+    import_trusted(arguments.trust)
     named = parse_named(arguments.predictions)
     evaluation = load_evaluation(arguments.labels, list(named.values()), task=arguments.task, split=arguments.split)
     metrics: dict[str, Metrics] = dict(zip(named, evaluation.metrics(), strict=True))

@@ -31,6 +31,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from spotter.cli.fuse_ensemble import Ensemble, describe, fusion_table, summarise
+from spotter.cli.options import add_trust
 from spotter.errors import UsageError, UserError
 from spotter.evaluation.metrics import monitored
 from spotter.inference.fuse import STEPS, Weights, search
@@ -40,6 +41,7 @@ from spotter.io.run_folders import find_scores
 from spotter.io.scores import load_header
 from spotter.io.splits import SPLITS
 from spotter.settings import Postprocess
+from spotter.trust import import_trusted
 
 LEARN, VALID = "learn", "valid"
 
@@ -58,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a number for each SCORES, as 0.7,0.3; or learn: the best on the valid split (default: equal weights)",
     )
     parser.add_argument("--labels", metavar="ROOT", help="folder or zip of labels (default: $SOCCERNET_ROOT)")
+    add_trust(parser)
     parser.add_argument("--split", choices=SPLITS, help="which of a run folder's (default: test, or its only one)")
     parser.add_argument("--displacement", metavar="SCORES", type=Path, help="take displacements from this run alone")
     parser.add_argument(
@@ -75,6 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Read, learn the weights if wanted, fuse, score where there are labels, write, and show the table."""
+    import_trusted(arguments.trust)
     weights = parse_weights(arguments.weights, len(arguments.scores))
     root = arguments.labels or os.environ.get("SOCCERNET_ROOT")
     if weights is None and not root:

@@ -20,7 +20,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
-from spotter.cli.named import parse_named
+from spotter.cli.options import add_task, add_trust, parse_named
 from spotter.errors import UsageError, UserError
 from spotter.evaluation.evaluate import Evaluation, load_evaluation
 from spotter.evaluation.report import video_link, write_report
@@ -28,6 +28,7 @@ from spotter.evaluation.report.analysis import analyse
 from spotter.evaluation.report.plots import write_plots
 from spotter.io.predictions import PREDICTION_ZIP
 from spotter.io.splits import SPLITS
+from spotter.trust import import_trusted
 from spotter.types import Half
 
 REMOTE = ("224p.mp4", "720p.mp4", "224p.mkv", "720p.mkv")  # tried in this order below a URL
@@ -39,12 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--labels", metavar="LABELS", help="folder or zip with the label files")
     parser.add_argument("--video", metavar="ROOT", help="folder, or file:// or http:// URL, of the official tree")
     parser.add_argument("--split", choices=SPLITS, help="the games of this split (default: every game of PREDICTIONS)")
-    parser.add_argument(
-        "--task",
-        metavar="NAME|FILE",
-        help="soccernet-v2, ball-2023, or the YAML file of your own task (default: that of the predictions, "
-        "or soccernet-v2)",
-    )
+    add_task(parser)
+    add_trust(parser)
     parser.add_argument("--title", help="heading of the page (default: the folder's name)")
     parser.add_argument(
         "--plots", metavar="FOLDER", help="also write the figures as PDF, SVG and PNG (needs matplotlib)"
@@ -54,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Read, analyse, and write the page and the figures."""
+    import_trusted(arguments.trust)
     named = parse_named(arguments.predictions)
     if arguments.plots and not arguments.labels:
         raise UsageError("--plots draws scores and errors: give --labels too")

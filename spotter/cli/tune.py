@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Column, Table
 
+from spotter.cli.options import add_trust
 from spotter.errors import UsageError
 from spotter.evaluation.average_map import average_map
 from spotter.evaluation.metrics import monitored, parse_monitor
@@ -35,6 +36,7 @@ from spotter.io.scores import Header, load_header, load_scores
 from spotter.io.splits import SPLITS
 from spotter.settings import Postprocess
 from spotter.tasks import Task
+from spotter.trust import import_trusted
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,12 +44,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("scores", metavar="SCORES", type=Path, help="folder of a run, a prediction or raw scores")
     parser.add_argument("--split", choices=SPLITS, default="valid", help="which of a run folder's (default: valid)")
     parser.add_argument("--labels", metavar="ROOT", help="folder or zip of labels (default: $SOCCERNET_ROOT)")
+    add_trust(parser)
     parser.add_argument("--per-class", action="store_true", help="then a window for each class; this can overfit")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the winner and all trials to FILE")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Tune, print the table and the winning override, and write the JSON if asked to."""
+    import_trusted(arguments.trust)
     root = arguments.labels or os.environ.get("SOCCERNET_ROOT")
     if not root:
         raise UsageError("tuning needs labels: give --labels ROOT or set SOCCERNET_ROOT")

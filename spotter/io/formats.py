@@ -35,24 +35,27 @@ class AnnotationFormat(Protocol):
         """Write the spots so that ``read`` returns them again."""
 
 
-_formats: dict[str, AnnotationFormat] = {"soccernet": SoccerNet()}
+SHIPPED: dict[str, AnnotationFormat] = {"soccernet": SoccerNet()}
+_own: dict[str, AnnotationFormat] = {}
 
 
 def register_format(name: str, annotations: AnnotationFormat) -> None:
     """Make an annotation format known; a task then asks for it by ``format: <name>``.
 
-    Raises ValueError where another format has that name.
+    Of two with the same name the later counts, so that a notebook's cell can be run again. Raises ValueError for the
+    name of a format that ships with spotter.
     """
-    if type(_formats.get(name, annotations)) is not type(annotations):
-        raise ValueError(f"there is another annotation format {name!r}: choose another name")
-    _formats[name] = annotations
+    if name in SHIPPED:
+        raise ValueError(f"the annotation format {name!r} is spotter's own: choose another name")
+    _own[name] = annotations
 
 
 def format_of(task: Task) -> AnnotationFormat:
     """Return the annotation format of a task; raises UserError where none of that name is known."""
-    if task.format not in _formats:
+    known = SHIPPED | _own
+    if task.format not in known:
         raise UserError(
-            f"task {task.name}: format {task.format!r} is unknown: give one of {', '.join(sorted(_formats))}, or "
-            "import the module that registers it (trust=MODULE)"
+            f"task {task.name}: format {task.format!r} is unknown: give one of {', '.join(sorted(known))}, or "
+            "name the module that registers it (trust=MODULE, --trust MODULE)"
         )
-    return _formats[task.format]
+    return known[task.format]

@@ -15,7 +15,7 @@ from spotter.io.formats import format_of, register_format
 from spotter.io.soccernet import SoccerNet
 from spotter.tasks import Task
 from spotter.types import Half, Spots
-from tests.helpers.text_format import Lines
+from tests.extensions.my_format import Lines
 
 TASK = Task(name="small", classes=("Goal", "Foul"), label_file="Labels-v2.json", fps=2, monitor="tight_map")
 LABELS = {
@@ -75,6 +75,6 @@ def test_an_unknown_format_is_named_with_the_known_ones() -> None:
         format_of(replace(TASK, format="osl"))
 
 
-def test_a_name_is_not_taken_twice() -> None:
-    with pytest.raises(ValueError, match="another annotation format 'soccernet'"):
+def test_the_names_of_shipped_formats_are_taken() -> None:
+    with pytest.raises(ValueError, match="'soccernet' is spotter's own"):
         register_format("soccernet", Lines())
