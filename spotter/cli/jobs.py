@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from spotter.cli.aliases import translate_config
 from spotter.cli.compose import conf_folder, run_hydra
-from spotter.cli.mistakes import CONFIG_ERRORS, check, explain
+from spotter.cli.mistakes import CONFIG_ERRORS, check
 from spotter.errors import UserError
 
 
@@ -44,8 +44,8 @@ def command_of(name: str) -> list[str]:
 def run_jobs(name: str, words: Sequence[str], job: Callable[[DictConfig], Any]) -> Any:
     """Run ``job`` with the config that the words compose, and return its result; a sweep returns that of its last.
 
-    Modules of the current folder can be imported, so that a config may name a class of the user's. Raises UserError
-    for a mistake; with SPOTTER_DEBUG=1 in the environment, the error that Hydra found.
+    Modules of the current folder can be imported, so that a config may name a class of the user's. Raises the first
+    mistake of a user, in a sweep after its last job.
     """
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))
@@ -56,8 +56,6 @@ def run_jobs(name: str, words: Sequence[str], job: Callable[[DictConfig], Any]) 
         kept.mistake = kept.mistake or error  # else this is a sweeper that got no score at all
     if kept.mistake is None:
         return kept.result
-    if os.environ.get("SPOTTER_DEBUG") != "1" and isinstance(kept.mistake, CONFIG_ERRORS):
-        raise explain(kept.mistake, name, words) from kept.mistake
     raise kept.mistake
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import hydra
@@ -17,6 +19,20 @@ from spotter.cli.compose import compose_config, split_flags
 from spotter.errors import UsageError, UserError, did_you_mean
 
 CONFIG_ERRORS = (HydraException, OmegaConfBaseException)
+
+
+@contextmanager
+def one_line_errors(name: str, words: Sequence[str]) -> Iterator[None]:
+    """Turn what Hydra and OmegaConf find wrong meanwhile into a UserError of one line.
+
+    With SPOTTER_DEBUG=1 in the environment errors come out as they are.
+    """
+    try:
+        yield
+    except CONFIG_ERRORS as error:
+        if os.environ.get("SPOTTER_DEBUG") == "1":
+            raise
+        raise explain(error, name, words) from error
 
 
 def explain(error: Exception, name: str, words: Sequence[str]) -> UserError:

@@ -13,14 +13,16 @@ from omegaconf import DictConfig
 
 from spotter.cli.aliases import translate_words
 from spotter.cli.jobs import run_jobs, set_command_line
+from spotter.cli.mistakes import one_line_errors
 from spotter.cli.overrides import gather_inputs, quote
 
 
 def main(words: Sequence[str]) -> None:
     """Run ``spotter predict`` with the words of its command line."""
-    prepared = gather_inputs([quote(word) for word in translate_words(words)])
-    set_command_line(words, prepared)
-    run_jobs("predict", prepared, job)
+    with one_line_errors("predict", words):
+        prepared = gather_inputs([quote(word) for word in translate_words(words)])
+        set_command_line(words, prepared)
+        run_jobs("predict", prepared, job)
 
 
 def job(cfg: DictConfig) -> None:

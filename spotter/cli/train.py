@@ -21,6 +21,7 @@ from omegaconf import DictConfig
 from spotter.cli.aliases import translate_words
 from spotter.cli.compose import compose_config, split_flags
 from spotter.cli.jobs import command_of, run_jobs, set_command_line
+from spotter.cli.mistakes import one_line_errors
 from spotter.cli.overrides import hydra_string, quote
 from spotter.cli.resume import resume
 from spotter.errors import INTERRUPTED, UsageError, UserError
@@ -38,9 +39,10 @@ def prepare(words: Sequence[str]) -> list[str]:
 
 def main(words: Sequence[str]) -> None:
     """Run ``spotter train`` with the words of its command line."""
-    prepared = prepare(words)
-    set_command_line(words, prepared)
-    run_jobs("train", prepared, job)
+    with one_line_errors("train", words):
+        prepared = prepare(words)
+        set_command_line(words, prepared)
+        run_jobs("train", prepared, job)
 
 
 def job(cfg: DictConfig) -> Run | float | None:
@@ -66,12 +68,14 @@ def train(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -
     """
     if {"-m", "--multirun"} & set(overrides):
         raise UsageError("--multirun: spotter.train trains one run; sweep with the command `spotter train --multirun`")
-    words = prepare([*(["--config-dir", str(config_dir)] if config_dir else []), *overrides])
-    cfg = compose_config("train", *split_flags(words))
-    if cfg.trainer.devices in (1, "1") and cfg.trainer.get("num_nodes", 1) == 1:
-        run: Run = run_jobs("train", [*words, *QUIET], job)
-        return run
-    return _train_in_processes(words, Path(cfg.hydra.run.dir))
+    words = [*(["--config-dir", str(config_dir)] if config_dir else []), *overrides]
+    with one_line_errors("train", words):
+        prepared = prepare(words)
+        cfg = compose_config("train", *split_flags(prepared))
+        if cfg.trainer.devices in (1, "1") and cfg.trainer.get("num_nodes", 1) == 1:
+            run: Run = run_jobs("train", [*prepared, *QUIET], job)
+            return run
+        return _train_in_processes(prepared, Path(cfg.hydra.run.dir))
 
 
 def _train_in_processes(words: Sequence[str], folder: Path) -> Run:
@@ -83,4 +87,4 @@ def _train_in_processes(words: Sequence[str], folder: Path) -> Run:
         raise KeyboardInterrupt
     if status:
         raise UserError(f"training failed, see {folder}")
-    return Run(folder)
+    return Run(folder.absolute())

@@ -13,6 +13,7 @@ from typing import Any
 import hydra
 import orjson
 import pytorch_lightning as pl
+import torch
 from omegaconf import DictConfig
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger, WandbLogger
@@ -23,8 +24,10 @@ from spotter.errors import FAILURE, INTERRUPTED, SUCCESS, UsageError
 from spotter.evaluation.metrics import flatten
 from spotter.inference.engine import Compute
 from spotter.inference.inputs import Input
+from spotter.inference.model import BEST, Model, load
 from spotter.io.checkpoints import open_checkpoint
 from spotter.io.files import atomic_write
+from spotter.models.build import module_of
 from spotter.training.build import build_from
 from spotter.training.checkpoint import check_fits
 from spotter.training.datamodule import SpottingDataModule
@@ -55,6 +58,12 @@ class Run:
         path = self.folder / "metrics.json"
         content: dict[str, Any] = orjson.loads(path.read_bytes()) if path.is_file() else {}
         return content
+
+    def load(self, device: str | torch.device | None = None, precision: str | None = None) -> Model:
+        """Load the best checkpoint for prediction, as ``spotter.load`` does; its network is trusted."""
+        path = self.folder / BEST
+        known = open_checkpoint(path)["hyper_parameters"]
+        return load(path, device, precision, [module_of(known[part]) for part in ("network", "head")])
 
 
 def train(cfg: DictConfig) -> Run:

@@ -1,0 +1,52 @@
+"""``spotter.train`` in Python: the same run as on the command line, again and again in one process."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+from hydra.core.global_hydra import GlobalHydra
+
+import spotter
+from spotter.errors import UsageError, UserError
+from tests.conftest import call, files_below
+
+TINIEST = ["model=linear", "trainer.max_epochs=1", "model.clips.per_epoch=16"]
+
+
+def test_runs_are_those_of_the_command(tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two in one process, logging left alone; each is loaded and predicts what it wrote."""
+    monkeypatch.chdir(tmp_path)
+    handlers = list(logging.getLogger().handlers)
+    runs = [spotter.train([*tiny, *TINIEST, f"seed={seed}", f"hydra.run.dir=runs/{seed}"]) for seed in (1, 2)]
+    assert logging.getLogger().handlers == handlers
+    assert not GlobalHydra.instance().is_initialized()
+    assert [run.folder for run in runs] == [tmp_path / "runs" / "1", tmp_path / "runs" / "2"]
+    assert runs[0].metrics["valid"]["games"] == 1
+    assert runs[0].metrics != runs[1].metrics
+    called = call("train.py", *tiny, *TINIEST, "seed=1", "hydra.run.dir=runs/shell", cwd=tmp_path)
+    assert called.status == 0, called.err
+    shell, python = (files_below(tmp_path / "runs" / name / "predictions") for name in ("shell", "1"))
+    assert shell == python
+    assert runs[0].load(device="cpu").task.name == "soccernet-v2"
+
+
+def test_mistakes_are_exceptions(tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong key, a missing file and a sweep; nothing is left behind."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=r"model\.lrr.*did you mean model\.lr\?"):
+        spotter.train([*tiny, "model.lrr=1"])
+    with pytest.raises(UserError, match=r"missing\.ckpt"):
+        spotter.train([*tiny, "model.init_from=missing.ckpt"])
+    with pytest.raises(UsageError, match="multirun"):
+        spotter.train(["--multirun", "seed=1,2"])
+    assert not list(tmp_path.iterdir())
+
+
+def test_several_devices_train_in_processes(tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ranks are not started from the user's own script."""
+    monkeypatch.chdir(tmp_path)
+    run = spotter.train([*tiny, *TINIEST, "trainer=ddp_cpu"])
+    assert run.metrics["valid"]["games"] == 1
+    assert [path.name for path in tmp_path.glob("outputs/*/*")] == [run.folder.name]
