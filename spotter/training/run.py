@@ -32,6 +32,7 @@ from spotter.training.build import build_from
 from spotter.training.checkpoint import check_fits
 from spotter.training.datamodule import SpottingDataModule
 from spotter.training.loggers.dashboard import show_run
+from spotter.training.loggers.wandb import Wandb
 from spotter.training.losses import MeanLoss
 from spotter.training.module import SpottingModule, parameters_of
 from spotter.training.predict_input import predict_input
@@ -77,6 +78,7 @@ def train(cfg: DictConfig) -> Run:
         open_checkpoint(cfg.model.init_from, "model.init_from")
     data = build_data(cfg)
     trainer = build_trainer(cfg)
+    check_loggers(trainer.loggers)
     pl.seed_everything(cfg.seed, workers=True, verbose=False)
     module = build_module(cfg, data)
     if cfg.ckpt:
@@ -94,6 +96,13 @@ def train(cfg: DictConfig) -> Run:
             score_best(trainer, module, data, run)
             show_run(trainer, run)
     return Run(run)
+
+
+def check_loggers(loggers: Sequence[Logger]) -> None:
+    """Raise UserError for a logger that could not begin, before data is rendered or read."""
+    for logger in loggers:
+        if isinstance(logger, Wandb):
+            logger.check_login()
 
 
 @contextmanager

@@ -221,10 +221,13 @@ def test_run_begun_without_a_server_is_kept(tiny: list[str], tmp_path: Path) -> 
 
 
 def test_who_never_logged_in_is_told(tiny: list[str], tmp_path: Path) -> None:
-    """In one line, before anything is trained."""
+    """In one line, before data is rendered, and nothing is left."""
     wandb.teardown()  # which forgets the other tests' mode
-    called = call("train.py", *tiny, *WORDS, cwd=tmp_path, env={"HOME": str(tmp_path), "WANDB_SILENT": "true"})
+    words = [*tiny, *WORDS, "data.root=new"]
+    called = call("train.py", *words, cwd=tmp_path, env={"HOME": str(tmp_path), "WANDB_SILENT": "true"})
     assert called.status == 1
+    assert not (tmp_path / "new").exists()
+    assert not list(tmp_path.glob("outputs/*"))
     assert "error: W&B: No API key" in called.err
     assert "WANDB_MODE=offline" in called.err
     assert "epoch 1/" not in called.err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +35,18 @@ class Wandb(WandbLogger):
         super().__init__(save_dir=save_dir, version=started, settings=known, **kwargs)
         self._wandb_init.pop("anonymous", None)  # Lightning gives it, W&B warns of it
         self._warned = False
+
+    def check_login(self) -> None:
+        """Raise UserError where W&B is online and nobody is logged in; on a terminal W&B asks for the key now."""
+        import wandb
+        from wandb.errors import AuthenticationError, UsageError
+
+        if rank_zero_only.rank != 0 or os.environ.get("WANDB_MODE", "online") != "online":  # type: ignore[attr-defined]
+            return
+        try:
+            wandb.login(verify=False)
+        except (AuthenticationError, UsageError) as error:
+            raise UserError(f"W&B: {_line(error)} Or set WANDB_MODE=offline") from error
 
     @property
     def experiment(self) -> Any:
