@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import orjson
 
-from spotter.io.entries import find_games, read_entries
 from spotter.io.files import atomic_write
 from spotter.io.soccernet import MILLISECONDS, game_time, halves_of, warn_of_unknown
+from spotter.io.trees import find_games, read_entries
 from spotter.tasks import Task
 from spotter.types import Half, HalfPredictions, quantise
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import orjson
 
-from spotter.io.entries import find_games, read_entries
 from spotter.io.files import atomic_write
+from spotter.io.trees import find_games, read_entries
 from spotter.tasks import Task
 from spotter.types import Half, Spots
 

@@ -20,9 +20,9 @@ from SoccerNet.Evaluation import ActionSpotting
 
 from spotter.evaluation.average_map import average_map
 from spotter.evaluation.bootstrap import compare_systems
-from spotter.io.entries import find_games
 from spotter.io.predictions import PREDICTION_FILE, read_predictions, write_predictions
 from spotter.io.soccernet import SoccerNet
+from spotter.io.trees import find_games
 from spotter.tasks import Task
 from spotter.types import Half, HalfPredictions
 

@@ -17,9 +17,9 @@ from SoccerNet.Evaluation.ActionSpotting import compute_class_scores
 from spotter.errors import UserError
 from spotter.evaluation.average_map import TOLERANCES, average_map, average_precision, match
 from spotter.evaluation.events import collect_events
-from spotter.io.entries import find_games
 from spotter.io.predictions import read_predictions
 from spotter.io.soccernet import SoccerNet
+from spotter.io.trees import find_games
 from spotter.tasks import Task
 from spotter.types import Half, HalfPredictions, Spots
 from tests.helpers import official

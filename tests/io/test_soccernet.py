@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from spotter.errors import UserError
-from spotter.io.entries import find_games
 from spotter.io.files import atomic_write
 from spotter.io.predictions import read_predictions
 from spotter.io.soccernet import SoccerNet
+from spotter.io.trees import find_games
 from spotter.tasks import Task
 from spotter.types import Half, HalfPredictions, Spots
 from tests.helpers import official

@@ -12,10 +12,10 @@ import pytest
 
 from spotter.errors import UserError
 from spotter.evaluation.average_map import average_map
-from spotter.io.entries import find_games
 from spotter.io.predictions import read_predictions
 from spotter.io.soccernet import SoccerNet
 from spotter.io.splits import load_splits
+from spotter.io.trees import find_games
 from spotter.simulation.features import DEMO_VERSION, simulate
 from spotter.simulation.features.matches import draw_spots
 from spotter.simulation.features.oracle import write_oracle

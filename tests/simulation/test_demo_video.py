@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spotter.errors import UserError
-from spotter.io.entries import find_games
 from spotter.io.soccernet import SoccerNet
 from spotter.io.splits import load_splits
+from spotter.io.trees import find_games
 from spotter.simulation.features import simulate
 from spotter.simulation.video import DEMO_VIDEO_VERSION, simulate_video
 from spotter.simulation.video import tree as module
