@@ -187,10 +187,10 @@ def test_every_model_builds_on_all_data_of_its_kind(model: str, data: str) -> No
     losses = network.head.loss(output, batch)
     assert torch.isfinite(losses["loss"])
     logits, displacement = both(network.head.predict(output))
-    anchors = module.plan.eval_len * network.network.upsample
+    anchors = module.clips.eval_len * network.network.upsample
     assert logits.shape == (2, anchors, len(module.task.classes))
     assert displacement is None or displacement.shape == logits.shape
-    assert len(clip_weights(module.plan, network.network.upsample)) == anchors
+    assert len(clip_weights(module.clips, network.network.upsample)) == anchors
 
 
 def _random_batch(data: Any) -> Any:
@@ -210,8 +210,8 @@ def _random_batch(data: Any) -> Any:
             inputs = {name: torch.randn(len(clips), rows[name], width) for name, width in widths.items()}
             return inputs, {name: torch.zeros(len(clips)) for name in inputs}
 
-    half = HalfRecord(Half("a/b/c", 1), 2 * data.plan.eval_len, Spots.empty())
-    dataset = ClipDataset([half], Anywhere(), data.plan.eval_len, data.targets)
+    half = HalfRecord(Half("a/b/c", 1), 2 * data.clips.eval_len, Spots.empty())
+    dataset = ClipDataset([half], Anywhere(), data.clips.eval_len, data.targets)
     data.records["valid"] = [half]
     (clips, *_) = EvaluationBatches([data.evaluation_clips("valid")[:2]])
     return dataset[clips]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spotter.data.clips import cover
+from spotter.data.clips import window_starts
 from spotter.errors import UserError
 from spotter.inference.stitch import clip_weights
 from spotter.settings import ClipConfig
@@ -23,7 +23,7 @@ def test_every_anchor_of_a_half_counts(plan: ClipConfig, length: int, upsample: 
     """Whatever the overlap and margin, no anchor is left without a weight."""
     weights, total = clip_weights(plan, upsample), np.zeros(length * upsample)
     assert len(weights) == plan.eval_len * upsample
-    for start in cover(length, plan.eval_len, plan.stride, plan.margin):
+    for start in window_starts(length, plan.eval_len, plan.stride, plan.margin):
         at = start * upsample + np.arange(len(weights))
         inside = (at >= 0) & (at < len(total))
         total[at[inside]] += weights[inside]

@@ -36,7 +36,7 @@ def draw_non_overlapping(lengths: NDArray[np.int64], clip_len: int, rng: np.rand
     return [clips[i] for i in rng.permutation(len(clips))]
 
 
-def cover(length: int, clip_len: int, stride: int, margin: int = 0) -> list[int]:
+def window_starts(length: int, clip_len: int, stride: int, margin: int = 0) -> list[int]:
     """Return the starts of sliding windows over a half; the ``margin`` at both ends of a clip serves as context."""
     last = length + margin - clip_len
     return [*range(-margin, last, stride), last] if last > -margin else [-margin]
@@ -47,7 +47,7 @@ def evaluation_clips(lengths: Sequence[int], clips: ClipConfig) -> list[Clip]:
     return [
         Clip(half, start)
         for half, length in enumerate(lengths)
-        for start in cover(length, clips.eval_len, clips.stride, clips.margin)
+        for start in window_starts(length, clips.eval_len, clips.stride, clips.margin)
     ]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from spotter.data.source import Source
 from spotter.types import Batch, Clip, ClipFrames, HalfRecord, Spots, TargetMaker
@@ -51,3 +51,18 @@ class ClipDataset(Dataset[Batch]):
             frames = ClipFrames(clip.start, self.clip_len, self.source.fps, self.source.offset)
             made.append(self.targets(spots, frames))
         return {key: torch.from_numpy(np.stack([each[key] for each in made])) for key in made[0]}
+
+
+def batch_loader(dataset: ClipDataset, batches: Sampler[list[Clip]], num_workers: int, pin: bool) -> DataLoader[Batch]:
+    """Return a loader over batches of clips.
+
+    pin : in memory from which a GPU copies without waiting
+    """
+    return DataLoader(
+        dataset,
+        batch_size=None,  # the sampler yields whole batches
+        sampler=batches,
+        num_workers=num_workers,
+        persistent_workers=num_workers > 0,
+        pin_memory=pin,
+    )

@@ -13,10 +13,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from spotter.data.clips import EvaluationBatches, batches, evaluation_clips
-from spotter.data.datasets import ClipDataset
+from spotter.data.datasets import ClipDataset, batch_loader
 from spotter.data.source import Source
 from spotter.errors import UserError
 from spotter.inference.halves import HalfStitcher
@@ -85,13 +84,8 @@ def run(
     lengths = [record.frames for record in records]
     every = evaluation_clips(lengths, clips)
     parts = [batches(every, compute.batch_size, each, world) for each in range(world)]
-    loader = DataLoader(
-        ClipDataset(records, source, clips.eval_len, targets),
-        batch_size=None,  # the sampler yields whole batches
-        sampler=EvaluationBatches(parts[rank]),
-        num_workers=compute.num_workers,
-        pin_memory=compute.device.type == "cuda",
-    )
+    dataset, pin = ClipDataset(records, source, clips.eval_len, targets), compute.device.type == "cuda"
+    loader = batch_loader(dataset, EvaluationBatches(parts[rank]), compute.num_workers, pin)
     collector = HalfCollector(records, parts, rank, clips, upsample)
     for number, batch in enumerate(loader):
         if batch_size(batch):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from spotter.data.clips import EvaluationBatches, TrainingBatches, batches, cover
+from spotter.data.clips import EvaluationBatches, TrainingBatches, batches, window_starts
 from spotter.errors import UserError
 from spotter.settings import ClipConfig
 from spotter.types import Clip
@@ -22,7 +22,7 @@ LENGTHS = [50, 3, 128, 64]
 def test_every_frame_is_counted_by_a_clip(length: int, clip_len: int, data: st.DataObject) -> None:
     margin = data.draw(st.integers(0, (clip_len - 1) // 2))
     stride = data.draw(st.integers(1, clip_len - 2 * margin))
-    starts = cover(length, clip_len, stride, margin)
+    starts = window_starts(length, clip_len, stride, margin)
     seen = np.zeros(length, int)
     for start in starts:
         seen[max(0, start + margin) : max(0, start + clip_len - margin)] += 1
