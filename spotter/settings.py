@@ -48,7 +48,7 @@ class ClipConfig:
             )
 
     @property
-    def blended(self) -> bool:
+    def averaged(self) -> bool:
         """Return whether clips are averaged where they overlap; without an ``overlap`` the first one counts."""
         return self.overlap > 0
 

@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Read, score, write the JSON if asked for, and show the tables."""
+    """Read, score, write the JSON if wanted, and show the tables."""
     import_trusted(arguments.trust)
     named = parse_named(arguments.predictions)
     evaluation = load_evaluation(arguments.labels, list(named.values()), task=arguments.task, split=arguments.split)

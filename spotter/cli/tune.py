@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Tune, print the table and the winning override, and write the JSON if asked to."""
+    """Tune, print the table and the winning override, and write the JSON if wanted."""
     import_trusted(arguments.trust)
     root = arguments.labels or os.environ.get("SOCCERNET_ROOT")
     if not root:

@@ -16,7 +16,7 @@ from spotter.tasks import Task
 from spotter.types import Half, HalfPredictions
 
 Metrics = Mapping[str, Any]
-FEW = 8  # games: from fewer no interval tells a difference from chance
+FEW = 8  # games: with fewer, intervals are too rough to mark a difference
 
 
 def metrics_table(metrics: Metrics, title: str) -> Group:

@@ -46,7 +46,7 @@ class HalfStitcher:
         upsample: int = 1,
     ) -> None:
         self._lengths, self._rank, self._upsample = lengths, rank, upsample
-        self._weights, self._averaged = clip_weights(clips, upsample), clips.blended
+        self._weights, self._averaged = clip_weights(clips, upsample), clips.averaged
         self._world = len(batches)
         self._count = np.zeros(len(lengths), np.int64)
         self._owner: dict[int, int] = {}

@@ -13,7 +13,7 @@ from spotter.types import Half, Spots
 
 
 class AnnotationFormat(Protocol):
-    """Read and write labelled spots; the class of an entry is what ``Task.class_of`` says, and only that.
+    """Read and write labelled spots; only ``Task.class_of`` and ``Task.entry_of`` know how an entry names its class.
 
     root : a folder, or whatever else the format can be read from
     games : names of games, with ``/`` between their folders

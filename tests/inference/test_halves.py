@@ -60,7 +60,7 @@ def test_same_bits_for_any_number_of_ranks(
 
     assert sorted(found) == list(range(len(lengths)))
     for index, length in enumerate(lengths):
-        alone = Stitcher(length * upsample, clip_weights(config, upsample), config.blended)
+        alone = Stitcher(length * upsample, clip_weights(config, upsample), config.averaged)
         for clip in clips:
             if clip.half == index:
                 alone.add(clip.start * upsample, made[clip])

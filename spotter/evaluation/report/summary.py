@@ -1,4 +1,4 @@
-"""What a report says in words and single numbers, as one JSON document."""
+"""The words and single numbers of a report, as one JSON document."""
 
 from __future__ import annotations
 
