@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from spotter.io.checkpoints import open_checkpoint
-from spotter.models.system import System
 from tests.conftest import PROJECT, call
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
@@ -22,8 +20,8 @@ def block_with(text: str, language: str) -> str:
     return str(block)
 
 
-def test_the_network_trains_and_is_loaded(tmp_path: Path, tiny: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pasted into two files, it is trained for a few steps, and loaded again when it is trusted."""
+def test_the_network_trains_and_predicts(tmp_path: Path, tiny: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pasted into two files, it is trained for a few steps, and predicts when it is trusted."""
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "my_network.py").write_text(block_with("class MyNetwork", "python"))
     (tmp_path / "my_conf" / "model").mkdir(parents=True)
@@ -34,6 +32,7 @@ def test_the_network_trains_and_is_loaded(tmp_path: Path, tiny: list[str], monke
     called = call("train.py", *words, cwd=tmp_path)
     assert called.status == 0, called.err
     (best,) = tmp_path.glob("outputs/my_network-demo/*/checkpoints/best.ckpt")
-    system = System.load(open_checkpoint(best), ["my_network"])
-    assert type(system.network).__name__ == "MyNetwork"
+    predicted = call("predict.py", f"ckpt={best}", "trust=my_network", "trainer=cpu", "out=out", cwd=tmp_path)
+    assert predicted.status == 0, predicted.err
+    assert list((tmp_path / "out").glob("*/*/*/results_spotting.json"))
     sys.modules.pop("my_network")

@@ -31,7 +31,7 @@ def find_halves(
     """Return the halves of ``games``, in their order, with labels where there are any.
 
     labels : ``required``, or ``optional`` where a split may have no labels at all
-    allow_missing : go on with what is there, with one counted warning, instead of raising
+    allow_missing : continue with what is on disk, with one counted warning, instead of raising
 
     Raises UserError with the first missing file and the remedy.
     """

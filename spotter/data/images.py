@@ -1,4 +1,4 @@
-"""Images on the device: from bytes as decoded to what a network sees, augmented alike over a whole clip."""
+"""Images on the device: normalised for the network and augmented, each clip as a whole."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torchvision.transforms.v2 import functional as F
 
 from spotter.errors import UserError
 
-PLAIN: dict[str, Any] = {
+UNCHANGED: dict[str, Any] = {
     "flip": 0.0,
     "jitter": 0.0,
     "hue": [0.0, 0.0],
@@ -23,20 +23,20 @@ PLAIN: dict[str, Any] = {
 
 
 class ImageTransform(nn.Module):
-    """Normalise images and, while training, change the clips at random, each as a whole.
+    """Normalise images and, while training, augment the clips at random, each as a whole.
 
     mean, std : per colour, of pixels from 0 to 1
     augment : ``flip``, the probability of mirroring a clip; ``jitter``, that of each of the others; and the ranges of
         ``hue`` (in turns), factors of ``saturation``, ``brightness`` and ``contrast``, and sigma of a ``blur`` over
-        5 pixels. What is left out is left alone. Order and ranges after E2E-Spot (Hong et al., 2022).
+        5 pixels. Keys that are left out change nothing. Order and ranges after E2E-Spot (Hong et al., 2022).
     """
 
     def __init__(self, mean: Sequence[float], std: Sequence[float], augment: Mapping[str, Any] | None = None) -> None:
         super().__init__()
-        unknown = sorted(set(augment or {}) - set(PLAIN))
+        unknown = sorted(set(augment or {}) - set(UNCHANGED))
         if unknown:
-            raise UserError(f"model.augment.{unknown[0]}: unknown; its keys are {', '.join(PLAIN)}")
-        self.settings = {**PLAIN, **{key: value for key, value in (augment or {}).items() if value is not None}}
+            raise UserError(f"model.augment.{unknown[0]}: unknown; its keys are {', '.join(UNCHANGED)}")
+        self.settings = {**UNCHANGED, **{key: value for key, value in (augment or {}).items() if value is not None}}
         scale = 1 / torch.tensor(std)
         self.register_buffer("scale", scale / 255, persistent=False)
         self.register_buffer("shift", -torch.tensor(mean) * scale, persistent=False)
@@ -45,7 +45,7 @@ class ImageTransform(nn.Module):
     shift: Tensor
 
     def forward(self, video: Tensor, valid: Tensor) -> Tensor:
-        """Turn (B, T, H, W, 3) uint8 into (B, T, 3, H, W) float, 0 (the mean) where ``valid`` (B, T) says no frame."""
+        """Turn (B, T, H, W, 3) uint8 into (B, T, 3, H, W) float, 0 (the mean) outside ``valid`` (B, T)."""
         if self.training:
             video = torch.stack([self._augmented(clip) for clip in video]) if len(video) else video
         images = video * self.scale + self.shift  # the memory stays channels last

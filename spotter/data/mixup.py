@@ -72,6 +72,6 @@ def blend_all(first: Mapping[str, Tensor], second: Mapping[str, Tensor], weight:
 
 
 def check_probability(key: str, value: object) -> None:
-    """Raise UserError unless ``value`` lies within 0 … 1."""
+    """Raise UserError unless ``value`` is within 0 … 1."""
     if not isinstance(value, int | float) or not 0 <= value <= 1:
         raise UserError(f"{key}: expected a probability, found {value!r}")

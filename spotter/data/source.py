@@ -58,7 +58,7 @@ class ImageSpec:
 
     @property
     def shown(self) -> tuple[int, int]:
-        """Return the height and width that reach the network."""
+        """Return the height and width that the network gets."""
         return self.crop or self.size
 
     def to_dict(self) -> dict[str, Any]:
@@ -69,9 +69,9 @@ class ImageSpec:
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
-    """Describe all that reading the same input elsewhere needs, but for where it lies.
+    """Describe an input so that the same can be read elsewhere: all but its folder and files.
 
-    kind : ``features`` or ``video``; a network says which one it ``reads``
+    kind : ``features`` or ``video``; a network declares which one it ``reads``
     fps, offset : frame i of a half lies at ``offset + i / fps`` seconds
     streams : the feature files of a half; the first is the clock, whose rows are the frames
     image : of a video
@@ -158,11 +158,11 @@ class Source(Protocol):
         """Return the video that shows the half to people, if there is one."""
 
     def native_fps(self, half: Half) -> float | None:
-        """Return the rate of what is stored, frames per second; None where nothing tells it."""
+        """Return the frames per second of the stored file, None where they are unknown."""
 
 
 class Excerpt:
-    """Read only what lies between two moments of every half; times stay those of the half.
+    """Read only the part of every half between two moments; times stay those of the half.
 
     start, end : seconds from the start of the half; None for its own end
     """
@@ -214,7 +214,7 @@ class Excerpt:
         return self._source.video(half)
 
     def native_fps(self, half: Half) -> float | None:
-        """Return the rate of what is stored; None where nothing tells it."""
+        """Return the frames per second of the stored file, None where they are unknown."""
         return self._source.native_fps(half)
 
 

@@ -1,4 +1,4 @@
-"""One feature file of every half: where it lies, the times of its rows, and the columns that are read."""
+"""One kind of feature file: its path for each half, the times of its rows, and the columns that are read."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OTHER_WIDTH = "set data.width={width}, or pick the data config these features be
 
 
 class RowReader(Protocol):
-    """Give the feature rows of one half, from a file or from memory."""
+    """Read the feature rows of one half, from a file or from memory."""
 
     @property
     def dtype(self) -> np.dtype:
@@ -147,7 +147,7 @@ class Stream:
         return [int(width) for width in widths if width > 0]
 
     def path(self, root: str | Path, half: Half) -> Path:
-        """Return where the stream of a half lies in an official tree."""
+        """Return the path of a half's file in an official tree."""
         return Path(root) / half.game / f"{half.number}_{self.file}.npy"
 
     def open(self, path: Path, remedy: str = OTHER_WIDTH) -> FeatureRows:

@@ -17,6 +17,7 @@ from spotter.data.features import FeatureSource
 from spotter.errors import UserError
 from spotter.models.blocks.stream_embedding import resample
 from spotter.types import Clip, Half
+from tests.helpers.videos import write_video
 
 HALVES = [Half("league/season/a", 1), Half("league/season/a", 2)]
 RATES = ["25/12", "25/6", 0.5, 1, 2, 3, 25]
@@ -187,3 +188,12 @@ def test_files_may_lie_anywhere(tmp_path: Path) -> None:
 def test_a_source_needs_a_stream() -> None:
     with pytest.raises(UserError, match="at least one feature stream"):
         FeatureSource({})
+
+
+def test_the_rate_of_features_is_known_where_a_video_lies_beside_them(tmp_path: Path) -> None:
+    half = HALVES[0]
+    write(tmp_path, half, "feature", np.ones((8, 2), np.float32))
+    source = FeatureSource(one(2), tmp_path)
+    assert source.native_fps(half) is None
+    write_video(tmp_path / half.game / "1_224p.mp4", 100, 25)
+    assert source.native_fps(half) == pytest.approx(2)

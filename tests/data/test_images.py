@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from spotter.data.images import PLAIN, ImageTransform
+from spotter.data.images import UNCHANGED, ImageTransform
 from spotter.errors import UserError
 
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
@@ -69,7 +69,7 @@ def test_draws_do_not_depend_on_the_settings() -> None:
     assert len(set(states)) == 1
 
 
-@pytest.mark.parametrize("key", list(PLAIN))
+@pytest.mark.parametrize("key", list(UNCHANGED))
 def test_each_change_alone(key: str) -> None:
     """Every setting does something by itself, and what it does is what its name says."""
     x = video(1)

@@ -250,3 +250,9 @@ def test_frames_of_an_uneven_video_are_the_nearest_in_time(uneven: VideoSource, 
         int(np.argmin(np.abs(seconds - i / 10) - 1e-9 * (80 - np.arange(80)))) for i in range(start, start + count)
     ]
     assert shown(uneven, start, length)[:count] == wanted
+
+
+def test_the_rate_of_what_is_stored_is_known(root: Path) -> None:
+    """A video, a store and a folder of images have one of their own, whatever the network reads."""
+    for number in (1, 2, 3):
+        assert source(root, 5).native_fps(Half(GAME, number)) == pytest.approx(25)

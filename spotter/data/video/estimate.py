@@ -48,7 +48,7 @@ def estimate(jobs: Sequence[Job]) -> Estimate:
                 disk += count * sample[1]
             images += count
         except (UserError, OSError, av.FFmpegError):
-            continue  # making the store says what is wrong with it
+            continue  # making the store will report what is wrong with it
     return Estimate(seconds, disk, images)
 
 

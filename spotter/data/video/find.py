@@ -1,4 +1,4 @@
-"""Which file a half is read from: a prepared store, a folder of JPEG images or a video, by what lies on disk."""
+"""Find the file that a half is read from: a prepared store, a folder of JPEG images or a video."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def read_video(
     start, end : seconds; frame i, at i / fps seconds, is returned where start <= i / fps < end
     height : of a frame in pixels, the width follows; None for the images as they are. Stores and folders have but one
 
-    Returns (T, H, W, 3) uint8. All of it lies in memory: an hour at 25 fps and 224 pixels takes 24 GB.
+    Returns (T, H, W, 3) uint8. All of it is in memory: an hour at 25 fps and 224 pixels takes 24 GB.
     Raises UserError where the file cannot be read, or holds nothing between ``start`` and ``end``.
     """
     found = find_videos(path)

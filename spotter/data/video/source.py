@@ -33,9 +33,10 @@ class VideoSource:
 
     fps : frames a second, a number or a fraction such as ``25/12``
     size : height and width of an image; videos are scaled to it
-    crop : height and width of the part that is shown, None for all of it; ``Clip.crop`` says where it lies
+    crop : height and width of the part that is shown, None for all of it; its place is ``Clip.crop``
     mean, std : what the device normalises the three colours by
-    root : the official tree in which files are looked for, if ``files`` does not say where each half is
+    root : the official tree with the files
+    files : in place of ``root``, the file of each half
     """
 
     def __init__(
