@@ -18,15 +18,15 @@ $(VENV)/.ready: pyproject.toml .ci/constraints.txt
 
 .PHONY: demo
 demo: setup ## simulate matches, train the transformer on them, evaluate, write predictions
-	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python train.py
+	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/spotter train
 	@echo
-	@echo "That was: $(BIN)/python train.py"
+	@echo "That was: $(BIN)/spotter train"
 	@echo "Everything is in the run folder named above: report the scores in metrics.json, submit"
 	@echo "predictions/test/results_spotting.zip, go on with checkpoints/best.ckpt. What to try next:"
-	@echo "  $(BIN)/python train.py model=linear                       a model without context, for comparison"
-	@echo "  $(BIN)/python train.py --multirun seed=1,2,3              mean and deviation over seeds"
-	@echo "  $(BIN)/python predict.py ckpt=RUN/checkpoints/best.ckpt input=FEATURES.npy   your own match"
-	@echo "  $(BIN)/python train.py data=baidu data.root=/path/to/SoccerNet               the real thing"
+	@echo "  $(BIN)/spotter train model=linear                       a model without context, for comparison"
+	@echo "  $(BIN)/spotter train --multirun seed=1,2,3              mean and deviation over seeds"
+	@echo "  $(BIN)/spotter predict ckpt=RUN/checkpoints/best.ckpt input=FEATURES.npy   your own match"
+	@echo "  $(BIN)/spotter train data=baidu data.root=/path/to/SoccerNet               the real thing"
 
 .PHONY: test
 test: setup ## run the tests; make test-slow runs the slow ones

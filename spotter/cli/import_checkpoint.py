@@ -1,4 +1,4 @@
-"""Turn a checkpoint of another codebase into one that `python predict.py ckpt=…` takes.
+"""Turn a checkpoint of another codebase into one that `spotter predict ckpt=…` takes.
 
 CHECKPOINT is
   --from e2e-spot    a released checkpoint_*.pt of E2E-Spot with its config.json beside it, or their folder: then the

@@ -43,7 +43,7 @@ def run_job(cfg: DictConfig) -> float:
     words = [*(word for path in configs for word in ("--config-dir", path)), *hydra_config.overrides.task]
     words += ["hydra.mode=RUN", "hydra.run.dir=" + hydra_string(str(folder)), f"hydra.job.num={number}"]
     name, began = _name_of_job(hydra_config), time.monotonic()
-    log.info("job %s: %s, output in %s", number, name, folder / OUTPUT)
+    log.info("job %s: %s, output in %s", number, name, os.path.relpath(folder / OUTPUT))
     with (folder / OUTPUT).open("wb") as output:
         process = subprocess.run(
             [*command_of("train"), *words],

@@ -37,7 +37,7 @@ SHOWN = 0.2  # confidence from which the table on screen lists a spot, unless a 
 def predict(cfg: DictConfig) -> dict[str, Any] | None:
     """Predict as ``conf/predict.yaml`` says; return the metrics where there are labels."""
     if not cfg.ckpt:
-        raise UsageError("give ckpt=PATH, a checkpoint that train.py wrote")
+        raise UsageError("give ckpt=PATH, a checkpoint that spotter train wrote")
     content = open_checkpoint(cfg.ckpt)
     known = content["hyper_parameters"]
     content["hyper_parameters"] = known | _changes(cfg, known)

@@ -94,17 +94,17 @@ def test_wandb_agent_starts_a_job(tiny: list[str], tmp_path: Path, trainer: str)
     sweep = yaml.safe_load((PROJECT / "conf" / "sweep" / "wandb.yaml").read_text(encoding="utf-8"))
     drawn = {key: {"value": each.get("min") or each["values"][0]} for key, each in sweep["parameters"].items()}
     variables = create_sweep_command_args({"args": drawn})
-    variables |= {"env": ["/usr/bin/env"], "interpreter": ["python"], "program": [str(PROJECT / sweep["program"])]}
+    variables |= {"env": ["/usr/bin/env"], "interpreter": ["python"], "program": [sweep["program"]]}
     command: list[str] = []
     for word in create_sweep_command(sweep["command"]):
         command += variables[word[2:-1]] if word.startswith("${") else [word]
-    assert command[:4] == ["/usr/bin/env", "python", str(PROJECT / "train.py"), "logger=wandb"]
+    assert command[:6] == ["/usr/bin/env", "python", "-m", "spotter", "train", "logger=wandb"]
     mine = [word for word in tiny if not word.startswith(("logger=", "trainer="))]
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     env = {"PATH": path, "WANDB_SWEEP_ID": "sweep1", "WANDB_RUN_ID": "run1", "WANDB_MODE": "offline"}
     words = [*command, *mine, *TINIEST, f"trainer={trainer}"]
     if trainer == "cpu":  # within this process, which is faster
-        called = call("train.py", *words[3:], cwd=tmp_path, env=env)
+        called = call("train.py", *words[5:], cwd=tmp_path, env=env)
         wandb.teardown()
         assert called.status == 0, called.err
     else:
@@ -173,6 +173,22 @@ def test_failed_job_is_named_beside_the_others(tiny: list[str], tmp_path: Path, 
     assert "failed" in row
     assert {"seed=1", "hydra.mode=RUN"} <= set(started[0][0])
     assert not {"-m", "--multirun"} & set(started[0][0])
+
+
+def test_jobs_have_a_line_each_and_the_users_configs(tiny: list[str], tmp_path: Path, jobs: Prepare) -> None:
+    """What differs, where the output is, the score; YAML files of the user's own are found by every job."""
+    started = jobs(0, 0)
+    (tmp_path / "my conf" / "model").mkdir(parents=True)
+    (tmp_path / "my conf" / "model" / "mine.yaml").write_text("defaults: [linear]\nlr: 0.5\n", encoding="utf-8")
+    called = call("train.py", "--config-dir", "my conf", "--multirun", "model=mine", "seed=1,2", *tiny, cwd=tmp_path)
+    assert called.status == 0, called.err
+    (folder,) = tmp_path.glob("multirun/*")
+    lines = [line for line in called.err.splitlines() if line.startswith("job ")]
+    assert len(lines) == 4
+    assert lines[0] == f"job 0: seed=1, output in multirun/{folder.name}/0/output.txt"
+    assert lines[1].startswith("job 0: tight_map 0.1000 after ")
+    for command, _ in started:
+        assert command[command.index("--config-dir") + 1] == str(tmp_path / "my conf")
 
 
 def test_interruption_ends_the_sweep(tiny: list[str], tmp_path: Path, jobs: Prepare) -> None:
