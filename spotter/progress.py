@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 INTERVAL = 30.0  # seconds from one line to the next
 
 
-class Watch:
+class ProgressDisplay:
     """Show the progress of work, on a terminal or in a notebook as a bar, in logs as a line every half a minute.
 
     total : how much there is to do, in ``unit``

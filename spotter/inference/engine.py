@@ -146,11 +146,12 @@ class HostCopy:
     """Copy tensors to the host as float32; only ``arrays`` waits until they are there."""
 
     def __init__(self, tensors: Mapping[str, Tensor]) -> None:
-        cuda = any(tensor.is_cuda for tensor in tensors.values())
+        device = next(iter(tensors.values())).device
+        cuda = device.type == "cuda"
         self._tensors = {name: t.detach().float().to("cpu", non_blocking=cuda) for name, t in tensors.items()}
         self._copied = torch.cuda.Event() if cuda else None  # type: ignore[no-untyped-call]
         if self._copied is not None:
-            self._copied.record()
+            self._copied.record(torch.cuda.current_stream(device))
 
     def arrays(self) -> Arrays:
         """Return the tensors as arrays."""
@@ -161,14 +162,15 @@ class HostCopy:
 
 def to_device(batch: Batch, device: torch.device) -> Batch:
     """Return the batch on a device; ``half`` and ``start``, which only the host needs, stay where they are."""
+    cuda = device.type == "cuda"
 
     def move(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        return {name: tensor.to(device, non_blocking=True) for name, tensor in tensors.items()}
+        return {name: tensor.to(device, non_blocking=cuda) for name, tensor in tensors.items()}
 
     return {
         **batch,
         "inputs": move(batch["inputs"]),
         "phase": move(batch["phase"]),
-        "valid": batch["valid"].to(device, non_blocking=True),
+        "valid": batch["valid"].to(device, non_blocking=cuda),
         "targets": move(batch["targets"]),
     }

@@ -23,7 +23,7 @@ from spotter.io.checkpoints import open_checkpoint
 from spotter.io.scores import Scores
 from spotter.models.system import System
 from spotter.predictions import Predictions
-from spotter.progress import Watch
+from spotter.progress import ProgressDisplay
 from spotter.settings import Postprocess
 from spotter.tasks import Task
 from spotter.types import Half
@@ -155,7 +155,7 @@ class Model:
     @contextmanager
     def _watch(self, given: Input, shown: bool) -> Iterator[Callable[[float], None]]:
         frames = sum(record.frames for record in given.records)
-        with Watch(frames, "frames", shown=shown and rank_and_world()[0] == 0) as watch:
+        with ProgressDisplay(frames, "frames", shown=shown and rank_and_world()[0] == 0) as watch:
             yield watch.update
 
 

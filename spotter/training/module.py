@@ -26,7 +26,7 @@ from spotter.types import Batch, Output, batch_size
 Plain = Mapping[str, Any]
 
 
-class Evaluated(TypedDict):
+class EvaluationStep(TypedDict):
     """Hold what evaluating a batch gives."""
 
     outputs: dict[str, Tensor]  # see ``System.outputs``
@@ -101,7 +101,7 @@ class SpottingModule(pl.LightningModule):
         """Return what ``evaluate`` does; None for no clips."""
         return self.evaluate(batch) if batch_size(batch) else None
 
-    def evaluate(self, batch: Batch) -> Evaluated:
+    def evaluate(self, batch: Batch) -> EvaluationStep:
         """Return the ``outputs`` of a batch as it was read, and its loss where it has targets."""
         batch = self.system.prepare(batch)
         output = self(batch)

@@ -14,7 +14,7 @@ from spotter.inference.ranks import barrier, broadcast, gather, rank_and_world
 from spotter.io.predictions import write_scored
 from spotter.io.scores import Header, delete_scores, save_header, save_scores
 from spotter.models.system import System
-from spotter.progress import Watch
+from spotter.progress import ProgressDisplay
 from spotter.training.callbacks.progress import show
 from spotter.training.report import report
 from spotter.types import Half, HalfPredictions, TargetMaker
@@ -46,7 +46,7 @@ def predict_input(
         save_header(folder, Header(system.task, given.split, system.postprocess))
     barrier()  # no rank writes scores before old ones are gone
     keep = partial(save_scores, folder) if save else None
-    with Watch(frames, "frames", shown=first) as watch:
+    with ProgressDisplay(frames, "frames", shown=first) as watch:
         mine = predict_records(system, given.source, given.records, compute, keep, watch.update, outputs, targets)
     predictions, metrics = merge(gather(mine), given.records), None
     if first:

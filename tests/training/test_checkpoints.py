@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 
-from spotter.training.callbacks.checkpoints import Checkpoint, Patience
+from spotter.training.callbacks.checkpoints import RunCheckpoint, RunEarlyStopping
 
 
-def best_of(folder: Path) -> Checkpoint:
-    return Checkpoint(dirpath=folder, filename="best", monitor="val/tight_map", mode="max", save_top_k=1)
+def best_of(folder: Path) -> RunCheckpoint:
+    return RunCheckpoint(dirpath=folder, filename="best", monitor="val/tight_map", mode="max", save_top_k=1)
 
 
 def test_a_moved_run_still_knows_its_best(tmp_path: Path) -> None:
@@ -28,10 +28,10 @@ def test_a_moved_run_still_knows_its_best(tmp_path: Path) -> None:
 
 
 def test_a_resumed_run_has_its_own_patience_and_stops_where_it_had_stopped() -> None:
-    first = Patience(monitor="val/tight_map", patience=2)
+    first = RunEarlyStopping(monitor="val/tight_map", patience=2)
     first.wait_count = 2
     for patience, stops in ((2, True), (5, False)):
-        second = Patience(monitor="val/tight_map", patience=patience)
+        second = RunEarlyStopping(monitor="val/tight_map", patience=patience)
         second.load_state_dict(first.state_dict())
         trainer: Any = SimpleNamespace(should_stop=False)
         second.on_train_start(trainer, None)  # type: ignore[arg-type]

@@ -60,6 +60,7 @@ def history(folder: Path) -> list[dict[str, str]]:
 def test_run_says_what_it_is_made_of(run: OfflineRun, folder: Path) -> None:
     """Config, exact command, folder, state of the code and statistics."""
     assert (run.exit, wandb.run) == (0, None)
+    assert run.run.display_name == f"transformer-demo/{folder.name}"
     assert run.config["seed"] == 1
     assert run.config["model"]["lr"] > 0
     assert run.config["folder"] == str(folder)

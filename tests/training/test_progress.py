@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 import spotter.progress
-from spotter.progress import Watch, clock
+from spotter.progress import ProgressDisplay, clock
 from spotter.training.callbacks.progress import EpochBar, ProgressLines, progress_callback
 from tests.conftest import call
 
@@ -72,7 +72,7 @@ def test_watch_shows_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Non
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, width=100)
     monkeypatch.setattr(spotter.progress, "Console", lambda **_: console)
-    with Watch(200, "frames") as watch:
+    with ProgressDisplay(200, "frames") as watch:
         watch.update(0.5)
         watch._bar.refresh()
     assert "100 of 200 frames, " in screen.getvalue()

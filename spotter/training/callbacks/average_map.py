@@ -15,7 +15,7 @@ from spotter.inference.predict import Decoder, merge, score
 from spotter.inference.ranks import broadcast, gather
 from spotter.training.datamodule import SpottingDataModule
 from spotter.training.losses import MeanLoss
-from spotter.training.module import Evaluated, SpottingModule
+from spotter.training.module import EvaluationStep, SpottingModule
 from spotter.types import Batch, Half, HalfPredictions, batch_size
 
 log = logging.getLogger(__name__)
@@ -93,7 +93,7 @@ class _Epoch:
         self._predictions: dict[Half, HalfPredictions] = {}
         self.losses = MeanLoss()
 
-    def add(self, batch: Batch, evaluated: Evaluated) -> None:
+    def add(self, batch: Batch, evaluated: EvaluationStep) -> None:
         """Take a batch and its outputs."""
         if evaluated["loss"] is not None:
             self.losses.add(evaluated["loss"], batch_size(batch))

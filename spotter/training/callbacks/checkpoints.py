@@ -11,7 +11,7 @@ from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 PATHS = ("best_model_path", "kth_best_model_path", "last_model_path")
 
 
-class Checkpoint(ModelCheckpoint):
+class RunCheckpoint(ModelCheckpoint):
     """Keep checkpoints; a run whose folder was moved still knows which of its weights were best."""
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -26,7 +26,7 @@ class Checkpoint(ModelCheckpoint):
         super().load_state_dict({**state_dict, **paths, "dirpath": str(self.dirpath), "best_k_models": kept})
 
 
-class Patience(EarlyStopping):
+class RunEarlyStopping(EarlyStopping):
     """Stop a run that no longer gets better; a resumed run has its own patience, and stops where it had stopped."""
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

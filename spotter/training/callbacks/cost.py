@@ -14,7 +14,7 @@ from spotter.io.files import atomic_write
 from spotter.training.module import parameters_of
 
 
-class Cost(pl.Callback):
+class RunCost(pl.Callback):
     """Write the number of trained parameters, and the CPU and wall seconds that an epoch of training takes.
 
     Medians over the epochs of this process, without validation and without workers of loaders. Kept apart from

@@ -12,9 +12,10 @@ from spotter.io.files import atomic_write
 
 
 class History(pl.Callback):
-    """Write all epoch-level metrics to a CSV file, a row an epoch; a resumed run continues the file.
+    """Write all epoch-level metrics to a CSV file, one row per epoch; a resumed run continues the file.
 
-    Rows of epochs that a resumed run repeats are dropped, so each epoch stands there once.
+    Rows of epochs that a resumed run repeats are dropped, so each epoch has one. The column ``epoch`` counts from 0, as
+    Lightning and its loggers do and as in version 0.1; terminal and log count from 1.
     """
 
     def __init__(self, path: str) -> None:

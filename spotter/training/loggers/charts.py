@@ -1,4 +1,4 @@
-"""What the W&B dashboard shows beside curves: tables, charts and pictures of what was scored."""
+"""What the W&B dashboard shows beside curves: tables, charts and images of what was scored."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from spotter.types import Half, HalfPredictions, HalfRecord
 LONGEST = 5  # seconds; precision and recall are shown at the monitor's longest tolerance up to this one
 
 
-def class_table(form: Mapping[str, Any], events: MetricEvents, task: Task) -> wandb.Table:
-    """Return a row a class: how many spots, of them not shown, and its AP, tight and loose, in all views."""
+def class_table(metrics: Mapping[str, Any], events: MetricEvents, task: Task) -> wandb.Table:
+    """Return one row per class: its spots, those not shown, and its AP, tight and loose, in all views."""
     places = [(name, view) for name in ("tight", "loose") for view in VIEWS]
     columns: list[str | int] = ["class", "spots", "not shown", *(f"{name}{view}" for name, view in places)]
     rows = [
         [name, int(events.event_counts[ALL, k]), int(events.event_counts[-1, k])]
-        + [form[at][f"per_class{view}"][name] for at, view in places]
+        + [metrics[at][f"per_class{view}"][name] for at, view in places]
         for k, name in enumerate(task.classes)
     ]
     return wandb.Table(columns=columns, data=rows)
@@ -58,19 +58,19 @@ def tolerance_chart(events: MetricEvents) -> Any:
 def timelines(
     records: Sequence[HalfRecord], predictions: Mapping[Half, HalfPredictions], task: Task, fps: float, most: int
 ) -> list[wandb.Image]:
-    """Return pictures of the same halves each time, evenly spread over those of the split."""
+    """Return images of the same halves each time, evenly spread over those of the split."""
     rows = np.unique(np.linspace(0, len(records) - 1, min(most, len(records))).astype(int))
-    pictures = []
+    images = []
     for record in (records[row] for row in rows):
         if record.spots is not None and record.half in predictions:
             seconds = record.frames / fps
             drawn = draw_timeline(record.half, seconds, record.spots, predictions[record.half], task.classes)
-            pictures.append(wandb.Image(drawn, caption=f"{record.half.game}, half {record.half.number}"))
-    return pictures
+            images.append(wandb.Image(drawn, caption=f"{record.half.game}, half {record.half.number}"))
+    return images
 
 
 def statistics_table(counts: Mapping[str, Mapping[str, Any]]) -> wandb.Table:
-    """Return the number of spots, a row a class and a column a split."""
+    """Return the number of spots, one row per class and one column per split."""
     classes = next(iter(counts.values()))["per_class"]
     rows = [[name, *(count["per_class"][name] for count in counts.values())] for name in classes]
     return wandb.Table(columns=["class", *counts], data=rows)

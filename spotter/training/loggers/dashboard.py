@@ -14,7 +14,7 @@ from spotter.evaluation.events import collect_events
 from spotter.evaluation.metrics import flatten
 from spotter.tasks import MONITORS, Task
 from spotter.training.callbacks.average_map import average_map_of
-from spotter.training.loggers.provenance import code_changes, code_state, command
+from spotter.training.loggers.source_code import code_changes, code_state, command
 from spotter.training.loggers.wandb import Wandb, wandb_logger
 
 REPORT = "report.html"
@@ -22,7 +22,7 @@ SLOW, REST = 10.0, 20  # seconds; a validation that took longer to log is follow
 
 
 class Dashboard(pl.Callback):
-    """Log tables, charts and timelines after every validation, and keep the best epoch's numbers as the summary.
+    """Log tables, charts and timelines after every validation; the summary holds the numbers of the best epoch.
 
     monitor : the key that says which epoch is best
     halves : how many halves of the validation split are drawn, always the same
@@ -89,8 +89,8 @@ class Dashboard(pl.Callback):
         if took > SLOW:  # W&B waits for its server; training should not, more than now and then
             self._rest = began + REST * took
 
-    def _summarise(self, logger: Wandb, trainer: pl.Trainer, form: Mapping[str, Any]) -> None:
-        numbers = {f"val/{name}": value for name, value in flatten(form).items()}
+    def _summarise(self, logger: Wandb, trainer: pl.Trainer, metrics: Mapping[str, Any]) -> None:
+        numbers = {f"val/{name}": value for name, value in flatten(metrics).items()}
         if "val/loss" in trainer.callback_metrics:
             numbers["val/loss"] = float(trainer.callback_metrics["val/loss"])
         value = numbers.get(self.monitor)

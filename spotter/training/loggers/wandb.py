@@ -20,19 +20,23 @@ log = logging.getLogger(__name__)
 
 
 class Wandb(WandbLogger):
-    """Log to one W&B run; whatever fails there is said once, and training goes on.
+    """Log to one W&B run; of all that fails there one warning is given, and training goes on.
 
     save_dir : the run's folder; W&B keeps its files in ``wandb/`` there
+    name : of the W&B run; None for $WANDB_NAME, or that of the folder, ``<model>-<data>/<date>_<time>``
     settings : of ``wandb.Settings``; those that the installed version does not have yet are left out
     """
 
-    def __init__(self, save_dir: str, settings: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, save_dir: str, name: str | None = None, settings: Mapping[str, Any] | None = None, **kwargs: Any
+    ) -> None:
         import wandb
 
         self._id_file = Path(save_dir) / "wandb" / "run_id"
         started = self._id_file.read_text(encoding="utf-8") if self._id_file.is_file() else None
         known = {key: value for key, value in (settings or {}).items() if key in wandb.Settings.model_fields}
-        super().__init__(save_dir=save_dir, version=started, settings=known, **kwargs)
+        name = name or os.environ.get("WANDB_NAME") or "/".join(Path(save_dir).absolute().parts[-2:])
+        super().__init__(name=name, save_dir=save_dir, version=started, settings=known, **kwargs)
         self._wandb_init.pop("anonymous", None)  # Lightning gives it, W&B warns of it
         self._warned = False
 
@@ -50,7 +54,7 @@ class Wandb(WandbLogger):
 
     @property
     def experiment(self) -> Any:
-        """Return the W&B run, begun when it is first asked for; a stand-in on all ranks but the first."""
+        """Return the W&B run, which begins with the first use; a stand-in on all ranks but the first."""
         if self._experiment is None and rank_zero_only.rank == 0:  # type: ignore[attr-defined]
             self._experiment = self._begin()
         return super().experiment
