@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from spotter.errors import UsageError, UserError
+from spotter.errors import UsageError, UserError, did_you_mean
 from spotter.tasks import ASSETS, Task
 
 SPLITS = ("train", "valid", "test", "challenge")
@@ -52,7 +52,7 @@ def hold_out(splits: Mapping[str, list[str]], fold: str) -> dict[str, list[str]]
 def check_split(name: str) -> str:
     """Return ``name`` if it is a split's, else raise UserError."""
     if name not in SPLITS:
-        raise UsageError(f"split {name!r} is unknown: give one of {', '.join(SPLITS)}")
+        raise UsageError(f"split {name!r} is unknown{did_you_mean(name, SPLITS)}")
     return name
 
 

@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 
 from spotter.cli.overrides import PATHS, hydra_string, quote, unquote
 from spotter.cli.resume import resume
+from spotter.errors import UsageError
 
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=30)
 ODD = st.text(st.sampled_from(r"""'"\${}()[],=:~+ a/.1"""), min_size=1, max_size=12)
@@ -57,6 +58,7 @@ def test_paths_are_quoted_once(key: str, text: str) -> None:
         "ckpt='a b'",
         'out="x"',
         "--multirun",
+        "trust=[a,b]",
         "data.splits.train=[a,b]",
     ],
 )
@@ -82,6 +84,20 @@ def test_resuming_takes_the_runs_own_overrides(tmp_path: Path) -> None:
     assert through_hydra(arguments[5]) == ckpt
     assert len(arguments) == 6
     assert resume(arguments) == arguments  # as started processes do
+
+
+def test_resuming_finds_the_users_configs_again(tmp_path: Path) -> None:
+    """The folder of ``--config-dir`` is the run's own, unless another is typed."""
+    ckpt = run_folder(tmp_path / "run", ["model=mine"])
+    sources = [{"path": "/somewhere/conf", "provider": "main"}, {"path": "/my conf", "provider": "command-line"}]
+    stored = {"hydra": {"runtime": {"choices": {"model": "mine"}, "config_sources": sources}}}
+    (tmp_path / "run" / ".hydra" / "hydra.yaml").write_text(yaml.safe_dump(stored), encoding="utf-8")
+    assert resume([f"ckpt={ckpt}"])[:3] == ["--config-dir", "/my conf", "model=mine"]
+    assert resume([f"ckpt={ckpt}", "--config-dir", "other", "seed=2"])[:4] == [
+        "--config-dir", "other", "model=mine", "seed=2",
+    ]  # fmt: skip
+    with pytest.raises(UsageError, match="goes on as it began, model=mine"):
+        resume([f"ckpt={ckpt}", "model=linear"])
 
 
 def test_foreign_checkpoints_and_new_folders(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def test_games_come_from_a_list_or_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
-        ({"val": ["train"]}, "split 'val' is unknown: give one of train, valid, test, challenge"),
+        ({"val": ["train"]}, "split 'val' is unknown; did you mean valid?"),
         ({"train": "val"}, r"data\.splits\.train: no file 'val'; give a list of games, of splits, or a text file"),
         ({"train": "games.txt"}, r"data\.splits\.train: no file 'games\.txt'"),
         ({"train": 3}, r"data\.splits\.train: expected a list of games"),
