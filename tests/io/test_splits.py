@@ -90,8 +90,12 @@ def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
 
 def test_split_names_are_checked() -> None:
     assert [check_split(name) for name in SPLITS] == list(SPLITS)
-    for name in ("val", "training", ""):
-        with pytest.raises(UserError, match="is unknown: give one of"):
+    for name, remedy in (
+        ("val", "did you mean valid"),
+        ("training", "did you mean train"),
+        ("", "there are challenge, "),
+    ):
+        with pytest.raises(UserError, match=f"is unknown; {remedy}"):
             check_split(name)
 
 
