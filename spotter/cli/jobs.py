@@ -62,7 +62,7 @@ def run_jobs(name: str, words: Sequence[str], job: Callable[[DictConfig], Any]) 
 class _Job:
     """Call a job, and keep its result and a user's mistake: Hydra would print lines of its own on an exception.
 
-    The job of a sweep that fails has no score; the others go on, and the sweep's table tells of it.
+    The job of a sweep that fails has no score; the others go on, and the sweep's table marks it.
     """
 
     def __init__(self, name: str, job: Callable[[DictConfig], Any]) -> None:
@@ -100,7 +100,7 @@ def _known_keys(name: str) -> set[str]:
 def _leave_no_empty_folder(hydra: Any) -> None:
     """Take the folder of a run away that ends before it has written anything.
 
-    Those of a sweep's jobs stay, since the sweep tells of all; ranks that another process started have none.
+    Those of a sweep's jobs stay, since the sweep lists them all; ranks that another process started have none.
     """
     run = Path(hydra.runtime.output_dir)
     if hydra.output_subdir is None or not OmegaConf.is_missing(hydra.job, "num"):

@@ -56,11 +56,11 @@ def run_job(cfg: DictConfig) -> float:
         raise KeyboardInterrupt
     if process.returncode:
         raise UserError(f"job {number} of the sweep failed{_last_error(folder / OUTPUT)}, see {folder}")
-    forms = orjson.loads((folder / "metrics.json").read_bytes())
-    if "valid" not in forms:
+    metrics = orjson.loads((folder / "metrics.json").read_bytes())
+    if "valid" not in metrics:
         raise UserError(f"job {number} of the sweep has no score on valid; a sweep needs labelled games")
     monitor = Task.load(cfg.data.task).monitor
-    score = monitored(forms["valid"], monitor)
+    score = monitored(metrics["valid"], monitor)
     log.info("job %s: %s %.4f after %.0f s", number, monitor, score, time.monotonic() - began)
     return score
 
@@ -80,7 +80,7 @@ def _environment(hydra_config: Any, name: str) -> dict[str, str]:
 
 
 def _last_error(output: Path) -> str:
-    """Return what a job said last of an error, after a colon, or nothing."""
+    """Return the last error in a job's output, after a colon, or nothing."""
     lines = output.read_text(encoding="utf-8", errors="replace").splitlines() if output.is_file() else []
     errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
     return f": {errors[-1]}" if errors else ""

@@ -22,8 +22,8 @@ def read_job(folder: Path) -> dict[str, Any]:
     """Return a job's number, overrides, scores by split, and cost where it is known."""
     overrides = yaml.safe_load((folder / ".hydra" / "overrides.yaml").read_text(encoding="utf-8"))
     done, cost = folder / "metrics.json", folder / "cost.json"
-    forms = orjson.loads(done.read_bytes()) if done.is_file() else {}
-    scores = {split: {name: form[at][key] for name, (at, key) in COLUMNS.items()} for split, form in forms.items()}
+    metrics = orjson.loads(done.read_bytes()) if done.is_file() else {}
+    scores = {split: {name: found[at][key] for name, (at, key) in COLUMNS.items()} for split, found in metrics.items()}
     known = {"cost": orjson.loads(cost.read_bytes())} if cost.is_file() else {}
     return {"job": folder.name, "overrides": overrides, "failed": not scores, **scores, **known}
 

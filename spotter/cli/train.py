@@ -29,7 +29,7 @@ from spotter.errors import INTERRUPTED, UsageError, UserError
 if TYPE_CHECKING:
     from spotter.training.run import Run
 
-QUIET = ("hydra.job_logging.root=null", "hydra.hydra_logging.root=null")  # leave the logging of the process alone
+KEEP_LOGGING = ("hydra.job_logging.root=null", "hydra.hydra_logging.root=null")  # of the process
 
 
 def prepare(words: Sequence[str]) -> list[str]:
@@ -73,7 +73,7 @@ def train(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -
         prepared = prepare(words)
         cfg = compose_config("train", *split_flags(prepared))
         if cfg.trainer.devices in (1, "1") and cfg.trainer.get("num_nodes", 1) == 1:
-            run: Run = run_jobs("train", [*prepared, *QUIET], job)
+            run: Run = run_jobs("train", [*prepared, *KEEP_LOGGING], job)
             return run
         return _train_in_processes(prepared, Path(cfg.hydra.run.dir))
 

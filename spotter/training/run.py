@@ -133,8 +133,10 @@ def build_data(cfg: DictConfig) -> SpottingDataModule:
     data: SpottingDataModule = hydra.utils.instantiate(settings)
     for key, found in data.source.spec.config_values().items():
         if key in stated and stated[key] != found:
-            said = f"data.{key} is {stated[key]}, but data.source has {found}"
-            raise UsageError(f"{said}: write {key}: ${{data.{key}}} there, in the config of the data")
+            raise UsageError(
+                f"data.{key} is {stated[key]}, but data.source has {found}: "
+                f"write {key}: ${{data.{key}}} there, in the config of the data"
+            )
     return data
 
 
@@ -169,7 +171,7 @@ def score_best(
     """Predict every labelled split with the best weights; write predictions and ``metrics.json``."""
     best = best_checkpoint(trainer, run / "checkpoints")
     module.load_state_dict(open_checkpoint(best)["state_dict"])
-    forms = {}
+    scored = {}
     splits = [split for split in ("valid", "test") if data.records.get(split)]
     precision = str(trainer.precision).partition("-")[0]
     compute = Compute(trainer.strategy.root_device, precision, data.eval_batch_size, data.num_workers)
@@ -184,18 +186,18 @@ def score_best(
             return evaluated["outputs"]
 
         folder = run / "predictions" / split
-        _, form = predict_input(
+        _, metrics = predict_input(
             module.system, given, folder, compute, report_to=report, outputs=outputs, targets=data.targets
         )
         loss = losses.compute()
-        if form is not None:
-            forms[split] = form
+        if metrics is not None:
+            scored[split] = metrics
             if split == "test":
-                log_test(trainer, form, loss)
+                log_test(trainer, metrics, loss)
     if trainer.is_global_zero:
-        atomic_write(run / "metrics.json", orjson.dumps(forms, option=orjson.OPT_INDENT_2))
+        atomic_write(run / "metrics.json", orjson.dumps(scored, option=orjson.OPT_INDENT_2))
         log.info("best weights: %s\npredictions:  %s", best, run / "predictions")
-    return forms
+    return scored
 
 
 def log_test(trainer: pl.Trainer, metrics: dict[str, Any], loss: float | None) -> None:
