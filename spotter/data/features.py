@@ -23,6 +23,7 @@ class FeatureSource:
     streams : the description of each feature file, see ``Stream``
     root : the official tree that holds the files
     files : in place of ``root``, the path of each half and stream
+    remedy : what an error about a file of another width advises; it may hold ``{width}``
 
     Only a clip's rows are copied, whenever a clip is read, in any process.
     """
@@ -32,12 +33,11 @@ class FeatureSource:
         streams: Mapping[str, Mapping[str, Any]],
         root: str | Path | None = None,
         files: Mapping[Half, Mapping[str, Path]] | None = None,
+        remedy: str = OTHER_WIDTH,
     ) -> None:
         self.spec = InputSpec.load({"kind": "features", "streams": streams})
         self.fps, self.offset = self.spec.fps, self.spec.offset
-        self.root = None if root is None else str(Path(root).absolute())
-        self._root, self._files = root or ".", files
-        self._remedy = OTHER_WIDTH
+        self._root, self._files, self._remedy = root or ".", files, remedy
         self._open: dict[tuple[str, Half], FeatureRows] = {}
 
     @classmethod
@@ -47,10 +47,9 @@ class FeatureSource:
         root: str | Path | None = None,
         files: Mapping[Half, Mapping[str, Path]] | None = None,
     ) -> FeatureSource:
-        """Return the source that reads what ``spec`` describes."""
-        source = cls(spec.to_dict()["streams"], root, files)
-        source._remedy = "give files of the features that this model was trained on"
-        return source
+        """Return the source that reads what ``spec`` describes, for a model that is trained already."""
+        remedy = "give files of the features that this model was trained on"
+        return cls(spec.to_dict()["streams"], root, files, remedy)
 
     def missing(self, half: Half) -> list[Path]:
         """Return the files that the half lacks."""

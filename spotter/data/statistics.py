@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 from rich.table import Table
@@ -12,12 +12,25 @@ from spotter.tasks import Task
 from spotter.types import HalfRecord
 
 
-def dataset_statistics(records: Mapping[str, Sequence[HalfRecord]], task: Task, fps: float) -> dict[str, Any]:
-    """Count each split: ``{"games", "halves", "hours", "spots", "not_shown", "per_class"}``."""
+class SplitStatistics(TypedDict):
+    """Count what a split holds; ``not_shown`` are those of its ``spots`` that the broadcast does not show."""
+
+    games: int
+    halves: int
+    hours: float
+    spots: int
+    not_shown: int
+    per_class: dict[str, int]
+
+
+def dataset_statistics(
+    records: Mapping[str, Sequence[HalfRecord]], task: Task, fps: float
+) -> dict[str, SplitStatistics]:
+    """Count each split; ``fps`` is the frames per second of its halves."""
     return {split: _count(halves, task, fps) for split, halves in records.items()}
 
 
-def _count(halves: Sequence[HalfRecord], task: Task, fps: float) -> dict[str, Any]:
+def _count(halves: Sequence[HalfRecord], task: Task, fps: float) -> SplitStatistics:
     spots = [record.spots for record in halves if record.spots is not None]
     counts = class_counts(halves, len(task.classes))
     return {
@@ -36,14 +49,17 @@ def class_counts(halves: Sequence[HalfRecord], classes: int) -> np.ndarray:
     return np.bincount(np.concatenate([np.empty(0, np.int64), *labels]), minlength=classes)
 
 
-def statistics_table(counts: Mapping[str, Mapping[str, Any]]) -> Table:
+def statistics_table(counts: Mapping[str, SplitStatistics]) -> Table:
     """Return the statistics as a table for the terminal, one column per split."""
     table = Table(title="data", title_justify="left")
     table.add_column("")
     for split in counts:
         table.add_column(split, justify="right")
-    for key in ("games", "halves", "hours", "spots", "not_shown"):
-        table.add_row(key.replace("_", " "), *(f"{count[key]:,}" for count in counts.values()))
+    table.add_row("games", *(f"{count['games']:,}" for count in counts.values()))
+    table.add_row("halves", *(f"{count['halves']:,}" for count in counts.values()))
+    table.add_row("hours", *(f"{count['hours']:,}" for count in counts.values()))
+    table.add_row("spots", *(f"{count['spots']:,}" for count in counts.values()))
+    table.add_row("not shown", *(f"{count['not_shown']:,}" for count in counts.values()))
     table.add_section()
     for name in next(iter(counts.values()))["per_class"]:
         table.add_row(name, *(f"{count['per_class'][name]:,}" for count in counts.values()))

@@ -53,7 +53,6 @@ class VideoSource:
         self.spec = InputSpec.video(fps, image)
         self._rate = parse_fps(fps, "data.fps")
         self.fps, self.offset, self.size, self.crop = self.spec.fps, self.spec.offset, image.size, image.crop
-        self.root = None if root is None else str(Path(root).absolute())
         self._folder, self._files = Path(root or "."), files
         self._readers: dict[Half, ImageReader] = {}
         self._recent: OrderedDict[Half, Video] = OrderedDict()

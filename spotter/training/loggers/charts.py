@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import wandb
 
+from spotter.data.statistics import SplitStatistics
 from spotter.evaluation.average_map import SECONDS, TOLERANCES, VIEWS, average_precision, precision_recall
 from spotter.evaluation.events import ALL, MetricEvents
 from spotter.evaluation.metrics import parse_monitor
@@ -69,7 +70,7 @@ def timelines(
     return images
 
 
-def statistics_table(counts: Mapping[str, Mapping[str, Any]]) -> wandb.Table:
+def statistics_table(counts: Mapping[str, SplitStatistics]) -> wandb.Table:
     """Return the number of spots, one row per class and one column per split."""
     classes = next(iter(counts.values()))["per_class"]
     rows = [[name, *(count["per_class"][name] for count in counts.values())] for name in classes]
