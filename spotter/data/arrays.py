@@ -91,6 +91,9 @@ class ArraySource:
             raise UserError(f"features: expected numbers (T, D) for {name}, found {rows.dtype} of shape {rows.shape}")
         if rows.dtype not in (np.float16, np.float32):
             rows = rows.astype(np.float32)
+        finite = np.isfinite(rows).all(axis=1)
+        if not finite.all():
+            raise UserError(f"features: {name} holds a number that is not finite in row {int(np.argmin(finite))}")
         if stream.columns is not None and rows.shape[1] == stream.width:
             rows = rows[:, slice(*stream.columns)]
         width = sum(stream.read_groups)
