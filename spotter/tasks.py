@@ -96,7 +96,7 @@ class Task:
         if not path.is_file():
             path = Path(source)
         if not path.is_file():
-            known = ", ".join(sorted(file.stem for file in (ASSETS / "tasks").glob("*.yaml")))
+            known = ", ".join(shipped_tasks())
             raise UserError(f"task {str(source)!r} is unknown: give one of {known}, or the path of a YAML file")
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -142,6 +142,11 @@ class Task:
     def to_dict(self) -> dict[str, Any]:
         """Return the task as plain values, as checkpoints hold it."""
         return {**asdict(self), "classes": list(self.classes), "halves": list(self.halves)}
+
+
+def shipped_tasks() -> list[str]:
+    """Return the names of the tasks that ship with spotter."""
+    return sorted(file.stem for file in (ASSETS / "tasks").glob("*.yaml"))
 
 
 def _are_halves(numbers: object) -> bool:

@@ -102,11 +102,14 @@ def load_evaluation(
 def _task(given: Task | str | Path | None, described: Sequence[Description]) -> Task:
     if given is not None:
         return given if isinstance(given, Task) else Task.load(given)
-    known = [each.task for each in described if each.task is not None]
-    if any(task != known[0] for task in known):
-        names = " and ".join(dict.fromkeys(task.name for task in known))
+    tasks = [each.task for each in described if isinstance(each.task, Task)]
+    unknown = {each.task for each in described if isinstance(each.task, str)} - {task.name for task in tasks}
+    if any(task != tasks[0] for task in tasks) or len(unknown) + len(tasks[:1]) > 1:
+        names = " and ".join(sorted({task.name for task in tasks} | unknown))
         raise UserError(f"the predictions are of different tasks, {names}: give those of one, or choose the task")
-    return known[0] if known else Task.load(DEFAULT_TASK)
+    for name in unknown:
+        raise UserError(f"the predictions are of task {name!r}, which spotter does not have: give its YAML as task")
+    return tasks[0] if tasks else Task.load(DEFAULT_TASK)
 
 
 def _common_split(described: Sequence[Description]) -> str | None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from spotter.evaluation.events import THRESHOLDS
 from spotter.io.scores import Scores
 from spotter.settings import Postprocess
 from spotter.types import HalfPredictions, metric_frame
@@ -40,14 +41,30 @@ def decode(scores: Scores, postprocess: Postprocess, metric_fps: int) -> HalfPre
 
 
 def round_confidence(predictions: HalfPredictions) -> HalfPredictions:
-    """Round confidences to 5 significant digits, and to 22 decimals: any such number is its shortest text exactly.
+    """Round confidences to 5 significant digits, and to 22 decimals: such a number is its shortest text exactly.
 
-    The metric's thresholds lie 0.005 apart: fewer than one prediction in a thousand crosses one by this.
+    No score changes by it: all digits stay where different confidences of a class would become equal, and where one
+    would cross a threshold of the metric.
     """
-    confidence = predictions.confidence
-    exponent = np.floor(np.log10(np.maximum(confidence, 1e-22)))
+    exact = predictions.confidence
+    exponent = np.floor(np.log10(np.maximum(exact, 1e-22)))
     scale = 10.0 ** np.clip(DIGITS - 1 - exponent, 0, 22)  # 10**22 is the largest that is a float64 exactly
-    return HalfPredictions(predictions.label, predictions.time, np.rint(confidence * scale) / scale)
+    short = np.rint(exact * scale) / scale
+    nearest = THRESHOLDS[np.rint(exact * (len(THRESHOLDS) - 1)).astype(np.int64)]
+    kept = ((exact >= nearest) != (short >= nearest)) | _merges(predictions.label, exact, short)
+    return HalfPredictions(predictions.label, predictions.time, np.where(kept, exact, short))
+
+
+def _merges(label: NDArray[np.int64], exact: NDArray[np.float64], short: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which rows of one class are equal in ``short`` to rows that differ from them in ``exact``."""
+    merged = np.zeros(len(label), bool)
+    if len(label):
+        key = 2 * label + short  # one number for class and confidence; sorting it is faster than sorting by both
+        order = np.argsort(key)
+        first = np.flatnonzero(np.diff(key[order], prepend=-1))
+        low, high = (extreme.reduceat(exact[order], first) for extreme in (np.minimum, np.maximum))
+        merged[order] = np.repeat(low < high, np.diff(first, append=len(order)))
+    return merged
 
 
 def apply_displacement(scores: Scores) -> Candidates:

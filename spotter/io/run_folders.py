@@ -12,18 +12,19 @@ from spotter.errors import UserError
 from spotter.io.predictions import METRICS, PREDICTION_ZIP
 from spotter.io.scores import HEADER, load_header
 from spotter.io.splits import SPLITS
-from spotter.tasks import Task
+from spotter.tasks import Task, shipped_tasks
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
     """Say what predictions are of, as far as the files beside them do.
 
+    task : where its name is all that is known, that name, unless it is a shipped one
     split : an official name, None for a user's own files
     postprocess : the suppression in plain values, empty if it is unknown
     """
 
-    task: Task | None
+    task: Task | str | None
     split: str | None
     postprocess: dict[str, Any]
 
@@ -56,7 +57,8 @@ def find_scores(path: Path, split: str | None = None) -> Path:
 def describe(root: Path) -> Description:
     """Return what ``scores/scores.json`` and ``metrics.json`` beside predictions say, a folder or a zip in it."""
     folder = root if root.is_dir() else root.parent
-    task, split, postprocess = None, None, {}
+    task: Task | str | None = None
+    split, postprocess = None, {}
     if (folder / "scores" / HEADER).is_file():
         header = load_header(folder / "scores")
         task, split, postprocess = header.task, header.split, header.postprocess.to_dict()
@@ -64,7 +66,7 @@ def describe(root: Path) -> Description:
     if isinstance(metrics.get("postprocess"), dict):
         postprocess = metrics["postprocess"]
     if task is None and isinstance(metrics.get("task"), str):
-        task = _shipped(metrics["task"])
+        task = Task.load(metrics["task"]) if metrics["task"] in shipped_tasks() else metrics["task"]
     split = split or metrics.get("split")
     return Description(task, split if split in SPLITS else None, postprocess)
 
@@ -79,13 +81,6 @@ def _of_run(path: Path, split: str | None, holds: str) -> Path | None:
     if wanted not in present or (split is None and wanted != "test" and len(present) > 1):
         raise UserError(f"{folder}: holds {' and '.join(present)}, not {split or 'test'}: choose by --split")
     return folder / wanted
-
-
-def _shipped(name: str) -> Task | None:
-    try:
-        return Task.load(name)
-    except UserError:  # a user's own
-        return None
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +72,13 @@ def test_metrics_alone_name_a_shipped_task(tmp_path: Path) -> None:
     scores = evaluate(tmp_path / "labels", tmp_path / "out")
     assert (scores["task"], scores["split"], scores["games"]) == ("ball-2023", "test", 1)
     assert scores["postprocess"] == {"window": 1}
+
+
+def test_a_task_known_by_name_alone_is_asked_for(labels: Path, run: Path) -> None:
+    shutil.rmtree(run / "predictions" / "test" / "scores")
+    with pytest.raises(UserError, match="of task 'own', which spotter does not have: give its YAML as task"):
+        evaluate(labels, run, split="test")
+    assert evaluate(labels, run, task=TASK, split="test") == expected(labels, "test")
 
 
 def test_predictions_in_memory_score_as_their_files(labels: Path, run: Path) -> None:

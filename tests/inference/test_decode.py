@@ -11,10 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spotter.errors import UserError
+from spotter.evaluation.average_map import average_map
+from spotter.evaluation.events import THRESHOLDS
 from spotter.inference.decode import Candidates, apply_displacement, decode, round_confidence, suppress
 from spotter.io.scores import Scores
 from spotter.settings import METHODS, Postprocess
-from spotter.types import HalfPredictions, metric_frame
+from spotter.tasks import Task
+from spotter.types import Half, HalfPredictions, Spots, metric_frame
 
 NONE = Postprocess("nms", 0.0)
 
@@ -148,7 +151,8 @@ def test_one_prediction_for_a_class_and_metric_frame_by_time(seed: int, metric_f
     rng = np.random.default_rng(seed)
     shape = (int(rng.integers(1, 80)), 3)
     scores = Scores(rng.normal(size=shape).astype("f4"), rng.normal(size=shape).astype("f4"), 12.5, 0.3)
-    everything, found = decode(scores, NONE, 1000), decode(scores, NONE, metric_fps)
+    candidates = apply_displacement(scores)
+    everything, found = suppress(candidates, NONE, 1000), suppress(candidates, NONE, metric_fps)
     best: dict[tuple[int, int], float] = {}
     for label, frame, confidence in zip(
         everything.label, metric_frame(everything.time, metric_fps), everything.confidence, strict=True
@@ -201,17 +205,39 @@ def test_missing_key_is_told() -> None:
         Postprocess.load({"method": "nms"})
 
 
-def test_decoded_confidences_are_what_files_hold() -> None:
-    logits = np.random.default_rng(0).normal(-4, 8, (500, 3)).astype(np.float32)
-    exact = suppress(apply_displacement(Scores(logits, None, 2.0)), NONE, 2)
-    decoded = decode(Scores(logits, None, 2.0), NONE, 2)
-    assert decoded.time.tolist() == exact.time.tolist()
-    for rounded, confidence in zip(decoded.confidence.tolist(), exact.confidence.tolist(), strict=True):
-        assert rounded == float(f"{confidence:.5g}")
+def one_class(*confidence: float) -> HalfPredictions:
+    """Return predictions a second apart."""
+    rows = np.array(confidence)
+    return HalfPredictions(np.zeros(len(rows), np.int64), np.arange(len(rows), dtype=float), rows)
 
 
-@pytest.mark.parametrize("confidence", [0.0, 1.0, 1e-30, 1 / 3, 0.999999, 1 - 2**-53])
+@pytest.mark.parametrize("confidence", [0.0, 1.0, 1e-30, 1 / 3, 0.999981, 1e-5 / 3])
 def test_confidence_is_rounded_to_five_digits(confidence: float) -> None:
-    one = HalfPredictions(np.array([0]), np.array([1.0]), np.array([confidence]))
     expected = float(f"{confidence:.5g}") if confidence > 1e-22 else 0.0
-    assert round_confidence(one).confidence.tolist() == [expected]
+    assert round_confidence(one_class(confidence)).confidence.tolist() == [expected]
+
+
+def test_confidence_keeps_the_digits_that_a_score_depends_on() -> None:
+    alike = [0.3333331, 0.3333332, 0.3333332, 0.25]
+    assert round_confidence(one_class(*alike)).confidence.tolist() == alike
+    assert round_confidence(one_class(*(2 * [1 / 3]))).confidence.tolist() == [0.33333, 0.33333]
+    for below in (0.999999, float(np.nextafter(THRESHOLDS[40], 0))):
+        assert round_confidence(one_class(below)).confidence.tolist() == [below]
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([1e-7, 1e-5, 0.01, 1.0]))
+def test_rounding_changes_no_score(seed: int, spread: float) -> None:
+    rng = np.random.default_rng(seed)
+    task = Task("toy", ("a", "b"), "labels.json", 2, "tight_map")
+    labels = {Half("game", 1): Spots(rng.integers(0, 2, 20), rng.integers(0, 60, 20) / 2, rng.random(20) > 0.3)}
+    moments, low = np.arange(120) / 2, rng.uniform(0, 1 - spread / 2)
+    confidence = np.clip(low + spread * rng.random(120), 0, 1)
+    exact = HalfPredictions(rng.integers(0, 2, 120), moments, rng.choice(confidence, 120))
+    rounded = round_confidence(exact)
+    assert average_map(labels, {Half("game", 1): rounded}, task) == average_map(labels, {Half("game", 1): exact}, task)
+
+
+def test_most_decoded_confidences_have_five_digits() -> None:
+    logits = np.random.default_rng(0).normal(-4, 8, (500, 3)).astype(np.float32)
+    confidence = decode(Scores(logits, None, 2.0), NONE, 2).confidence
+    assert np.mean([value == float(f"{value:.5g}") for value in confidence.tolist()]) > 0.9
