@@ -1,4 +1,4 @@
-"""What a simulated broadcast shows when: the parts that scripts, replays, look-alikes and chance put into a half."""
+"""What a simulated broadcast shows at which time: parts of scripts, replays, look-alikes and random ones."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ REPLAY_DELAY, REPLAY_PACE, REPLAY_REACH = (10.0, 30.0), (0.7, 2.0), 6.0  # s aft
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Parts:
-    """Hold stretches of time in which a concept appears, as columns: concept, start, end (s), strength, each (N,)."""
+    """Hold periods in which a concept appears, as columns: concept, start, end (s), strength, each (N,)."""
 
     concept: NDArray[np.int64]
     start: NDArray[np.float64]
@@ -34,7 +34,7 @@ class Parts:
 
     @classmethod
     def join(cls, *parts: Parts) -> Parts:
-        """Put parts one after another."""
+        """Concatenate parts."""
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__slots__))
 
     def activation(self, times: NDArray[np.float64], support: float) -> NDArray[np.float64]:
@@ -62,7 +62,7 @@ def script_parts(task: Task) -> tuple[NDArray[np.int64], Parts]:
 
 
 def stage(task: Task, spots: Spots, seconds: float, rng: np.random.Generator) -> Parts:
-    """Return all that one half shows: its spots' scripts, replays of them, look-alikes without a label, and chance."""
+    """Return all that one half shows: the scripts of its spots, replays, unlabelled look-alikes and random parts."""
     live, spot, _ = _play(task, spots.label, spots.time, np.ones(len(spots)), rng)
     live = replace(live, strength=live.strength * np.where(spots.visible[spot], 1, HIDDEN))
     return Parts.join(
@@ -77,7 +77,7 @@ def stage(task: Task, spots: Spots, seconds: float, rng: np.random.Generator) ->
 def _play(
     task: Task, label: NDArray[np.int64], time: NDArray[np.float64], pace: NDArray[np.float64], rng: np.random.Generator
 ) -> tuple[Parts, NDArray[np.int64], NDArray[np.float64]]:
-    """Play scripts around ``time``, never twice alike; return parts, which script each is of, and its middle in it."""
+    """Play scripts around ``time``, varied each time; return parts, the script of each, and its middle in it."""
     of_class, script = script_parts(task)
     rows = [np.flatnonzero(of_class == one) for one in label]
     owner = np.repeat(np.arange(len(label)), [len(row) for row in rows])
@@ -92,7 +92,7 @@ def _play(
 
 
 def _elsewhere(spots: Spots, rng: np.random.Generator) -> Parts:
-    """Show something else where a spot is not shown."""
+    """Return parts that show something else where a spot is not shown."""
     time = spots.time[~spots.visible]
     concept = rng.choice([CONCEPT[name] for name in ("close-up", "crowd", "replay", "dugout")], len(time))
     return Parts(concept, time - rng.uniform(2, 6, len(time)), time + rng.uniform(1, 5, len(time)), np.ones(len(time)))
@@ -109,7 +109,7 @@ def _replays(task: Task, spots: Spots, rng: np.random.Generator) -> tuple[Parts,
 
 
 def _look_alikes(task: Task, spots: Spots, seconds: float, rng: np.random.Generator) -> Parts:
-    """Play what comes before or after a spot where there is none, every other time with the moment itself."""
+    """Return parts that look like those before or after a spot, without one; half of them with the moment itself."""
     number = rng.poisson(LOOK_ALIKES * len(spots))
     usual = rng.choice(spots.label, number) if len(spots) else np.empty(0, np.int64)
     label = np.where(rng.random(len(usual)) < 0.5, usual, rng.integers(len(task.classes), size=len(usual)))

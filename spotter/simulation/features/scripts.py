@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """Say what surrounds a spot: parts (concept, from, to, strength), in seconds; and how often it is replayed."""
+    """Describe what surrounds a spot: parts (concept, from, to, strength), in seconds; and how often it is replayed."""
 
     parts: tuple[tuple[str, float, float, float], ...]
     replayed: float = 0.0

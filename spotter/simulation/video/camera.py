@@ -1,4 +1,4 @@
-"""What the camera shows: it follows the ball late and shakily, nearer or farther."""
+"""The path of the camera, which follows the ball with a delay, shakes and zooms."""
 
 from __future__ import annotations
 

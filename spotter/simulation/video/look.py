@@ -94,7 +94,7 @@ class Look:
 
 
 def _patches(columns: int, rows: int, size: int, rng: np.random.Generator) -> Array:
-    """Return smooth chance, (rows, columns), in patches of ``size``."""
+    """Return smooth noise, (rows, columns), in patches of ``size``."""
     coarse = rng.standard_normal((rows // size + 2, columns // size + 2), dtype=np.float32)
     y, x = (np.arange(count, dtype=np.float32) / size for count in (rows, columns))
     along = np.stack([np.interp(x, np.arange(len(row)), row) for row in coarse]).astype(np.float32)

@@ -33,7 +33,7 @@ class Motion:
 
 
 def move(touches: Touches, seconds: float, fps: float, seed: int, game: str) -> Motion:
-    """Play a half of ``seconds``; the same for any ``fps``, which only says when one looks."""
+    """Return a half of ``seconds`` at its frames; the motion is the same for any ``fps``."""
     rng = generator(seed, "play", game)
     play = Play(Squad.draw(rng), rng)
     play.run(touches, seconds)
@@ -46,7 +46,7 @@ def move(touches: Touches, seconds: float, fps: float, seed: int, game: str) -> 
 
 
 def _ball(ways: list[Way], time: Array) -> Array:
-    """Return where the ball is at times (T,), exact at the touches."""
+    """Return the positions of the ball at times (T,), exact at the touches."""
     place, edges = np.empty((len(time), 3)), np.searchsorted(time, [way.time[0] for way in ways]).tolist()
     for way, first, last in zip(ways, edges, [*edges[1:], len(time)], strict=True):
         place[first:last] = way.at(time[first:last])
@@ -54,7 +54,7 @@ def _ball(ways: list[Way], time: Array) -> Array:
 
 
 def _players(play: Play, time: Array) -> Array:
-    """Return everybody's position, (T, P, 2): on his ways as planned, between them to his own place and back."""
+    """Return everybody's position, (T, P, 2): on planned paths, and between them at his usual position."""
     place = play.squad.at(time)
     for player in range(PLAYERS):
         ways = play.ways[player]
@@ -75,7 +75,7 @@ def _players(play: Play, time: Array) -> Array:
 
 
 def _smooth(place: Array) -> Array:
-    """Round off the corners of all ways, (T, P, 2)."""
+    """Smooth the corners of all paths, (T, P, 2)."""
     reach = int(3 * SMOOTH * RATE)
     weight = np.exp(-0.5 * (np.arange(-reach, reach + 1) / (SMOOTH * RATE)) ** 2)
     padded = np.pad(place, ((reach, reach), (0, 0), (0, 0)), mode="edge")

@@ -1,4 +1,4 @@
-"""A match around its touches: who passes to whom, who carries the ball where, who only comes near it."""
+"""Plan a match around its touches: passes between players, carries of the ball, and players who come near it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 from spotter.simulation.video.matches import Touches
 from spotter.simulation.video.squad import KEEPERS, MARGIN, PITCH, PLAYERS, REFEREE, SIDE, Array, Squad
 
-STEP = 0.04  # seconds between the points of a way
+STEP = 0.04  # seconds between the points of a path
 REACH = 0.45  # metres from a player to the ball at his feet
-PACE = 3.5  # metres per second at which a player goes back to his place
+PACE = 3.5  # metres per second at which a player returns to his position
 FLIGHT = (2.0, 3.2)  # seconds that a pass flies at most
 SPEED = (11.0, 0.3)  # metres per second of a pass: median, deviation of the logarithm
 SLOWEST, FASTEST = 6.0, 22.0
@@ -20,23 +20,23 @@ PUSH = (0.35, 0.7)  # seconds between the touches of a carry
 AHEAD = (0.3, 1.3)  # metres that the ball runs ahead in between
 RUN = (2.8, 5.5)  # metres per second of a carry
 DEAD = 8.0  # seconds without a touch from which on the ball is out of play
-FETCHED = (2.0, 8.0)  # seconds before it is back in play that somebody stands at it
+FETCHED = (2.0, 8.0)  # seconds that somebody stands at the ball before it is back in play
 ONE_TOUCH = 0.5  # fraction of passes after a pass without control, where there is time for it
 QUICK = 0.9  # seconds between passes that leave no time
 LOFTED = 0.3  # fraction of long flights
-BYSTANDERS = 0.35  # fraction of flights that go by a player's feet
+BYSTANDERS = 0.35  # fraction of flights that pass close to a player's feet
 PRESSED = 0.5  # fraction of carries with an opponent beside
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Way:
-    """Hold a stretch of a player's or the ball's way: times (n,), ascending, and places there (n, 2 or 3)."""
+    """Hold a part of the path of a player or the ball: times (n,), ascending, and positions (n, 2 or 3)."""
 
     time: Array
     place: Array
 
     def at(self, time: Array) -> Array:
-        """Return the places at times (T,)."""
+        """Return the positions at times (T,)."""
         return np.stack([np.interp(time, self.time, along) for along in self.place.T], axis=1)
 
 
@@ -52,8 +52,8 @@ class Play:
     rng: np.random.Generator
     ball: list[Way] = field(default_factory=list)
     ways: list[list[Way]] = field(default_factory=lambda: [[] for _ in range(PLAYERS)])
-    until: Array = field(default_factory=lambda: np.full(PLAYERS, -np.inf))  # end of everybody's last way
-    off: Array = field(default_factory=lambda: np.zeros((PLAYERS, 2)))  # how far from his place it ended
+    until: Array = field(default_factory=lambda: np.full(PLAYERS, -np.inf))  # end of each player's last path
+    off: Array = field(default_factory=lambda: np.zeros((PLAYERS, 2)))  # how far from his position it ended
 
     def run(self, touches: Touches, seconds: float) -> None:
         """Plan all touches of a half that lasts ``seconds``, at least until after the last touch."""
@@ -73,7 +73,7 @@ class Play:
                 owner, here = self._drive(owner, here, start, end, following, lost)
 
     def _pass(self, owner: int, here: Array, start: float, end: float, side: int, driven: bool) -> tuple[int, Array]:
-        """Let the ball fly to a player who drives on, passes on at once, or stops it."""
+        """Pass the ball to a player who drives it on, passes it on at once, or stops it."""
         gap, longest = end - start, self.rng.uniform(*FLIGHT)
         direct = gap <= longest and (driven or gap < QUICK or self.rng.random() < ONE_TOUCH)
         flight = gap if direct else min(gap * self.rng.uniform(0.45, 0.75), longest)
@@ -83,7 +83,7 @@ class Play:
         return receiver, there
 
     def _drive(self, owner: int, here: Array, start: float, end: float, side: int, lost: bool) -> tuple[int, Array]:
-        """Let a player carry the ball and keep it until the end, or lose it to another who drives on then."""
+        """Let a player carry the ball until the end, or until another takes it and drives on."""
         gap = end - start
         loose = min(0.4 * gap, self.rng.uniform(0.4, 0.9)) if lost else 0.0
         carry = min(gap - loose, self.rng.uniform(*CARRY))
@@ -97,7 +97,7 @@ class Play:
         return owner, here
 
     def _choose(self, here: Array, owner: int, time: float, flight: float, side: int) -> tuple[int, Array]:
-        """Return who gets the ball at a time, and where: somebody free whose distance suits a pass."""
+        """Return the free player who receives a pass at a time, and the position: his distance suits a pass."""
         place = self._expected(time)
         wanted = flight * SPEED[0] * np.exp(SPEED[1] * self.rng.standard_normal())
         cost = np.abs(np.linalg.norm(place - here, axis=1) - wanted) + self.rng.gumbel(0, 1.0, PLAYERS)
@@ -112,7 +112,7 @@ class Play:
         return chosen, np.clip(there, MARGIN, PITCH - MARGIN)
 
     def _expected(self, time: float) -> Array:
-        """Return where everybody would be at a time if nothing more were asked, (P, 2)."""
+        """Return the positions of all players at a time if they did nothing more, (P, 2)."""
         far = np.linalg.norm(self.off, axis=1)
         left = fall((time - self.until) / np.maximum(0.8, far / PACE))
         return self.squad.at(np.array(time)) + self.off * left[:, None]
@@ -123,7 +123,7 @@ class Play:
         self.off[player] = way.place[-1] - self.squad.at(way.time[-1])[player]
 
     def _wait(self, player: int, ball: Array, start: float, end: float, before: float) -> None:
-        """Let a player stand at a still ball, from ``before`` seconds before the end on."""
+        """Let a player stand at a ball at rest for the last ``before`` seconds."""
         angle = self.rng.uniform(0, 2 * np.pi)
         place = ball - REACH * np.array([np.cos(angle), np.sin(angle)])
         self._walk(player, Way(np.array([max(start, end - before), end]), np.array([place, place])))
@@ -132,7 +132,7 @@ class Play:
             self.ball.append(Way(np.array([start, end]), np.array([still, still])))
 
     def _fly(self, here: Array, there: Array, start: float, end: float, involved: set[int], stops: bool) -> None:
-        """Let the ball fly or roll, faster at first, by some player's feet now and then."""
+        """Let the ball fly or roll, faster at first, and sometimes close to the feet of a player."""
         time = _points(start, end)
         u = (time - start) / max(end - start, 1e-6)
         braking = 0.95 if stops else self.rng.uniform(0.1, 0.4)
@@ -145,7 +145,7 @@ class Play:
             self._stand_by(self.ball[-1].place[middle, :2], there - here, float(time[middle]), involved)
 
     def _stand_by(self, ball: Array, direction: Array, time: float, involved: set[int]) -> None:
-        """Bring a free player close to where the ball goes by."""
+        """Move a free player close to the path of the ball."""
         away = np.linalg.norm(self._expected(time) - ball, axis=1) + 50.0 * (self.until > time - 1.0)
         away[list(involved)] = np.inf
         if away.min() < 9.0:
@@ -154,7 +154,7 @@ class Play:
             self._walk(int(away.argmin()), Way(np.array([time]), place[None]))
 
     def _carry(self, player: int, ball: Array, start: float, end: float) -> Array:
-        """Let a player run with the ball, pushing it ahead again and again; return where it is then."""
+        """Let a player run with the ball, which he pushes ahead again and again; return its last position."""
         time = _points(start, end)
         goal = self.squad.focus(np.array(end)) + self.rng.normal(0, 12.0, 2) - ball
         heading = np.arctan2(goal[1], goal[0]) + self.rng.normal(0, 0.4) * (time - start)
@@ -187,7 +187,7 @@ class Play:
 
 
 def fall(u: Array) -> Array:
-    """Go smoothly from 1 at 0 to 0 at 1."""
+    """Return weights that fall smoothly from 1 at 0 to 0 at 1."""
     u = np.clip(u, 0, 1)
     return 1 - u * u * u * (10 + u * (6 * u - 15))
 

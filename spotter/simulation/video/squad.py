@@ -23,17 +23,17 @@ FORMATION = (  # rows and files from the middle of play, of the left side
 )
 # fmt: on
 PERIODS = (31.0, 67.0, 113.0)  # seconds in which play goes to and fro
-SWAY = (5.0, 11.0)  # seconds of players' own ways
+SWAY = (5.0, 11.0)  # seconds of the players' own movements
 STRAY = 1.3  # metres of these
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Squad:
-    """Know where everybody would be at any time, from a few random waves.
+    """Hold the usual positions of all players at any time, from a few random waves.
 
-    home : (P, 2) metres from the focus of play; a keeper's place on the pitch
+    home : (P, 2) metres from the focus of play; a keeper's position on the pitch
     play : (waves, 2) phases of the focus of play
-    own : (waves, P, 2) phases of each player's own ways
+    own : (waves, P, 2) phases of each player's own movements
     """
 
     home: Array
@@ -42,7 +42,7 @@ class Squad:
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> Squad:
-        """Draw two formations that stand in each other's gaps, and their ways."""
+        """Draw two formations, each in the gaps of the other, and how they move."""
         formation = np.array(FORMATION)
         home = np.zeros((PLAYERS, 2))
         home[1:11], home[12:22] = formation, formation * (-1, 1) + (0.35, 0.4)
