@@ -23,6 +23,7 @@ KEYS: Mapping[str, str | None] = {
     "model.network.row_drop": "model.network.token_dropout",
     "model.network.group_drop": "model.network.extractor_dropout",
     "data.targets": None,
+    "callbacks.average_map.start_epoch": "trainer.validate_after",
 }
 # old option of a config group: the words that say the same today
 OPTIONS: Mapping[str, Sequence[str]] = {

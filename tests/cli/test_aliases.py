@@ -15,6 +15,7 @@ from spotter.cli.aliases import translate_config, translate_words
         ("model.targets.radius=1.5", ["model.head.radius=1.5"]),
         ("model.targets.displacement_radius=3", ["model.head.displacement_radius=3"]),
         ("model.upsample=1", ["model.network.upsample=1"]),
+        ("callbacks.average_map.start_epoch=9", ["trainer.validate_after=9"]),
         ("model.head.positive_share=null", ["model.head.positive_weight=null"]),
         ("model.seed=3", []),
         ("postprocess=nms_2s", ["postprocess=nms", "postprocess.window=2.0"]),

@@ -28,7 +28,8 @@ TASK = Task.load("soccernet-v2")
 
 @pytest.fixture(autouse=True, scope="module")
 def torn_down() -> Iterator[None]:
-    """Let this process forget the mode, which W&B keeps."""
+    """Let this process forget the mode, which W&B keeps, of earlier tests and of these."""
+    wandb.teardown()
     yield
     wandb.teardown()
 
