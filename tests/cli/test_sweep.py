@@ -183,8 +183,9 @@ def test_jobs_have_a_line_each_and_the_users_configs(tiny: list[str], tmp_path: 
     called = call("train.py", "--config-dir", "my conf", "--multirun", "model=mine", "seed=1,2", *tiny, cwd=tmp_path)
     assert called.status == 0, called.err
     (folder,) = tmp_path.glob("multirun/*")
-    lines = [line for line in called.err.splitlines() if line.startswith("job ")]
-    assert len(lines) == 4
+    lines = called.err.splitlines()
+    assert len(lines) == 5
+    assert lines[4] == f"sweep: multirun/{folder.name}"
     assert lines[0] == f"job 0: seed=1, output in multirun/{folder.name}/0/output.txt"
     assert lines[1].startswith("job 0: tight_map 0.1000 after ")
     for command, _ in started:
