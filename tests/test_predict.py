@@ -7,9 +7,12 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 import pytest
 
+import spotter
+from spotter.errors import UserError
 from spotter.io.scores import load_header
 from spotter.simulation.features import simulate
 from spotter.tasks import Task
@@ -216,6 +219,23 @@ def test_model_of_two_streams(two_streams: tuple[Path, Path], tmp_path: Path) ->
     assert (called.status, called.err.count("\n")) == (1, 1)
     assert "2_derby" in called.err
     assert "ResNET_TF2_PCA512" in called.err
+
+
+def test_model_of_two_streams_in_python(two_streams: tuple[Path, Path], tmp_path: Path) -> None:
+    """A folder with a file for each stream is predicted as by the command; one array is not enough."""
+    root, ckpt = two_streams
+    (game,) = read(root / "splits.json")["valid"]
+    (tmp_path / "own").mkdir()
+    for file in (root / game).glob("2_*.npy"):
+        shutil.copy(file, tmp_path / "own" / file.name.replace("2_", "2_derby_", 1))
+    predict(tmp_path, f"ckpt={ckpt}", "input=own", "out=out")
+    model = spotter.load(ckpt, device="cpu")
+    model.predict(tmp_path / "own").to_json(tmp_path / "mine.json")
+    assert (tmp_path / "mine.json").read_bytes() == (
+        tmp_path / "out" / "2_derby" / "results_spotting.json"
+    ).read_bytes()
+    with pytest.raises(UserError, match="this model reads 2 feature streams, not one array; give files"):
+        model.predict(np.zeros((9, 32), "f4"), fps=1)
 
 
 def test_part_of_own_files_above_a_threshold(best: Path, half: Path, tmp_path: Path) -> None:
