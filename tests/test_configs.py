@@ -30,11 +30,11 @@ from tests.helpers.networks import both
 
 CONF = PROJECT / "conf"
 NEEDED = {"experiment/ball_from_soccernet": ["model.init_from=soccernet.ckpt"]}  # what nobody can guess
+FILES = [path.relative_to(CONF).with_suffix("") for path in CONF.rglob("*.yaml") if path.parent != CONF]
+SHORT = [f"{group}/{name}" for group, names in OmegaConf.load(CONF / "options.yaml").items() for name in names]
 OPTIONS = sorted(
-    path.relative_to(CONF).with_suffix("").as_posix()
-    for path in CONF.rglob("*.yaml")
-    if path.parent != CONF and not path.name.startswith("_")  # what others share
-)
+    [*(path.as_posix() for path in FILES if not path.name.startswith("_")), *SHORT]
+)  # _: what others share
 
 
 def options(group: str) -> list[str]:

@@ -44,6 +44,7 @@ def conf_folder() -> Path:
 def prepare_hydra() -> None:
     """Let Hydra compose the configs of spotter."""
     register_resolvers()
+    register_options()
     register_sizes()
 
 
@@ -61,6 +62,13 @@ def register_resolvers() -> None:
     }
     for name, resolver in resolvers.items():
         OmegaConf.register_new_resolver(name, resolver, replace=True)
+
+
+def register_options() -> None:
+    """Offer the options of ``conf/options.yaml``, each as if it were a file of its own."""
+    for group, options in OmegaConf.load(conf_folder() / "options.yaml").items():
+        for name, content in options.items():
+            ConfigStore.instance().store(str(name), content, str(group), provider="conf/options.yaml")
 
 
 def register_sizes() -> None:
