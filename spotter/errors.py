@@ -11,7 +11,7 @@ class UserError(Exception):
 
 
 class UsageError(UserError):
-    """A command line that cannot be meant; exits with status 2."""
+    """A mistake in the command line; exits with status 2."""
 
 
 SUCCESS, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130  # exit statuses

@@ -106,6 +106,10 @@ def _leave_no_empty_folder(hydra: Any) -> None:
     if hydra.output_subdir is None or not OmegaConf.is_missing(hydra.job, "num"):
         return
     if {path.name for path in run.glob("*")} <= {".hydra", "run.log"}:
+        for handler in list(logging.root.handlers):
+            if isinstance(handler, logging.FileHandler) and Path(handler.baseFilename).is_relative_to(run.absolute()):
+                logging.root.removeHandler(handler)  # else it would write its file anew, or fail to
+                handler.close()
         shutil.rmtree(run, ignore_errors=True)
         for folder in list(run.parents)[:2]:  # outputs/<model>-<data>
             if folder != Path.cwd() and folder.is_dir() and not any(folder.iterdir()):

@@ -61,7 +61,7 @@ def run_job(cfg: DictConfig) -> float:
         raise UserError(f"job {number} of the sweep has no score on valid; a sweep needs labelled games")
     monitor = Task.load(cfg.data.task).monitor
     score = monitored(metrics["valid"], monitor)
-    log.info("job %s: %s %.4f after %.0f s", number, monitor, score, time.monotonic() - began)
+    log.info("job %s: %s %.2f %% after %.0f s", number, monitor, 100 * score, time.monotonic() - began)
     return score
 
 

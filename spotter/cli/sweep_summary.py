@@ -116,19 +116,19 @@ def _percent(score: dict[str, float] | None) -> str:
 
 def table(summary: dict[str, Any]) -> Table:
     """Return a table of all jobs, and of means over seeds below them."""
-    made = Table(title="sweep", title_justify="left")
+    made = Table(title="sweep, mAP in %", title_justify="left")
     made.add_column("job")
     made.add_column("differs in", overflow="fold")
     columns = [(split, name) for split in SPLITS for name in COLUMNS]
     for split, name in columns:
         made.add_column(f"{split}\n{name}", justify="right")
     for job in summary["jobs"]:
-        cells = [f"{job[split][name]:.4f}" if split in job else "" for split, name in columns]
+        cells = [f"{100 * job[split][name]:.2f}" if split in job else "" for split, name in columns]
         made.add_row(job["job"], " ".join(job["differs"]), *(["failed"] if job["failed"] else cells))
     made.add_section()
     for row in summary["over_seeds"]:
         cells = [
-            "{mean:.4f}\n±{deviation:.4f}".format(**row[split][name]) if row[split].get(name) else ""
+            f"{100 * found['mean']:.2f}\n±{100 * found['deviation']:.2f}" if (found := row[split].get(name)) else ""
             for split, name in columns
         ]
         made.add_row(f"{row['seeds']} seeds", row["differs"], *cells)

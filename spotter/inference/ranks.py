@@ -1,4 +1,4 @@
-"""Processes that share one piece of work, as torch.distributed started them; a single process talks to nobody."""
+"""Processes that share one piece of work, as torch.distributed started them; without it there is only this one."""
 
 from __future__ import annotations
 

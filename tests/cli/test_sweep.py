@@ -187,7 +187,7 @@ def test_jobs_have_a_line_each_and_the_users_configs(tiny: list[str], tmp_path: 
     assert len(lines) == 5
     assert lines[4] == f"sweep: multirun/{folder.name}"
     assert lines[0] == f"job 0: seed=1, output in multirun/{folder.name}/0/output.txt"
-    assert lines[1].startswith("job 0: tight_map 0.1000 after ")
+    assert lines[1].startswith("job 0: tight_map 10.00 % after ")
     for command, _ in started:
         assert command[command.index("--config-dir") + 1] == str(tmp_path / "my conf")
 

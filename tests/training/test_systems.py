@@ -92,7 +92,8 @@ def test_systems_of_different_rates_are_fused(system: System, matches: Path, tmp
     games = read(matches / "splits.json")["test"]
     form = average_map(SoccerNet().read(matches, games, TASK), read_predictions(out, games, TASK), TASK)
     postprocess = load_header(out / "scores").postprocess.to_dict()
-    assert read(out / "metrics.json") == {**form, "postprocess": postprocess}
+    described = {"postprocess": postprocess, "task": TASK.name, "split": "test"}
+    assert read(out / "metrics.json") == {**form, **described}
     assert form["loose"]["map"] > 1.5 * prior(matches, "test", postprocess)["loose"]["map"]
     fused, fine, coarse = (
         dict(load_scores(folder / "scores"))[Half(games[0], 1)]

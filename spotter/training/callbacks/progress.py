@@ -82,7 +82,7 @@ class ProgressLines(pl.Callback):
 
 
 class EpochLine(pl.Callback):
-    """Log a line for each epoch: loss, scores, the best so far, and how long it took."""
+    """Log a line for each epoch: losses, scores in percent, the best so far, and how long it took."""
 
     def __init__(self, monitor: str) -> None:
         self.monitor = monitor
@@ -97,11 +97,11 @@ class EpochLine(pl.Callback):
         """Write the line."""
         metrics = fresh_metrics(trainer)
         words = [f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"]
-        words += [f"{word} {metrics[key]:.4f}" for word, key in COLUMNS.items() if key in metrics]
+        words += [f"{word} {_show(key, metrics[key])}" for word, key in COLUMNS.items() if key in metrics]
         if self.monitor in metrics:
             value = metrics[self.monitor]
             self.best = value if self.best is None else max(value, self.best)
-            words.append(f"best {self.best:.4f}")
+            words.append(f"best {_show(self.monitor, self.best)}")
         log.info("  ".join([*words, f"{time.monotonic() - self._begin:.1f} s"]))
 
     def state_dict(self) -> dict[str, Any]:
@@ -109,5 +109,10 @@ class EpochLine(pl.Callback):
         return {"best": self.best}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up the best score of the earlier part of the run."""
+        """Restore the best score of the earlier part of the run."""
         self.best = state_dict["best"]
+
+
+def _show(key: str, value: float) -> str:
+    """Return a loss as it is, and a score in percent."""
+    return f"{value:.4f}" if key.endswith("loss") else f"{100 * value:.2f}"

@@ -118,7 +118,7 @@ class Dashboard(pl.Callback):
         return {"best": self.best}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up the best score of the earlier part of the run."""
+        """Restore the best score of the earlier part of the run."""
         self.best = state_dict["best"]
 
 
