@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from types import TracebackType
 from typing import Self
@@ -54,6 +56,25 @@ class ProgressDisplay:
         self._bar.update(self._task, completed=done, text=text)
         if self._lines is not None and self._lines.due() and 0 < fraction < 1:
             log.info("%s, %s left", text, clock(seconds / fraction - seconds))
+
+
+@contextmanager
+def visible_log() -> Iterator[None]:
+    """Write the log of spotter to standard error meanwhile, unless the caller has set logging up."""
+    logger = logging.getLogger("spotter")
+    if logger.hasHandlers():
+        yield
+        return
+    handler, level = logging.StreamHandler(), logger.level
+    handler.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    if level == logging.NOTSET:
+        logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
 
 
 class Lines:

@@ -68,6 +68,7 @@ def fails(cwd: Path, status: int, *said: str, command: list[str]) -> None:
         (["data.batch_size=0"], 1, ["data.batch_size", "0"]),
         (["seed=-1"], 1, ["seed", "-1"]),
         (["trainer.max_epochs=-1"], 2, ["trainer.max_epochs"]),
+        (["trainer.precision=64-true"], 2, ["trainer.precision", "'64-true'", "auto, 32, 16, bf16"]),
         (["callbacks.average_map=null"], 2, ["callbacks.average_map"]),
         (["data.source.streams.demo.offset=2"], 2, ["data.offset", "data.source"]),
         (["+data.splits.val=[x]"], 2, ["'val'", "valid"]),

@@ -67,7 +67,7 @@ def check(run: Path, match: Path, name: str, upsample: int, displaced: bool) -> 
     assert set(orjson.loads((run / "metrics.json").read_bytes())) == {"valid", "test"}
     with pytest.raises(UserError, match=f"trust={name}"):
         spotter.load(run)
-    model = spotter.load(run, trust=[name])
+    model = spotter.load(run, trust=name)
     scores = model.scores(match, progress=False)
     assert len(scores.times) % upsample == 0
     assert scores.times[1] - scores.times[0] == pytest.approx(1 / (model.fps * upsample))

@@ -10,6 +10,7 @@ spotter train --config-dir my_conf model=my_model         YAML files of your own
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,11 +21,12 @@ from omegaconf import DictConfig
 
 from spotter.cli.aliases import translate_words
 from spotter.cli.compose import compose_config, split_flags
-from spotter.cli.jobs import command_of, run_jobs, set_command_line
+from spotter.cli.jobs import run_jobs, set_command_line
 from spotter.cli.mistakes import one_line_errors
 from spotter.cli.overrides import hydra_string, quote
 from spotter.cli.resume import resume
 from spotter.errors import INTERRUPTED, UsageError, UserError
+from spotter.progress import visible_log
 
 if TYPE_CHECKING:
     from spotter.training.run import Run
@@ -63,13 +65,14 @@ def train(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -
     config_dir : a folder with YAML files of your own, as ``--config-dir``
 
     Everything is written to the run's folder, ``outputs/<model>-<data>/<date>_<time>`` unless ``hydra.run.dir=…`` says
-    otherwise. With several devices training runs in processes of its own. Raises UserError for a mistake in the
+    otherwise. Where logging is not set up, progress goes to standard error. With several devices training runs in
+    processes of its own. Raises UserError for a mistake in the
     overrides or the data, KeyboardInterrupt when it is stopped; ``ckpt=last`` goes on then.
     """
     if {"-m", "--multirun"} & set(overrides):
         raise UsageError("--multirun: spotter.train trains one run; sweep with the command `spotter train --multirun`")
     words = [*(["--config-dir", str(config_dir)] if config_dir else []), *overrides]
-    with one_line_errors("train", words):
+    with visible_log(), one_line_errors("train", words):
         prepared = prepare(words)
         cfg = compose_config("train", *split_flags(prepared))
         if cfg.trainer.devices in (1, "1") and cfg.trainer.get("num_nodes", 1) == 1:
@@ -81,7 +84,8 @@ def train(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -
 def _train_in_processes(words: Sequence[str], folder: Path) -> Run:
     from spotter.training.run import Run
 
-    command = [*command_of("train"), *words, f"hydra.run.dir={hydra_string(str(folder))}"]
+    # never sys.argv[0]: a user's own script would call this function again
+    command = [sys.executable, "-m", "spotter", "train", *words, f"hydra.run.dir={hydra_string(str(folder))}"]
     status = subprocess.run(command, check=False).returncode
     if status == INTERRUPTED:
         raise KeyboardInterrupt

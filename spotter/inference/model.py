@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -23,9 +23,10 @@ from spotter.io.checkpoints import open_checkpoint
 from spotter.io.scores import Scores
 from spotter.models.system import System
 from spotter.predictions import Predictions
-from spotter.progress import ProgressDisplay
+from spotter.progress import ProgressDisplay, visible_log
 from spotter.settings import Postprocess
 from spotter.tasks import Task
+from spotter.trust import import_trusted
 from spotter.types import Half
 
 BEST = Path("checkpoints", "best.ckpt")
@@ -155,31 +156,35 @@ class Model:
     @contextmanager
     def _watch(self, given: Input, shown: bool) -> Iterator[Callable[[float], None]]:
         frames = sum(record.frames for record in given.records)
-        with ProgressDisplay(frames, "frames", shown=shown and rank_and_world()[0] == 0) as watch:
+        shown = shown and rank_and_world()[0] == 0
+        with visible_log() if shown else nullcontext(), ProgressDisplay(frames, "frames", shown=shown) as watch:
             yield watch.update
 
 
 def load(
     path: str | PathLike[str],
     device: str | torch.device | None = None,
-    precision: str | None = None,
-    trust: Sequence[str] = (),
+    precision: str | int | None = None,
+    trust: str | Sequence[str] = (),
 ) -> Model:
     """Load a trained model for prediction.
 
     path : a checkpoint, or the folder of a run, whose best checkpoint is taken
     device : for example "cpu" or "cuda:1"; None for a GPU if there is one
     precision : 32, 16 or bf16; None for bf16 on hardware that computes in it, else 32
-    trust : modules of yours whose networks and heads a checkpoint may name; no others are imported
+    trust : a module of yours, or several, whose networks and heads a checkpoint may name; no others are imported
 
-    Raises UserError for a file that is missing, damaged, of a newer format, or names a network that is not trusted.
+    Raises UserError for a file that is missing, damaged, of a newer format, or names a network that is not trusted, and
+    for a trusted module that cannot be imported.
     """
+    if str(path).startswith("hf://"):
+        raise UserError(f"{path}: not read from the Hugging Face hub yet: download the checkpoint and give its path")
     file = Path(path) / BEST if Path(path).is_dir() else Path(path)
     if file != Path(path) and not file.is_file():
         raise UserError(f"{path}: a folder without {BEST}; give a checkpoint, or the folder of a finished run")
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    system = System.load(open_checkpoint(file), list(trust)).fused(fused_dtype(where, precision))
-    compute = Compute(where, precision or gpu_precision(where), BATCH[system.spec.kind])
+    system = System.load(open_checkpoint(file), import_trusted(trust)).fused(fused_dtype(where, precision))
+    compute = Compute(where, gpu_precision(where) if precision is None else str(precision), BATCH[system.spec.kind])
     system.to(where)
     return Model(system, compute)
 
@@ -189,7 +194,7 @@ def gpu_precision(device: torch.device) -> str:
     return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "32"
 
 
-def fused_dtype(device: torch.device, precision: str | None) -> torch.dtype:
+def fused_dtype(device: torch.device, precision: str | int | None) -> torch.dtype:
     """Return what a fused network computes in: bfloat16 on a CPU that has it, unless a precision is given."""
     native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     return torch.bfloat16 if native and device.type == "cpu" and precision is None else torch.float32

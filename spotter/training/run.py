@@ -60,7 +60,7 @@ class Run:
         content: dict[str, Any] = orjson.loads(path.read_bytes()) if path.is_file() else {}
         return content
 
-    def load(self, device: str | torch.device | None = None, precision: str | None = None) -> Model:
+    def load(self, device: str | torch.device | None = None, precision: str | int | None = None) -> Model:
         """Load the best checkpoint for prediction, as ``spotter.load`` does; its network is trusted."""
         path = self.folder / BEST
         known = open_checkpoint(path)["hyper_parameters"]

@@ -16,6 +16,7 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from spotter.errors import UsageError, UserError
 from spotter.inference.allocator import keep_freed_memory
+from spotter.inference.engine import PRECISIONS
 from spotter.tasks import full_name
 from spotter.training.callbacks.progress import EpochBar, progress_callback
 
@@ -93,8 +94,14 @@ def short_precision(settings: DictConfig) -> str:
 
 
 def precision(settings: DictConfig) -> str:
-    """Return Lightning's name of the precision; ``auto`` is bf16 on a GPU that has it, else single precision."""
+    """Return Lightning's name of the precision; ``auto`` is bf16 on a GPU that has it, else single precision.
+
+    Raises UsageError for one that spotter does not compute in.
+    """
     if settings.precision != "auto":
+        if str(settings.precision).partition("-")[0] not in PRECISIONS:
+            known = ", ".join(("auto", *PRECISIONS))
+            raise UsageError(f"trainer.precision: {settings.precision!r} is not supported: give one of {known}")
         return str(settings.precision)
     return "bf16-mixed" if on_gpu(settings) and torch.cuda.is_bf16_supported() else "32-true"
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -50,3 +52,33 @@ def test_several_devices_train_in_processes(tiny: list[str], tmp_path: Path, mon
     run = spotter.train([*tiny, *TINIEST, "trainer=ddp_cpu"])
     assert run.metrics["valid"]["games"] == 1
     assert [path.name for path in tmp_path.glob("outputs/*/*")] == [run.folder.name]
+
+
+def test_processes_never_run_the_users_script(tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A script of theirs may be named as ours is: it would call itself without end."""
+    commands: list[list[str]] = []
+
+    def run(command: list[str], check: bool) -> subprocess.CompletedProcess[bytes]:
+        commands.append(command)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [str(tmp_path / "train.py")])
+    monkeypatch.setattr(subprocess, "run", run)
+    spotter.train([*tiny, *TINIEST, "trainer=ddp_cpu"])
+    (command,) = commands
+    assert command[:4] == [sys.executable, "-m", "spotter", "train"]
+
+
+def test_a_script_shows_its_epochs(tiny: list[str], tmp_path: Path) -> None:
+    """Where logging is not set up, lines go to standard error, and only while the call lasts."""
+    code = (
+        "import logging, spotter\n"
+        f"spotter.train({[*tiny, *TINIEST]!r}).load(device='cpu')\n"
+        "logger = logging.getLogger('spotter')\n"
+        "assert not logger.hasHandlers() and logger.level == logging.NOTSET, (logger.handlers, logger.level)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "epoch 1/1" in done.stderr
+    assert "best weights: " in done.stderr

@@ -161,6 +161,14 @@ def test_no_lightning_and_no_hydra(trained: Path, half: Path) -> None:
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
+def test_a_script_shows_progress_unless_it_is_not_wanted(trained: Path, half: Path) -> None:
+    code = f"import spotter; spotter.load({str(trained)!r}, device='cpu').predict({str(half)!r}, progress=SHOWN)"
+    for shown in (True, False):
+        command = [sys.executable, "-c", code.replace("SHOWN", str(shown))]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        assert ("frames/s" in done.stderr) == shown
+
+
 def test_interruption_comes_out(model: Model, half: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C in a notebook stops the prediction, and the model can be used again."""
 
@@ -196,6 +204,10 @@ def test_what_cannot_be_predicted(model: Model, given: object, settings: dict[st
         model.predict(given, **settings)  # type: ignore[arg-type]
 
 
+def test_precision_may_be_a_number(trained: Path) -> None:
+    assert load(trained, device="cpu", precision=16).compute.precision == "16"
+
+
 def test_what_cannot_be_loaded(tmp_path: Path, trained: Path) -> None:
     with pytest.raises(UserError, match="ckpt: no file"):
         load(tmp_path / "missing.ckpt")
@@ -203,6 +215,10 @@ def test_what_cannot_be_loaded(tmp_path: Path, trained: Path) -> None:
         load(tmp_path)
     with pytest.raises(UserError, match="precision: 'half' is unknown"):
         load(trained, precision="half")
+    with pytest.raises(UserError, match="trust: my_modul cannot be imported"):
+        load(trained, trust="my_modul")
+    with pytest.raises(UserError, match=r"^hf://me/model: .*download the checkpoint"):
+        load("hf://me/model")
     content = torch.load(trained / "checkpoints" / "best.ckpt", weights_only=True)
     content["hyper_parameters"]["network"]["_target_"] = "my_module.Network"
     torch.save(content, tmp_path / "theirs.ckpt")
