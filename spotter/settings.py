@@ -33,6 +33,14 @@ class ClipConfig:
     partners: bool = False
     inset: int = 0
 
+    @classmethod
+    def load(cls, content: Mapping[str, Any]) -> ClipConfig:
+        """Load from plain values; raises UserError for an unknown key or a value out of range."""
+        for key in content:
+            if key not in cls.__slots__:
+                raise UserError(f"model.clips.{key}: unknown; its keys are {', '.join(cls.__slots__)}")
+        return cls(**content)
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "eval_len", self.eval_len or self.clip_len)
         numbers = (self.clip_len, self.eval_len, self.margin, self.overlap, self.per_epoch, self.inset)

@@ -83,6 +83,8 @@ def fails(cwd: Path, status: int, *said: str, command: list[str]) -> None:
         (["model.network._target_=os.system"], 1, ["os.system", "torch.nn.Module"]),
         (["postprocess.window=-1"], 1, ["postprocess.window", "-1"]),
         (["postprocess.method=best"], 1, ["postprocess.method", "soft_nms"]),
+        (["+callbacks.foo=1"], 2, ["callbacks.foo", "_target_"]),
+        (["+model.clips.foo=1"], 1, ["model.clips.foo: unknown; its keys are clip_len"]),
         (["callbacks.ema.decay=2"], 1, ["callbacks.ema.decay"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else str(value),
@@ -105,6 +107,8 @@ def test_train(tiny: list[str], tmp_path: Path, words: list[str], status: int, s
         (["ckpt=BEST", "input=."], 1, ["input", ".npy"]),
         (["ckpt=BEST", "inputs=x"], 2, ["inputs"]),
         (["ckpt=BEST", "postprocess=none"], 2, ["postprocess/none"]),
+        (["ckpt=BEST", "postprocess=model"], 2, ["postprocess=model", "leave it out"]),
+        (["ckpt=BEST", "+clips.foo=1"], 1, ["model.clips.foo: unknown; its keys are clip_len"]),
         (["ckpt=BEST", "postprocess=nms", "postprocess.window=[1,2]"], 1, ["postprocess.window", "17"]),
         (["ckpt=BEST", "postprocess=nms", "postprocess.threshold=2"], 1, ["postprocess.threshold"]),
     ],
@@ -238,10 +242,19 @@ def test_exit_statuses_and_traceback_of_real_processes(tmp_path: Path) -> None:
     assert "UserError: ckpt: no file 'missing'" in ran.stderr
 
 
-@pytest.mark.parametrize("script", ["train.py", "predict.py"])
-def test_help(script: str, tmp_path: Path) -> None:
-    """``--help`` explains and succeeds."""
+@pytest.mark.parametrize(
+    ("script", "named", "hidden"),
+    [
+        ("train.py", "ddp_cpu maxpool soft_nms tensorboard demo published e2e_ball", "_dense __pycache__"),
+        ("predict.py", "ddp_cpu soft_nms allow_missing: margin:", "model, run_dir: hydra: output_subdir"),
+    ],
+)
+def test_help(script: str, named: str, hidden: str, tmp_path: Path) -> None:
+    """``--help`` explains and succeeds; it names all options, and nothing that is no user's."""
     called = call(script, "--help", cwd=tmp_path)
     assert called.status == 0
     assert "data:" in called.out
     assert not called.err
+    words = called.out.replace(",", ", ").split()
+    assert not [word for word in named.split() if word not in {each.rstrip(",") for each in words}]
+    assert not [word for word in hidden.split() if word in words]

@@ -51,3 +51,9 @@ def test_what_cannot_be(wrong: dict[str, float]) -> None:
     """Clips without frames, or that never move on, are refused."""
     with pytest.raises(UserError, match=r"model\.clips"):
         ClipConfig(**wrong)  # type: ignore[arg-type]
+
+
+def test_unknown_key_of_clips() -> None:
+    """It is named."""
+    with pytest.raises(UserError, match=r"^model\.clips\.foo: unknown; its keys are clip_len, eval_len"):
+        ClipConfig.load({"clip_len": 9, "foo": 1})

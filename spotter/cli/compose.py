@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra import compose, initialize_config_dir
 from hydra._internal.utils import _run_hydra, get_args_parser
 from hydra.core.config_store import ConfigStore
@@ -106,6 +107,19 @@ def choices_of(name: str, flags: Sequence[str], overrides: Sequence[str]) -> dic
     """Return the option that is chosen of every config group."""
     choices = compose_config(name, flags, overrides).hydra.runtime.choices
     return {str(group): str(option) for group, option in choices.items()}
+
+
+def options_of(group: str) -> list[str]:
+    """Return all options of a config group: its files, and what conf/options.yaml and conf/sizes.yaml add."""
+    prepare_hydra()
+    with _fresh_hydra(), initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        return [str(option) for option in GlobalHydra.instance().config_loader().get_group_options(group)]
+
+
+def groups_of(name: str) -> list[str]:
+    """Return the config groups that ``train`` or ``predict`` has, from the defaults of its config."""
+    content = yaml.safe_load((conf_folder() / f"{name}.yaml").read_text(encoding="utf-8"))
+    return [group for entry in content["defaults"] if isinstance(entry, dict) for group in entry]
 
 
 def run_hydra(name: str, words: Sequence[str], job: Callable[[DictConfig], Any]) -> None:

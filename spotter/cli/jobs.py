@@ -16,7 +16,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from spotter.cli.aliases import translate_config
-from spotter.cli.compose import conf_folder, run_hydra
+from spotter.cli.compose import conf_folder, groups_of, run_hydra
 from spotter.cli.mistakes import CONFIG_ERRORS, check
 from spotter.errors import UserError
 
@@ -93,8 +93,7 @@ class _Job:
 def _known_keys(name: str) -> set[str]:
     """Return the keys that the config ``name`` has at its top: its own, and a key for each group in its defaults."""
     content = yaml.safe_load((conf_folder() / f"{name}.yaml").read_text(encoding="utf-8"))
-    groups = [group for entry in content.pop("defaults") if isinstance(entry, dict) for group in entry]
-    return {"hydra", *content, *groups}
+    return {"hydra", *content, *groups_of(name)} - {"defaults"}
 
 
 def _leave_no_empty_folder(hydra: Any) -> None:

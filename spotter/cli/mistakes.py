@@ -42,7 +42,8 @@ def explain(error: Exception, name: str, words: Sequence[str]) -> UserError:
         return cause
     if isinstance(error, MissingConfigException) and error.options:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
-        return UsageError(f"{group}/{option}: no such option{did_you_mean(option, offered(error.options))}")
+        hint = did_you_mean(option, offered(error.options, group, name))
+        return UsageError(f"{group}/{option}: no such option{hint}")
     match = re.search(r"Could not override '([^']+)'", str(error))
     if isinstance(error, ConfigCompositionException) and match:
         return UsageError(f"{match[1]}: no such key{_similar_key(match[1], name, words)}")
@@ -57,10 +58,12 @@ def explain(error: Exception, name: str, words: Sequence[str]) -> UserError:
 
 
 def check(cfg: DictConfig, choices: Mapping[str, str | None], known: Collection[str]) -> None:
-    """Raise UsageError for an option that is only the base of others, and for a top-level key that nothing reads."""
+    """Raise UsageError for an option that cannot be chosen, and for a top-level key that nothing reads."""
     for group, option in choices.items():
         if str(option).rpartition("/")[2].startswith("_"):
             raise UsageError(f"{group}={option}: a base that other options share, not an option itself")
+    if choices.get("postprocess") == "model" and "model" not in known:
+        raise UsageError("postprocess=model: leave it out, the checkpoint's own suppression is used")
     content = OmegaConf.to_container(cfg, resolve=False)
     assert isinstance(content, dict)
     used = set(_interpolated(content))
@@ -69,9 +72,10 @@ def check(cfg: DictConfig, choices: Mapping[str, str | None], known: Collection[
             raise UsageError(f"{key}: nothing reads this key{did_you_mean(key, known)}")
 
 
-def offered(options: Iterable[str]) -> list[str]:
-    """Return the options of a group without the bases that they share, whose names begin with an underscore."""
-    return sorted(option for option in options if not option.startswith("_"))
+def offered(options: Iterable[str], group: str, name: str) -> list[str]:
+    """Return the options of a group that the config ``name`` offers, without the bases, which begin with ``_``."""
+    hidden = ["model"] if (group, name) == ("postprocess", "predict") else []  # a checkpoint holds its model's
+    return sorted(option for option in options if not option.startswith("_") and option not in hidden)
 
 
 def _interpolated(node: Any) -> Iterator[str]:

@@ -9,12 +9,14 @@ spotter train --config-dir my_conf model=my_model         YAML files of your own
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
@@ -31,6 +33,7 @@ from spotter.progress import visible_log
 if TYPE_CHECKING:
     from spotter.training.run import Run
 
+log = logging.getLogger(__name__)
 KEEP_LOGGING = ("hydra.job_logging.root=null", "hydra.hydra_logging.root=null")  # of the process
 
 
@@ -55,7 +58,15 @@ def job(cfg: DictConfig) -> Run | float | None:
         return run_job(cfg)
     from spotter.training.run import train as train_run
 
+    _name_missing_size(HydraConfig.get().runtime.choices)
     return train_run(cfg)
+
+
+def _name_missing_size(choices: Mapping[str, str | None]) -> None:
+    size, model = choices["size"], choices["model"]
+    sizes = GlobalHydra.instance().config_loader().get_group_options("sizes")
+    if size != "published" and f"{size}-{model}" not in sizes:
+        log.info("size=%s: model %s has no %s size, it is as published", size, model, size)
 
 
 def train(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -> Run:

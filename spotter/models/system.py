@@ -53,7 +53,7 @@ class System:
         classes = len(task.classes)
         network = build_network(description["network"], spec.kind, spec.layout, classes, trusted)
         head = build_head(description["head"], network, classes, spec.fps, trusted)
-        clips = ClipConfig(**description["clips"])
+        clips = ClipConfig.load(description["clips"])
         postprocess = Postprocess.load(description["postprocess"], classes)
         images = ImageTransform(spec.image.mean, spec.image.std) if spec.image is not None else None
         return cls(task, spec, clips, postprocess, network, head, images)

@@ -71,7 +71,7 @@ class SpottingDataModule(pl.LightningDataModule):
             if not isinstance(value, int) or value < least:
                 raise UserError(f"data.{key}: expected a whole number of at least {least}, found {value!r}")
         self.task = Task.load(task)
-        self.clips = ClipConfig(**clips)
+        self.clips = ClipConfig.load(clips)
         self.source, self.root, self.splits, self.fold = source, root, splits, fold
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size or batch_size
         self.num_workers, self.seed = num_workers, seed

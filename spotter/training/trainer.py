@@ -51,7 +51,7 @@ def build_trainer(cfg: DictConfig) -> Trainer:
     """Build the trainer with the callbacks and loggers of the config; null entries are left out."""
     if not cfg.callbacks.get("average_map"):
         raise UsageError("callbacks.average_map: scores are made there, it cannot be left out")
-    callbacks = [_build_callback(callback) for callback in cfg.callbacks.values() if callback]
+    callbacks = [_build_callback(name, callback) for name, callback in cfg.callbacks.items() if callback]
     loggers = [hydra.utils.instantiate(logger) for logger in (cfg.get("logger") or {}).values() if logger]
     settings = plain(cfg.trainer) | {"precision": precision(cfg.trainer)}
     progress = progress_callback()
@@ -66,8 +66,10 @@ def build_trainer(cfg: DictConfig) -> Trainer:
     return trainer
 
 
-def _build_callback(callback: DictConfig) -> pl.Callback:
+def _build_callback(name: Any, callback: Any) -> pl.Callback:
     """Build a callback; the key that it monitors may be typed short, as ``val/at_1``."""
+    if not OmegaConf.is_dict(callback) or "_target_" not in callback:
+        raise UsageError(f"callbacks.{name}: expected a callback with a _target_ or null, found {callback}")
     monitor = {"monitor": full_name(callback.monitor)} if callback.get("monitor") else {}
     built: pl.Callback = hydra.utils.instantiate(callback, **monitor)
     return built

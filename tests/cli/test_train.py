@@ -82,3 +82,11 @@ def test_a_script_shows_its_epochs(tiny: list[str], tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "epoch 1/1" in done.stderr
     assert "best weights: " in done.stderr
+
+
+@pytest.mark.parametrize(("model", "times"), [("e2e_spot_dense", 1), ("e2e_spot", 0)])
+def test_a_model_without_the_size_is_named(model: str, times: int, tmp_path: Path) -> None:
+    """Its published size may be more than the machine can train."""
+    called = call("train.py", f"model={model}", "data=demo_video", "trainer.max_epochs=-1", cwd=tmp_path)
+    line = f"size=demo: model {model} has no demo size, it is as published"
+    assert (called.out + called.err).count(line) == times
