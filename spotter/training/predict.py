@@ -16,7 +16,7 @@ from spotter.errors import UsageError
 from spotter.evaluation.table import spots_table
 from spotter.inference.engine import Compute
 from spotter.inference.inputs import Input, open_input
-from spotter.inference.model import fused_dtype
+from spotter.inference.model import BATCH, fused_dtype
 from spotter.inference.ranks import rank_and_world
 from spotter.io.checkpoints import open_checkpoint
 from spotter.io.predictions import confirm_zip
@@ -29,7 +29,7 @@ from spotter.training.trainer import launch, on_gpu, plain, short_precision, ter
 from spotter.trust import import_trusted
 
 log = logging.getLogger(__name__)
-LOADING = {"features": {"batch_size": 64, "num_workers": 0}, "video": {"batch_size": 1, "num_workers": 1}}
+WORKERS = {"features": 0, "video": 1}  # processes that read ahead
 SETTINGS = {"root", "splits", "batch_size", "num_workers", "allow_missing"}
 SHOWN = 0.2  # confidence from which the table on screen lists a spot, unless a threshold is given
 
@@ -79,7 +79,7 @@ def _settings(cfg: DictConfig, kind: str, root: str | None) -> dict[str, Any]:
         raise UsageError("start and end are for input=…: a split is predicted and scored as a whole")
     if cfg.out and Path(cfg.out).exists() and not Path(cfg.out).is_dir():
         raise UsageError(f"out: {cfg.out!r} is a file; give a folder")
-    return {"root": root, "splits": None, **LOADING[kind], **given}
+    return {"root": root, "splits": None, "batch_size": BATCH[kind], "num_workers": WORKERS[kind], **given}
 
 
 def _split(cfg: DictConfig, system: System, settings: Mapping[str, Any]) -> Input:
