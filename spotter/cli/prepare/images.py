@@ -38,7 +38,6 @@ log = logging.getLogger(__name__)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
-    parser.add_argument("kind", choices=["video"], metavar="video", help="the kind of input")
     parser.add_argument("src", metavar="SRC_ROOT", type=Path, help="tree of videos, or of JPEG folders")
     parser.add_argument("dst", metavar="DST_ROOT", type=Path, help="where the stores go; may be SRC_ROOT")
     parser.add_argument("--fps", required=True, help="images per second, such as 2, 25 or 25/12")

@@ -1,0 +1,30 @@
+"""Make inputs that training reads fast; the word after ``prepare`` says from what: spotter prepare KIND --help."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+
+# The word on the command line: its module, and what it makes. A module offers ``add_arguments(parser)`` and
+# ``run(arguments)``, and its docstring is its help.
+KINDS = {
+    "video": ("images", "make stores of a tree's videos that training reads fast"),
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line of every kind."""
+    kinds = parser.add_subparsers(title="kinds", metavar="KIND", required=True)
+    for kind, (name, summary) in KINDS.items():
+        module = importlib.import_module(f"spotter.cli.prepare.{name}")
+        command = kinds.add_parser(
+            kind, help=summary, description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        module.add_arguments(command)
+        command.set_defaults(prepare=module.run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Prepare what was asked for, and return the exit status."""
+    status: int = arguments.prepare(arguments)
+    return status
