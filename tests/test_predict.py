@@ -13,7 +13,7 @@ import pytest
 
 import spotter
 from spotter.errors import UserError
-from spotter.io.scores import load_header
+from spotter.io.scores import load_scores_info
 from spotter.simulation.features import simulate
 from spotter.tasks import Task
 from tests.conftest import Called, call, files_below
@@ -172,7 +172,7 @@ def test_postprocess_on_the_command_line_wins(best: Path, trained: Path, tmp_pat
     )
     expected = {"method": "nms", "window": 7.0, "threshold": 0.01}
     assert read(tmp_path / "out" / "metrics.json")["postprocess"] == expected
-    assert load_header(tmp_path / "out" / "scores").postprocess.to_dict() == expected
+    assert load_scores_info(tmp_path / "out" / "scores").postprocess.to_dict() == expected
     one, other = files_below(tmp_path / "out" / "scores"), files_below(trained / "predictions" / "test" / "scores")
     assert {k: v for k, v in one.items() if k.endswith(".npz")} == {
         k: v for k, v in other.items() if k.endswith(".npz")

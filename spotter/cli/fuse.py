@@ -38,7 +38,7 @@ from spotter.inference.fuse import STEPS, Weights, search
 from spotter.inference.runs import check_same_halves, load_run, valid_beside
 from spotter.io.formats import format_of
 from spotter.io.run_folders import find_scores
-from spotter.io.scores import load_header
+from spotter.io.scores import load_scores_info
 from spotter.io.splits import SPLITS
 from spotter.settings import Postprocess
 from spotter.trust import import_trusted
@@ -87,9 +87,9 @@ def run(arguments: argparse.Namespace) -> None:
         raise UsageError("--valid is only for learning weights: give --weights learn with it")
     inputs = [*arguments.scores, *([arguments.displacement] if arguments.displacement else [])]
     folders = [find_scores(path, arguments.split) for path in inputs]
-    header = load_header(folders[0])
-    postprocess = _postprocess(arguments.postprocess, len(header.task.classes)) or header.postprocess
-    valid_folders = folders if weights is not None else _valid_folders(arguments.valid, folders, header.split)
+    info = load_scores_info(folders[0])
+    postprocess = _postprocess(arguments.postprocess, len(info.task.classes)) or info.postprocess
+    valid_folders = folders if weights is not None else _valid_folders(arguments.valid, folders, info.split)
     _check_out(arguments.out, [*inputs, *folders, *valid_folders])
     metrics = {}
     screen = Console(stderr=True)
@@ -184,9 +184,9 @@ def _read(folders: Sequence[Path], runs: int, root: str | None, progress: Progre
         raise UserError(
             f"{alone.folder}: has no displacements; give --displacement a run of a model that predicts them"
         )
-    task, games = read[0].header.task, dict.fromkeys(half.game for half in read[0].halves)
-    if for_learning and read[0].header.split != VALID:
-        raise UserError(f"{read[0].folder}: of split {read[0].header.split}; weights are learned only on valid")
+    task, games = read[0].info.task, dict.fromkeys(half.game for half in read[0].halves)
+    if for_learning and read[0].info.split != VALID:
+        raise UserError(f"{read[0].folder}: of split {read[0].info.split}; weights are learned only on valid")
     if root and not for_learning and games.keys().isdisjoint(format_of(task).games(root, task)):
         log.warning("%s: holds no labels of these games, so they are not scored", root)
         root = None

@@ -17,10 +17,10 @@ from spotter.evaluation.metrics import monitored
 from spotter.evaluation.report import write_report
 from spotter.inference.decode import decode
 from spotter.inference.fuse import Weights
-from spotter.inference.runs import Run, fuse_runs
+from spotter.inference.runs import RunScores, fuse_runs
 from spotter.io.files import atomic_write
 from spotter.io.predictions import write_scored
-from spotter.io.scores import Header, Scores, delete_scores, save_header, save_scores
+from spotter.io.scores import Scores, ScoresInfo, delete_scores, save_scores, save_scores_info
 from spotter.settings import Postprocess
 from spotter.tasks import Task
 from spotter.types import Half, HalfPredictions, Spots
@@ -37,24 +37,24 @@ class Ensemble:
     labels : None where there are none
     """
 
-    runs: Sequence[Run]
-    displacement: Run | None
+    runs: Sequence[RunScores]
+    displacement: RunScores | None
     labels: Mapping[Half, Spots] | None
 
     @property
     def task(self) -> Task:
         """Return the task of all runs."""
-        return self.runs[0].header.task
+        return self.runs[0].info.task
 
     @property
     def split(self) -> str:
         """Return the split of all runs."""
-        return self.runs[0].header.split
+        return self.runs[0].info.split
 
     @property
     def postprocesses(self) -> list[Postprocess]:
         """Return how each run was suppressed."""
-        return [run.header.postprocess for run in self.runs]
+        return [run.info.postprocess for run in self.runs]
 
     def fuse(self, weights: Weights) -> dict[Half, Scores]:
         """Return the fused scores of all halves."""
@@ -70,7 +70,7 @@ class Ensemble:
 
     def metrics(self) -> list[Metrics]:
         """Return the metrics of each run alone, with its own suppression."""
-        return [self.score(run.halves, run.header.postprocess)[1] for run in self.runs]
+        return [self.score(run.halves, run.info.postprocess)[1] for run in self.runs]
 
     def write(
         self,
@@ -86,7 +86,7 @@ class Ensemble:
         # First, so that the next fusion may overwrite what follows even if this one is interrupted.
         atomic_write(out / "fuse.json", orjson.dumps(summary, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
         delete_scores(out / "scores")
-        save_header(out / "scores", Header(self.task, self.split, Postprocess.load(metrics["postprocess"])))
+        save_scores_info(out / "scores", ScoresInfo(self.task, self.split, Postprocess.load(metrics["postprocess"])))
         for half, raw in scores.items():
             save_scores(out / "scores", half, raw)
         write_scored(out, predictions, self.task, None if self.labels is None else metrics, self.split)

@@ -32,7 +32,7 @@ from spotter.inference.tune import Trial, Tuner, best
 from spotter.io.files import atomic_write
 from spotter.io.formats import format_of
 from spotter.io.run_folders import find_scores
-from spotter.io.scores import Header, load_header, load_scores
+from spotter.io.scores import ScoresInfo, load_scores, load_scores_info
 from spotter.io.splits import SPLITS
 from spotter.settings import Postprocess
 from spotter.tasks import Task
@@ -56,23 +56,23 @@ def run(arguments: argparse.Namespace) -> None:
     if not root:
         raise UsageError("tuning needs labels: give --labels ROOT or set SOCCERNET_ROOT")
     folder = find_scores(arguments.scores, arguments.split)
-    header = load_header(folder)
+    info = load_scores_info(folder)
     with Progress(console=Console(stderr=True), transient=True) as progress:
-        tuner = _tuner(folder, root, header, progress)
+        tuner = _tuner(folder, root, info, progress)
         search = tuner.search(
-            header.postprocess,
-            _value(header.task.monitor),
-            _class_values(header.task) if arguments.per_class else None,
+            info.postprocess,
+            _value(info.task.monitor),
+            _class_values(info.task) if arguments.per_class else None,
         )
         trials = list(progress.track(search, total=tuner.trials(arguments.per_class), description="tuning"))
-    winners = {name: best(trials, _value(name)) for name in dict.fromkeys((header.task.monitor, "loose_map"))}
+    winners = {name: best(trials, _value(name)) for name in dict.fromkeys((info.task.monitor, "loose_map"))}
     if arguments.json:
         content = orjson.dumps(_report(trials, winners), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
         atomic_write(arguments.json, content)
-    _show(trials, winners, title=f"{header.split} of {header.task.name}, {len(tuner.candidates)} halves, mAP in %")
+    _show(trials, winners, title=f"{info.split} of {info.task.name}, {len(tuner.candidates)} halves, mAP in %")
 
 
-def _tuner(folder: Path, root: str, header: Header, progress: Progress) -> Tuner:
+def _tuner(folder: Path, root: str, info: ScoresInfo, progress: Progress) -> Tuner:
     """Read scores and labels."""
     bar = progress.add_task("reading scores", total=None)
     candidates = {}
@@ -80,8 +80,8 @@ def _tuner(folder: Path, root: str, header: Header, progress: Progress) -> Tuner
         candidates[half] = apply_displacement(scores)
         progress.advance(bar)
     progress.update(bar, total=len(candidates))
-    labels = format_of(header.task).read(root, dict.fromkeys(half.game for half in candidates), header.task)
-    return Tuner(candidates, header.task.fps, lambda predictions: average_map(labels, predictions, header.task))
+    labels = format_of(info.task).read(root, dict.fromkeys(half.game for half in candidates), info.task)
+    return Tuner(candidates, info.task.fps, lambda predictions: average_map(labels, predictions, info.task))
 
 
 def _value(monitor: str) -> Callable[[Trial], float]:

@@ -10,16 +10,16 @@ import numpy as np
 
 from spotter.errors import UserError
 from spotter.inference.fuse import fuse
-from spotter.io.scores import HEADER, Header, Scores, load_header, load_scores
+from spotter.io.scores import SCORES_INFO, Scores, ScoresInfo, load_scores, load_scores_info
 from spotter.types import Half
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Run:
+class RunScores:
     """Hold the raw scores of one split, and the folder they come from."""
 
     folder: Path
-    header: Header
+    info: ScoresInfo
     halves: Mapping[Half, Scores]
 
     @property
@@ -32,7 +32,7 @@ class Run:
 def valid_beside(folder: Path) -> Path:
     """Return the folder of the valid scores of the same run as ``folder``; raises UserError where there is none."""
     valid = folder.absolute().parent.parent / "valid" / folder.absolute().name
-    if not (valid / HEADER).is_file():
+    if not (valid / SCORES_INFO).is_file():
         raise UserError(
             f"{valid}: no valid scores of {folder}, on which its weight would be learned: predict split=valid with "
             "every run, give such scores by --valid, or give the weights"
@@ -40,27 +40,29 @@ def valid_beside(folder: Path) -> Path:
     return valid
 
 
-def load_run(folder: Path) -> Run:
+def load_run(folder: Path) -> RunScores:
     """Read the raw scores in ``folder``; raises UserError where they are damaged."""
-    header, halves = load_header(folder), dict(load_scores(folder))
+    info, halves = load_scores_info(folder), dict(load_scores(folder))
     for half, scores in halves.items():
-        if len(scores.logits) == 0 or scores.logits.shape[1] != len(header.task.classes):
-            raise UserError(f"{folder / half.game / str(half.number)}.npz: does not fit its {HEADER}; write it again")
-    return Run(folder, header, halves)
+        if len(scores.logits) == 0 or scores.logits.shape[1] != len(info.task.classes):
+            raise UserError(
+                f"{folder / half.game / str(half.number)}.npz: does not fit its {SCORES_INFO}; write it again"
+            )
+    return RunScores(folder, info, halves)
 
 
-def check_same_halves(runs: Sequence[Run]) -> None:
+def check_same_halves(runs: Sequence[RunScores]) -> None:
     """Raise UserError unless all are of the same task, split and halves."""
     first = runs[0]
     for run in runs[1:]:
-        if run.header.task != first.header.task:
-            names = run.header.task.name, first.header.task.name
+        if run.info.task != first.info.task:
+            names = run.info.task.name, first.info.task.name
             raise UserError(
                 f"{run.folder}: another task ({names[0]}) than {first.folder} ({names[1]}): give scores of one"
             )
-        if run.header.split != first.header.split:
+        if run.info.split != first.info.split:
             raise UserError(
-                f"{run.folder}: of split {run.header.split}, but {first.folder} of {first.header.split}: "
+                f"{run.folder}: of split {run.info.split}, but {first.folder} of {first.info.split}: "
                 "give scores of one split"
             )
         for some, others in ((first, run), (run, first)):
@@ -73,7 +75,9 @@ def check_same_halves(runs: Sequence[Run]) -> None:
                 )
 
 
-def fuse_runs(runs: Sequence[Run], weights: Sequence[float], displacement: Run | None = None) -> dict[Half, Scores]:
+def fuse_runs(
+    runs: Sequence[RunScores], weights: Sequence[float], displacement: RunScores | None = None
+) -> dict[Half, Scores]:
     """Return the fused scores of all halves, see ``fuse``."""
     return {
         half: fuse([run.halves[half] for run in runs], weights, displacement.halves[half] if displacement else None)

@@ -10,7 +10,7 @@ import orjson
 
 from spotter.errors import UserError
 from spotter.io.predictions import METRICS, PREDICTION_ZIP
-from spotter.io.scores import HEADER, load_header
+from spotter.io.scores import SCORES_INFO, load_scores_info
 from spotter.io.splits import SPLITS
 from spotter.tasks import Task, shipped_tasks
 
@@ -45,12 +45,12 @@ def find_scores(path: Path, split: str | None = None) -> Path:
     Raises UserError where there are none.
     """
     for folder in (path, path / "scores"):
-        if (folder / HEADER).is_file():
+        if (folder / SCORES_INFO).is_file():
             return folder
-    found = _of_run(path, split, f"scores/{HEADER}")
+    found = _of_run(path, split, f"scores/{SCORES_INFO}")
     if found is None:
         places = f"scores/ or predictions/{split or 'test'}/scores/"
-        raise UserError(f"{path}: no raw scores here, nor in {places}: give a folder that holds {HEADER}")
+        raise UserError(f"{path}: no raw scores here, nor in {places}: give a folder that holds {SCORES_INFO}")
     return found / "scores"
 
 
@@ -59,9 +59,9 @@ def describe(root: Path) -> Description:
     folder = root if root.is_dir() else root.parent
     task: Task | str | None = None
     split, postprocess = None, {}
-    if (folder / "scores" / HEADER).is_file():
-        header = load_header(folder / "scores")
-        task, split, postprocess = header.task, header.split, header.postprocess.to_dict()
+    if (folder / "scores" / SCORES_INFO).is_file():
+        info = load_scores_info(folder / "scores")
+        task, split, postprocess = info.task, info.split, info.postprocess.to_dict()
     metrics = _read(folder / METRICS)
     if isinstance(metrics.get("postprocess"), dict):
         postprocess = metrics["postprocess"]

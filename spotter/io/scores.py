@@ -20,7 +20,7 @@ from spotter.settings import Postprocess
 from spotter.tasks import Task
 from spotter.types import Half
 
-HEADER = "scores.json"
+SCORES_INFO = "scores.json"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,7 +40,7 @@ class Scores:
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class ScoresInfo:
     """Hold what a folder of scores belongs to, and the suppression it was written with."""
 
     task: Task
@@ -72,33 +72,33 @@ def load_scores(folder: str | Path) -> Iterator[tuple[Half, Scores]]:
         yield Half(path.parent.relative_to(folder).as_posix(), int(path.stem)), _read(path)
 
 
-def save_header(folder: str | Path, header: Header) -> None:
+def save_scores_info(folder: str | Path, info: ScoresInfo) -> None:
     """Write ``<folder>/scores.json``."""
     content = {
-        "task": header.task.to_dict(),
-        "split": header.split,
-        "postprocess": header.postprocess.to_dict(),
+        "task": info.task.to_dict(),
+        "split": info.split,
+        "postprocess": info.postprocess.to_dict(),
     }
-    atomic_write(Path(folder) / HEADER, orjson.dumps(content, option=orjson.OPT_INDENT_2))
+    atomic_write(Path(folder) / SCORES_INFO, orjson.dumps(content, option=orjson.OPT_INDENT_2))
 
 
 def delete_scores(folder: str | Path) -> None:
     """Delete the raw scores in ``folder``, so that two predictions are never mixed, even if one is interrupted."""
-    if (Path(folder) / HEADER).is_file():
+    if (Path(folder) / SCORES_INFO).is_file():
         shutil.rmtree(folder)
 
 
-def load_header(folder: str | Path) -> Header:
+def load_scores_info(folder: str | Path) -> ScoresInfo:
     """Read ``<folder>/scores.json``; raises UserError where it is missing or damaged."""
-    path = Path(folder) / HEADER
+    path = Path(folder) / SCORES_INFO
     if not path.is_file():
         raise UserError(f"{path}: no such file; give a folder that holds raw scores of a split")
     try:
         content = orjson.loads(path.read_bytes())
         task = Task.load(content["task"])
-        return Header(task, str(content["split"]), Postprocess.load(content["postprocess"], len(task.classes)))
+        return ScoresInfo(task, str(content["split"]), Postprocess.load(content["postprocess"], len(task.classes)))
     except (ValueError, KeyError, TypeError, UserError) as error:
-        raise UserError(f"{path}: not a header of raw scores ({error}); write the scores again") from error
+        raise UserError(f"{path}: does not describe raw scores ({error}); write the scores again") from error
 
 
 def _read(path: Path) -> Scores:

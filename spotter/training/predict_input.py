@@ -12,7 +12,7 @@ from spotter.inference.inputs import Input
 from spotter.inference.predict import merge, predict_records, score
 from spotter.inference.ranks import barrier, broadcast, gather, rank_and_world
 from spotter.io.predictions import write_scored
-from spotter.io.scores import Header, delete_scores, save_header, save_scores
+from spotter.io.scores import ScoresInfo, delete_scores, save_scores, save_scores_info
 from spotter.models.system import System
 from spotter.progress import ProgressDisplay
 from spotter.training.callbacks.progress import show
@@ -43,7 +43,7 @@ def predict_input(
     first, folder, frames = rank_and_world()[0] == 0, out / "scores", sum(each.frames for each in given.records)
     if save and first:
         delete_scores(folder)
-        save_header(folder, Header(system.task, given.split, system.postprocess))
+        save_scores_info(folder, ScoresInfo(system.task, given.split, system.postprocess))
     barrier()  # no rank writes scores before old ones are gone
     keep = partial(save_scores, folder) if save else None
     with ProgressDisplay(frames, "frames", shown=first) as watch:

@@ -13,7 +13,7 @@ from spotter.cli import main
 from spotter.evaluation.average_map import average_map
 from spotter.inference.decode import decode
 from spotter.io.predictions import read_predictions
-from spotter.io.scores import Header, Scores, load_header, load_scores, save_header, save_scores
+from spotter.io.scores import Scores, ScoresInfo, load_scores, load_scores_info, save_scores, save_scores_info
 from spotter.io.soccernet import SoccerNet
 from spotter.settings import Postprocess
 from spotter.tasks import Task
@@ -58,7 +58,7 @@ def write_run(run: Path, labels: Path, seed: int, fps: float, noise: float, disp
         displacement = rng.normal(0, 0.1, logits.shape).astype(np.float32) if displaced else None
         folder = run / "predictions" / split / "scores"
         save_scores(folder, Half(game, 1), Scores(logits.astype(np.float32), displacement, fps))
-        save_header(folder, Header(TASK, split, Postprocess("nms", window)))
+        save_scores_info(folder, ScoresInfo(TASK, split, Postprocess("nms", window)))
     return run
 
 
@@ -76,7 +76,7 @@ def form_of(folder: Path) -> dict:
 def alone(run: str, split: str, labels: Path) -> dict:
     """Return the form of one run, computed without the command."""
     scores = Path(run, "predictions", split, "scores")
-    suppression = load_header(scores).postprocess
+    suppression = load_scores_info(scores).postprocess
     predictions = {half: decode(raw, suppression, TASK.fps) for half, raw in load_scores(scores)}
     form = average_map(SoccerNet().read(labels, [GAMES[split]], TASK), predictions, TASK)
     return {**form, "postprocess": suppression.to_dict(), "task": TASK.name, "split": split}
@@ -90,7 +90,7 @@ def test_a_fusion_is_a_prediction_like_any_other(
     shown = capsys.readouterr().out
     for said in ("0.50", "nms 2 s", "nms 3 s", "fusion", "first run; those of the others differ", str(out)):
         assert said in shown
-    assert load_header(out / "scores") == Header(TASK, "test", SUPPRESSION)
+    assert load_scores_info(out / "scores") == ScoresInfo(TASK, "test", SUPPRESSION)
     read = read_predictions(out, [GAMES["test"]], TASK)
     form = average_map(SoccerNet().read(labels, [GAMES["test"]], TASK), read, TASK)
     assert form_of(out) == {**form, "postprocess": SUPPRESSION.to_dict(), "task": TASK.name, "split": "test"}
@@ -189,7 +189,7 @@ def test_a_fusion_can_be_tuned_suppressed_anew_and_fused_again(
     again = ["fuse", *runs, "--split", "valid", "--postprocess", str(tuned), *root, "-o", str(out)]
     assert main(again) == 0
     assert form_of(out)["at_2"]["map"] == better["best"]["map_at_2"]["map_at_2"]
-    assert load_header(out / "scores").postprocess.to_dict() == better["postprocess"]
+    assert load_scores_info(out / "scores").postprocess.to_dict() == better["postprocess"]
     assert main(["fuse", str(out), runs[0], "--split", "valid", *root, "-o", str(tmp_path / "third")]) == 0
     assert form_of(tmp_path / "third")["postprocess"] == better["postprocess"]
 
@@ -266,7 +266,7 @@ def test_runs_that_do_not_belong_together_are_named(
     for order in ((first, second), (second, first)):
         assert main(["fuse", *map(str, order), *out]) == 1
         assert f"{second}: lacks league/season/e - f, half 1, which {first} has" in capsys.readouterr().err
-    save_header(second, Header(Task.load("ball-2023"), "test", SUPPRESSION))
+    save_scores_info(second, ScoresInfo(Task.load("ball-2023"), "test", SUPPRESSION))
     assert main(["fuse", str(first), str(second), *out]) == 1
     assert "another task (ball-2023)" in capsys.readouterr().err
     save_scores(first, Half("league/season/e - f", 1), Scores(np.zeros((4, 3), np.float32), None, 1.0))

@@ -15,7 +15,7 @@ from spotter.evaluation.average_map import average_map
 from spotter.evaluation.metrics import monitored
 from spotter.inference.decode import apply_displacement, decode
 from spotter.inference.tune import Trial, Tuner, best, best_per_class
-from spotter.io.scores import Header, Scores, load_scores, save_header, save_scores
+from spotter.io.scores import Scores, ScoresInfo, load_scores, save_scores, save_scores_info
 from spotter.io.soccernet import SoccerNet
 from spotter.settings import METHODS, Postprocess
 from spotter.tasks import Task
@@ -53,7 +53,7 @@ def scores(tmp_path: Path, labels: Path) -> Path:
         for label, centre in zip(spots.label, spots.time, strict=True):
             logits[:, label] += 6 * np.exp(-(((time - centre) / 1.5) ** 2))
         save_scores(folder, half, Scores(logits.astype(np.float32), None, fps=5.0))
-    save_header(folder, Header(TASK, "valid", WRITTEN))
+    save_scores_info(folder, ScoresInfo(TASK, "valid", WRITTEN))
     return folder
 
 

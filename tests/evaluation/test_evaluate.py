@@ -14,7 +14,7 @@ from spotter.errors import UserError
 from spotter.evaluation.average_map import average_map
 from spotter.evaluation.evaluate import evaluate, load_evaluation
 from spotter.io.predictions import write_scored
-from spotter.io.scores import Header, save_header
+from spotter.io.scores import ScoresInfo, save_scores_info
 from spotter.io.soccernet import SoccerNet
 from spotter.predictions import Predictions
 from spotter.settings import Postprocess
@@ -42,7 +42,7 @@ def run(tmp_path: Path) -> Path:
         out = tmp_path / "run" / "predictions" / split
         metrics = {"postprocess": SUPPRESSION.to_dict()}
         write_scored(out, {Half(game, 1): FOUND}, TASK, metrics, split)
-        save_header(out / "scores", Header(TASK, split, SUPPRESSION))
+        save_scores_info(out / "scores", ScoresInfo(TASK, split, SUPPRESSION))
     return tmp_path / "run"
 
 
@@ -109,6 +109,6 @@ def test_different_splits_and_tasks_are_not_mixed(labels: Path, run: Path) -> No
     folders = [run / "predictions" / split for split in GAMES]
     with pytest.raises(UserError, match="different splits, valid and test"):
         load_evaluation(labels, folders)
-    save_header(folders[0] / "scores", Header(Task.load("ball-2023"), "test", SUPPRESSION))
+    save_scores_info(folders[0] / "scores", ScoresInfo(Task.load("ball-2023"), "test", SUPPRESSION))
     with pytest.raises(UserError, match="different tasks, ball-2023 and own"):
         load_evaluation(labels, folders)

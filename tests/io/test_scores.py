@@ -9,14 +9,14 @@ import pytest
 
 from spotter.errors import UserError
 from spotter.io.scores import (
-    HEADER,
-    Header,
+    SCORES_INFO,
     Scores,
+    ScoresInfo,
     delete_scores,
-    load_header,
     load_scores,
-    save_header,
+    load_scores_info,
     save_scores,
+    save_scores_info,
 )
 from spotter.settings import Postprocess
 from spotter.tasks import Task
@@ -51,16 +51,16 @@ def test_the_same_scores_give_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_header_comes_back(tmp_path: Path) -> None:
-    header = Header(Task.load("ball-2023"), "valid", Postprocess("soft_nms", (1.0, 0.5), 0.01))
-    save_header(tmp_path, header)
-    assert load_header(tmp_path) == header
+    info = ScoresInfo(Task.load("ball-2023"), "valid", Postprocess("soft_nms", (1.0, 0.5), 0.01))
+    save_scores_info(tmp_path, info)
+    assert load_scores_info(tmp_path) == info
 
 
 def test_no_scores_are_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no scores"):
         next(load_scores(tmp_path))
     with pytest.raises(UserError, match=r"scores\.json: no such file"):
-        load_header(tmp_path)
+        load_scores_info(tmp_path)
 
 
 @pytest.mark.parametrize("damage", ["cut", "text", "empty", "object", "foreign", "shape", "fps"])
@@ -88,13 +88,13 @@ def test_another_file_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", ["", "[]", '{"task": {}}', '{"task": {"name": 1}, "split": "valid"}'])
 def test_damaged_header_is_named(tmp_path: Path, content: str) -> None:
-    (tmp_path / HEADER).write_text(content)
-    with pytest.raises(UserError, match="not a header of raw scores"):
-        load_header(tmp_path)
+    (tmp_path / SCORES_INFO).write_text(content)
+    with pytest.raises(UserError, match="does not describe raw scores"):
+        load_scores_info(tmp_path)
 
 
 def test_earlier_scores_are_forgotten_but_nothing_else(tmp_path: Path) -> None:
-    save_header(tmp_path / "scores", Header(Task.load("ball-2023"), "valid", Postprocess("nms", 1.0)))
+    save_scores_info(tmp_path / "scores", ScoresInfo(Task.load("ball-2023"), "valid", Postprocess("nms", 1.0)))
     (tmp_path / "notes").mkdir()
     for name in ("scores", "scores", "notes"):
         delete_scores(tmp_path / name)

@@ -16,7 +16,7 @@ from spotter.evaluation.average_map import average_map
 from spotter.evaluation.metrics import flatten
 from spotter.inference.decode import decode
 from spotter.io.predictions import read_predictions
-from spotter.io.scores import load_header, load_scores
+from spotter.io.scores import load_scores, load_scores_info
 from spotter.io.soccernet import SoccerNet
 from spotter.tasks import MONITORS, Task
 from tests.conftest import call, files_below
@@ -66,7 +66,7 @@ def test_predictions_of_each_labelled_split(trained: Path, tree: Path, split: st
         assert packed.namelist() == [f"{game}/results_spotting.json" for game in expected]
         for name in packed.namelist():
             assert packed.read(name) == (folder / name).read_bytes()
-    assert load_header(folder / "scores").split == split
+    assert load_scores_info(folder / "scores").split == split
     assert [half for half, _ in load_scores(folder / "scores")] == [(game, n) for game in expected for n in (1, 2)]
 
 
@@ -102,8 +102,8 @@ def test_written_predictions_give_the_logged_numbers(
 def test_stored_scores_give_the_written_predictions(trained: Path, tree: Path, forms: dict[str, Any]) -> None:
     """Suppression can be repeated from the stored scores alone."""
     folder = trained / "predictions" / "valid"
-    header = load_header(folder / "scores")
-    again = {half: decode(scores, header.postprocess, TASK.fps) for half, scores in load_scores(folder / "scores")}
+    info = load_scores_info(folder / "scores")
+    again = {half: decode(scores, info.postprocess, TASK.fps) for half, scores in load_scores(folder / "scores")}
     form = average_map(SoccerNet().read(tree, games(tree, "valid"), TASK), again, TASK)
     assert form["tight"] == forms["valid"]["tight"]
 

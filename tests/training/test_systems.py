@@ -16,7 +16,7 @@ from spotter.cli import main
 from spotter.evaluation.average_map import average_map
 from spotter.io.checkpoints import open_checkpoint
 from spotter.io.predictions import read_predictions
-from spotter.io.scores import load_header, load_scores
+from spotter.io.scores import load_scores, load_scores_info
 from spotter.io.soccernet import SoccerNet
 from spotter.simulation.features import simulate
 from spotter.types import Half
@@ -91,7 +91,7 @@ def test_systems_of_different_rates_are_fused(system: System, matches: Path, tmp
     assert main(["fuse", str(dense), str(windows), "--labels", str(matches), "-o", str(out)]) == 0
     games = read(matches / "splits.json")["test"]
     form = average_map(SoccerNet().read(matches, games, TASK), read_predictions(out, games, TASK), TASK)
-    postprocess = load_header(out / "scores").postprocess.to_dict()
+    postprocess = load_scores_info(out / "scores").postprocess.to_dict()
     described = {"postprocess": postprocess, "task": TASK.name, "split": "test"}
     assert read(out / "metrics.json") == {**form, **described}
     assert form["loose"]["map"] > 1.5 * prior(matches, "test", postprocess)["loose"]["map"]
