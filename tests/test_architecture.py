@@ -36,6 +36,7 @@ TORCH_FILES = {
     "spotter.inference.engine",
     "spotter.inference.inputs",
     "spotter.inference.model",
+    "spotter.inference.precision",
     "spotter.inference.ranks",
 }
 LIGHTNING = {"pytorch_lightning", "lightning", "hydra", "omegaconf"}

@@ -19,11 +19,11 @@ from spotter.data.datasets import ClipDataset, batch_loader
 from spotter.data.source import Source
 from spotter.errors import UserError
 from spotter.inference.halves import HalfStitcher
+from spotter.inference.precision import PRECISIONS
 from spotter.inference.ranks import exchange, rank_and_world
 from spotter.settings import ClipConfig
 from spotter.types import Arrays, Batch, Clip, Half, HalfRecord, TargetMaker, batch_size
 
-PRECISIONS = {"32": None, "16": torch.float16, "bf16": torch.bfloat16}
 Outputs = Callable[[Batch], Mapping[str, Tensor]]
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from spotter.errors import UserError
 from spotter.inference.engine import Compute
 from spotter.inference.inputs import Given, Input, Moment, open_input
+from spotter.inference.precision import fast_precision, fused_dtype
 from spotter.inference.predict import merge, predict_records, score_records
 from spotter.inference.ranks import broadcast, gather, rank_and_world
 from spotter.io.checkpoints import open_checkpoint
@@ -184,17 +185,6 @@ def load(
         raise UserError(f"{path}: a folder without {BEST}; give a checkpoint, or the folder of a finished run")
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     system = System.load(open_checkpoint(file), import_trusted(trust)).fused(fused_dtype(where, precision))
-    compute = Compute(where, gpu_precision(where) if precision is None else str(precision), BATCH[system.spec.kind])
+    compute = Compute(where, fast_precision(where) if precision is None else str(precision), BATCH[system.spec.kind])
     system.to(where)
     return Model(system, compute)
-
-
-def gpu_precision(device: torch.device) -> str:
-    """Return the precision that a device computes fast in: bf16 on a GPU that has it, else 32."""
-    return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "32"
-
-
-def fused_dtype(device: torch.device, precision: str | int | None) -> torch.dtype:
-    """Return what a fused network computes in: bfloat16 on a CPU that has it, unless a precision is given."""
-    native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return torch.bfloat16 if native and device.type == "cpu" and precision is None else torch.float32

@@ -16,7 +16,8 @@ from spotter.errors import UsageError
 from spotter.evaluation.table import spots_table
 from spotter.inference.engine import Compute
 from spotter.inference.inputs import Input, open_input
-from spotter.inference.model import BATCH, fused_dtype
+from spotter.inference.model import BATCH
+from spotter.inference.precision import fused_dtype
 from spotter.inference.ranks import rank_and_world
 from spotter.io.checkpoints import open_checkpoint
 from spotter.io.predictions import confirm_zip
@@ -25,7 +26,7 @@ from spotter.models.system import System
 from spotter.settings import Postprocess
 from spotter.training.callbacks.progress import show
 from spotter.training.predict_input import predict_input
-from spotter.training.trainer import launch, on_gpu, plain, short_precision, terminable
+from spotter.training.trainer import device_of, launch, plain, short_precision, terminable
 from spotter.trust import import_trusted
 
 log = logging.getLogger(__name__)
@@ -99,8 +100,7 @@ def _own_input(cfg: DictConfig, system: System) -> Input:
 
 def _dtype(cfg: DictConfig) -> torch.dtype:
     """Return what the network computes in, where ``trainer.precision`` leaves the choice to us."""
-    device = torch.device("cuda" if on_gpu(cfg.trainer) else "cpu")
-    return fused_dtype(device, None if cfg.trainer.precision == "auto" else cfg.trainer.precision)
+    return fused_dtype(device_of(cfg.trainer), None if cfg.trainer.precision == "auto" else cfg.trainer.precision)
 
 
 def _name(cfg: DictConfig) -> str:

@@ -16,7 +16,7 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from spotter.errors import UsageError, UserError
 from spotter.inference.allocator import keep_freed_memory
-from spotter.inference.engine import PRECISIONS
+from spotter.inference.precision import PRECISIONS, fast_precision
 from spotter.tasks import full_name
 from spotter.training.callbacks.progress import EpochBar, progress_callback
 
@@ -55,7 +55,7 @@ def build_trainer(cfg: DictConfig) -> Trainer:
     loggers = [hydra.utils.instantiate(logger) for logger in (cfg.get("logger") or {}).values() if logger]
     settings = plain(cfg.trainer) | {"precision": precision(cfg.trainer)}
     progress = progress_callback()
-    if not on_gpu(cfg.trainer):
+    if device_of(cfg.trainer).type == "cpu":
         keep_freed_memory()
     trainer: Trainer = hydra.utils.instantiate(
         settings,
@@ -77,7 +77,7 @@ def _build_callback(name: Any, callback: Any) -> pl.Callback:
 
 def launch(settings: DictConfig) -> torch.device:
     """Start the other ranks that ``trainer`` in a config asks for, and return the device of this one."""
-    if not on_gpu(settings):
+    if device_of(settings).type == "cpu":
         keep_freed_memory()
     known = {key: settings[key] for key in ("accelerator", "devices", "strategy", "num_nodes") if key in settings}
     fabric = Fabric(**known, plugins=hydra.utils.instantiate(settings.get("plugins")))
@@ -85,9 +85,9 @@ def launch(settings: DictConfig) -> torch.device:
     return fabric.device
 
 
-def on_gpu(settings: DictConfig) -> bool:
-    """Return whether ``trainer`` in a config means a GPU on this machine."""
-    return settings.accelerator != "cpu" and torch.cuda.is_available()
+def device_of(settings: DictConfig) -> torch.device:
+    """Return what ``trainer`` in a config means on this machine: a GPU, whichever of them, or the CPU."""
+    return torch.device("cuda" if settings.accelerator != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 def short_precision(settings: DictConfig) -> str:
@@ -96,7 +96,7 @@ def short_precision(settings: DictConfig) -> str:
 
 
 def precision(settings: DictConfig) -> str:
-    """Return Lightning's name of the precision; ``auto`` is bf16 on a GPU that has it, else single precision.
+    """Return Lightning's name of the precision; ``auto`` is what the device is fast in.
 
     Raises UsageError for one that spotter does not compute in.
     """
@@ -105,7 +105,8 @@ def precision(settings: DictConfig) -> str:
             known = ", ".join(("auto", *PRECISIONS))
             raise UsageError(f"trainer.precision: {settings.precision!r} is not supported: give one of {known}")
         return str(settings.precision)
-    return "bf16-mixed" if on_gpu(settings) and torch.cuda.is_bf16_supported() else "32-true"
+    fast = fast_precision(device_of(settings))
+    return f"{fast}-true" if PRECISIONS[fast] is None else f"{fast}-mixed"
 
 
 def plain(config: Any) -> dict[str, Any]:
