@@ -22,8 +22,8 @@ BELOW = {
     "data": {"io"},
     "models": {"io", "data"},
     "predictions": {"io"},
-    "evaluation": {"io", "predictions"},
-    "inference": {"io", "predictions", "data", "models", "evaluation"},
+    "inference": {"io", "predictions", "data", "models"},
+    "evaluation": {"io", "predictions"},  # not inference: it scores files, whoever wrote them
     "simulation": {"io", "data", "inference", "evaluation"},
     "training": {"io", "predictions", "data", "models", "inference", "evaluation", "simulation"},
     "cli": {"io", "predictions", "data", "models", "inference", "evaluation", "simulation", "training"},

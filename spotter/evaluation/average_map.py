@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spotter.evaluation.events import UNSHOWN, MetricEvents, collect_events
+from spotter.settings import Postprocess
 from spotter.tasks import Task
-from spotter.types import Half, HalfPredictions, Spots
+from spotter.types import Half, HalfPredictions, HalfRecord, Spots
 
 TOLERANCES = {
     "tight": tuple(range(1, 6)),
@@ -35,6 +36,17 @@ def average_map(
         for name, tolerances in TOLERANCES.items()
     }
     return {**metrics, "games": len({half.game for half in labels})}
+
+
+def score_predictions(
+    predictions: Mapping[Half, HalfPredictions], records: Sequence[HalfRecord], task: Task, postprocess: Postprocess
+) -> dict[str, Any] | None:
+    """Return the metrics of predictions, with the suppression that gave them; None unless all halves have labels."""
+    labels = {record.half: record.spots for record in records if record.half in predictions}
+    known = {half: spots for half, spots in labels.items() if spots is not None}
+    if not known or len(known) < len(labels):
+        return None
+    return {**average_map(known, predictions, task), "postprocess": postprocess.to_dict()}
 
 
 def average_precision(events: MetricEvents, tolerances: Sequence[float]) -> NDArray[np.float64]:

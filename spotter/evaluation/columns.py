@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spotter.evaluation.events import THRESHOLDS
 from spotter.tasks import Task
-from spotter.types import Half, HalfPredictions, Spots, quantise
+from spotter.types import METRIC_THRESHOLDS, Half, HalfPredictions, Spots, quantise
 
 APART, HALVES = 10**8, 10**6  # frames between halves, and more halves than there are: positions stay below 2**63
 
@@ -76,7 +75,7 @@ def detection_columns(predictions: Mapping[Half, HalfPredictions], halves: Seque
 
 def count_thresholds(confidence: Floats) -> Ints:
     """Return how many of the metric's thresholds each confidence reaches: 0 … 200."""
-    return np.searchsorted(THRESHOLDS, confidence, side="right")
+    return np.searchsorted(METRIC_THRESHOLDS, confidence, side="right")
 
 
 def find_pairs(detections: EventColumns, rows: Ints, events: EventColumns, radius: int, same_class: bool) -> Pairs:

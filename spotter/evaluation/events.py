@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from spotter.errors import UserError
 from spotter.tasks import Task
-from spotter.types import HALF_SECONDS, Half, HalfPredictions, Spots, quantise
+from spotter.types import HALF_SECONDS, METRIC_THRESHOLDS, Half, HalfPredictions, Spots, quantise
 
-THRESHOLDS = np.linspace(0, 1, 200)
 ALL, SHOWN, UNSHOWN = range(3)
 
 
@@ -65,8 +64,8 @@ def collect_events(
     legal = confidence >= 0  # neither negative nor NaN; such an entry has deleted what stood in its cell before
     detection, confidence = detection[legal], confidence[legal]
     view = np.where(_in_shown_cell(detection, event, shown, frames), 0, 1)
-    reached = np.searchsorted(THRESHOLDS, confidence, side="right")
-    cell = (view * classes + detection // (len(halves) * frames)) * (len(THRESHOLDS) + 1) + reached
+    reached = np.searchsorted(METRIC_THRESHOLDS, confidence, side="right")
+    cell = (view * classes + detection // (len(halves) * frames)) * (len(METRIC_THRESHOLDS) + 1) + reached
     ranked = np.argsort(-confidence, kind="stable")
     rank = np.empty_like(ranked)
     rank[ranked] = np.arange(len(ranked))
@@ -118,7 +117,7 @@ def _in_shown_cell(
 
 
 def _count_reaching(cell: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
-    reached = len(THRESHOLDS) + 1
+    reached = len(METRIC_THRESHOLDS) + 1
     counts = np.bincount(cell, minlength=2 * classes * reached).reshape(2, classes, reached)
     views = counts[..., ::-1].cumsum(axis=-1)[..., ::-1][..., 1:]
     return np.concatenate([views.sum(axis=0, keepdims=True), views])

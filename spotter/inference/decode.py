@@ -9,10 +9,9 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from spotter.evaluation.events import THRESHOLDS
 from spotter.io.scores import Scores
 from spotter.settings import Postprocess
-from spotter.types import HalfPredictions, metric_frame
+from spotter.types import METRIC_THRESHOLDS, HalfPredictions, metric_frame
 
 SUPPRESSED = -1.0
 DIGITS = 5  # significant ones of a written confidence
@@ -50,7 +49,7 @@ def round_confidence(predictions: HalfPredictions) -> HalfPredictions:
     exponent = np.floor(np.log10(np.maximum(exact, 1e-22)))
     scale = 10.0 ** np.clip(DIGITS - 1 - exponent, 0, 22)  # 10**22 is the largest that is a float64 exactly
     short = np.rint(exact * scale) / scale
-    nearest = THRESHOLDS[np.rint(exact * (len(THRESHOLDS) - 1)).astype(np.int64)]
+    nearest = METRIC_THRESHOLDS[np.rint(exact * (len(METRIC_THRESHOLDS) - 1)).astype(np.int64)]
     kept = ((exact >= nearest) != (short >= nearest)) | _merges(predictions.label, exact, short)
     return HalfPredictions(predictions.label, predictions.time, np.where(kept, exact, short))
 

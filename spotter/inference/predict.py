@@ -1,20 +1,16 @@
-"""From stitched outputs to predictions and their scores."""
+"""From stitched outputs to raw scores and predictions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from spotter.data.source import Excerpt, Source
-from spotter.evaluation.average_map import average_map
 from spotter.inference.background import in_background
 from spotter.inference.decode import decode
 from spotter.inference.engine import Compute, Outputs, run
 from spotter.io.scores import Scores
 from spotter.models.system import System
-from spotter.settings import Postprocess
-from spotter.tasks import Task
 from spotter.types import Arrays, Half, HalfPredictions, HalfRecord, TargetMaker
 
 
@@ -83,17 +79,6 @@ def score_records(
     upsample = system.network.upsample
     found = run(system.outputs, source, records, system.clips, upsample, compute, progress=progress)
     return {half: scores_of(system, source, arrays) for half, arrays in found}
-
-
-def score(
-    predictions: Mapping[Half, HalfPredictions], records: Sequence[HalfRecord], task: Task, postprocess: Postprocess
-) -> dict[str, Any] | None:
-    """Return the metrics of predictions, with the suppression that gave them; None unless all halves have labels."""
-    labels = {record.half: record.spots for record in records if record.half in predictions}
-    known = {half: spots for half, spots in labels.items() if spots is not None}
-    if not known or len(known) < len(labels):
-        return None
-    return {**average_map(known, predictions, task), "postprocess": postprocess.to_dict()}
 
 
 def merge(

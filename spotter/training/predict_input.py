@@ -6,10 +6,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from spotter.evaluation.average_map import score_predictions
 from spotter.evaluation.table import metrics_table
 from spotter.inference.engine import Compute, Outputs
 from spotter.inference.inputs import Input
-from spotter.inference.predict import merge, predict_records, score
+from spotter.inference.predict import merge, predict_records
 from spotter.inference.ranks import barrier, broadcast, gather, rank_and_world
 from spotter.io.predictions import write_scored
 from spotter.io.scores import ScoresInfo, delete_scores, save_scores, save_scores_info
@@ -50,7 +51,7 @@ def predict_input(
         mine = predict_records(system, given.source, given.records, compute, keep, watch.update, outputs, targets)
     predictions, metrics = merge(gather(mine), given.records), None
     if first:
-        metrics = score(predictions, given.records, system.task, system.postprocess)
+        metrics = score_predictions(predictions, given.records, system.task, system.postprocess)
         write_scored(out, predictions, system.task, metrics, given.split)
         if metrics is not None:
             show(metrics_table(metrics, title=given.split))

@@ -20,9 +20,8 @@ from spotter.evaluation.errors import (
     WRONG_CLASS,
     ErrorAnalysis,
 )
-from spotter.evaluation.events import THRESHOLDS
 from spotter.tasks import Task
-from spotter.types import Half, HalfPredictions, Spots
+from spotter.types import METRIC_THRESHOLDS, Half, HalfPredictions, Spots
 from tests.helpers.reports import matches
 
 TASK = Task("toy", ("a", "b", "c"), "labels.json", 2, "tight_map")
@@ -119,7 +118,7 @@ def test_nothing_predicted_is_all_missed() -> None:
     found = errors.diagnose(4)
     assert errors.outcomes(found, 0.0).tolist() == [OUTCOMES.index("missed")]
     assert errors.precision_without("missed", found, 0.5, (4,))[0, 0] == pytest.approx(1)
-    assert 0 <= errors.best_threshold(found) < len(THRESHOLDS)
+    assert 0 <= errors.best_threshold(found) < len(METRIC_THRESHOLDS)
 
 
 @st.composite
@@ -161,7 +160,7 @@ def test_causes_follow_their_definition(scene: tuple[dict, dict, float]) -> None
         assert found.cause[row] == expected
 
 
-@given(scenes(), st.sampled_from(THRESHOLDS.tolist()))
+@given(scenes(), st.sampled_from(METRIC_THRESHOLDS.tolist()))
 def test_a_threshold_is_the_same_as_predictions_left_out(scene: tuple[dict, dict, float], threshold: float) -> None:
     labels, predictions, tolerance = scene
     errors = ErrorAnalysis(labels, predictions, TASK)
@@ -177,7 +176,9 @@ def test_a_threshold_is_the_same_as_predictions_left_out(scene: tuple[dict, dict
     assert anew.cause.tolist() == found.cause[shown].tolist()
     outcomes, expected = again.outcomes(anew, threshold), errors.outcomes(found, threshold)
     assert outcomes.tolist() == expected.tolist()
-    assert (count_thresholds(errors.detections.value) > THRESHOLDS.tolist().index(threshold)).tolist() == shown.tolist()
+    assert (
+        count_thresholds(errors.detections.value) > METRIC_THRESHOLDS.tolist().index(threshold)
+    ).tolist() == shown.tolist()
 
 
 @given(scenes())

@@ -15,14 +15,13 @@ import yaml
 
 from spotter.evaluation.average_map import average_map
 from spotter.evaluation.errors import ERRORS, TRUE_POSITIVE
-from spotter.evaluation.events import THRESHOLDS
 from spotter.evaluation.report import video_link, write_report
 from spotter.evaluation.report.analysis import analyse
 from spotter.evaluation.report.packing import MOST, choose_floor
 from spotter.evaluation.report.published import find_official_split, published_scores
 from spotter.evaluation.report.summary import describe_postprocess
 from spotter.tasks import ASSETS, Task
-from spotter.types import Half, HalfPredictions
+from spotter.types import METRIC_THRESHOLDS, Half, HalfPredictions
 from tests.helpers.reports import V2, matches
 
 OWN = Half("<b>my & match</b>", 1)
@@ -83,7 +82,7 @@ def test_costs_are_the_metric_computed_anew(written: tuple[Path, dict, dict]) ->
     judged = analysis.default
     assert judged.tolerance == 5
     right = judged.errors.cause == TRUE_POSITIVE
-    best = THRESHOLDS[judged.threshold]
+    best = METRIC_THRESHOLDS[judged.threshold]
     rows = analysis.errors.detections
     only = {
         half: HalfPredictions(*(column[right & (rows.half == index)] for column in (rows.label, rows.time, rows.value)))

@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 
 from spotter.evaluation.errors import CAUSES, ErrorAnalysis
-from spotter.evaluation.events import THRESHOLDS
 from spotter.evaluation.report import video_link, write_report
 from spotter.tasks import Task
-from spotter.types import Half, HalfPredictions
+from spotter.types import METRIC_THRESHOLDS, Half, HalfPredictions
 from tests.helpers.reports import V2, Page, chromium, matches, write_video
 
 BALL = Task.load("ball-2023")
@@ -66,7 +65,7 @@ def counts(page: Page) -> dict[str, int]:
 def expected(tolerance: int, step: int) -> dict[str, int]:
     """Return the number of each error as Python counts it."""
     errors = ErrorAnalysis(LABELS, PREDICTIONS, V2)
-    found, threshold = errors.diagnose(tolerance), float(THRESHOLDS[step])
+    found, threshold = errors.diagnose(tolerance), float(METRIC_THRESHOLDS[step])
     shown = np.bincount(found.cause[errors.detections.value >= threshold], minlength=len(CAUSES))
     missed = int(np.count_nonzero(errors.outcomes(found, threshold) == 3))
     return {**dict(zip(CAUSES[1:], shown[1:].tolist(), strict=True)), "missed": missed}
@@ -214,7 +213,7 @@ def test_an_own_match_has_spots_to_step_through(page: Page, tmp_path: Path) -> N
     page.open(path, width=390)
     assert page.text("h1") == "my & <match>"
     shown = listed(page)
-    assert len(shown) == np.count_nonzero(rows.confidence >= THRESHOLDS[40])
+    assert len(shown) == np.count_nonzero(rows.confidence >= METRIC_THRESHOLDS[40])
     page.press("n", "n")
     assert page.text("#detail strong") == "  ".join(shown[1][:2])
     assert page("return [...document.querySelectorAll('main section')].filter(s => s.hidden).map(s => s.id)") == [

@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 
 from spotter.errors import UserError
 from spotter.evaluation.average_map import average_map
-from spotter.evaluation.events import THRESHOLDS
 from spotter.inference.decode import Candidates, apply_displacement, decode, round_confidence, suppress
 from spotter.io.scores import Scores
 from spotter.settings import METHODS, Postprocess
 from spotter.tasks import Task
-from spotter.types import Half, HalfPredictions, Spots, metric_frame
+from spotter.types import METRIC_THRESHOLDS, Half, HalfPredictions, Spots, metric_frame
 
 NONE = Postprocess("nms", 0.0)
 
@@ -221,7 +220,7 @@ def test_confidence_keeps_the_digits_that_a_score_depends_on() -> None:
     alike = [0.3333331, 0.3333332, 0.3333332, 0.25]
     assert round_confidence(one_class(*alike)).confidence.tolist() == alike
     assert round_confidence(one_class(*(2 * [1 / 3]))).confidence.tolist() == [0.33333, 0.33333]
-    for below in (0.999999, float(np.nextafter(THRESHOLDS[40], 0))):
+    for below in (0.999999, float(np.nextafter(METRIC_THRESHOLDS[40], 0))):
         assert round_confidence(one_class(below)).confidence.tolist() == [below]
 
 

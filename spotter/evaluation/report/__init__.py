@@ -11,7 +11,6 @@ from urllib.parse import quote
 import numpy as np
 
 from spotter.evaluation.columns import detection_columns
-from spotter.evaluation.events import THRESHOLDS
 from spotter.evaluation.report.analysis import analyse
 from spotter.evaluation.report.packing import (
     choose_floor,
@@ -24,7 +23,7 @@ from spotter.evaluation.report.page import render_page
 from spotter.evaluation.report.summary import UNSCORED_THRESHOLD, summarise
 from spotter.io.files import atomic_write
 from spotter.tasks import Task
-from spotter.types import Half, HalfPredictions, Spots
+from spotter.types import METRIC_THRESHOLDS, Half, HalfPredictions, Spots
 
 __all__ = ["video_link", "write_report"]
 
@@ -58,17 +57,17 @@ def write_report(
         rows = detection_columns(predictions, halves, task)
     if threshold is not None:
         first = max(
-            0, int(np.searchsorted(THRESHOLDS, threshold, side="right")) - 1
+            0, int(np.searchsorted(METRIC_THRESHOLDS, threshold, side="right")) - 1
         )  # nothing that reaches it is hidden
     lowest = min([first, *(each.threshold for each in judged)])
-    floor = choose_floor(rows.value, float(THRESHOLDS[lowest]))
+    floor = choose_floor(rows.value, float(METRIC_THRESHOLDS[lowest]))
     columns = pack_spots(rows, len(halves), floor, judged) | pack_curves(judged)
     content, layout = pack(columns | (pack_labels(analysis) if analysis else {}))
     summary = summarise(task, halves, analysis, metrics, split) | {
         "threshold": first,
         "columns": layout,
         "floor": floor,
-        "lowest": int(np.searchsorted(THRESHOLDS, floor)),
+        "lowest": int(np.searchsorted(METRIC_THRESHOLDS, floor)),
         "kept": int(np.count_nonzero(rows.value >= floor)),
         "total": len(rows),
         "videos": [list((videos or {}).get(half, ())) for half in halves],

@@ -11,10 +11,10 @@ import numpy as np
 from spotter.evaluation.average_map import TOLERANCES, average_map, average_precision, precision_recall
 from spotter.evaluation.columns import Floats, Ints
 from spotter.evaluation.errors import ERRORS, OUTCOMES, TRUE_POSITIVE, Diagnosis, ErrorAnalysis
-from spotter.evaluation.events import ALL, SHOWN, THRESHOLDS, UNSHOWN
+from spotter.evaluation.events import ALL, SHOWN, UNSHOWN
 from spotter.evaluation.metrics import parse_monitor
 from spotter.tasks import Task
-from spotter.types import Half, HalfPredictions, Spots
+from spotter.types import METRIC_THRESHOLDS, Half, HalfPredictions, Spots
 
 JUDGED = (1, 2, 5, 10, 30)  # tolerances, in seconds, at which errors are sorted
 DELTAS = tuple(range(1, 61))
@@ -60,7 +60,7 @@ class Analysis:
 
     def outcomes(self, judged: Judged) -> Ints:
         """Return the outcome of every event at the threshold of ``judged``."""
-        return self.errors.outcomes(judged.errors, float(THRESHOLDS[judged.threshold]))
+        return self.errors.outcomes(judged.errors, float(METRIC_THRESHOLDS[judged.threshold]))
 
     def outcome_counts(self, judged: Judged) -> Ints:
         """Count events by (class, outcome)."""
@@ -71,7 +71,7 @@ class Analysis:
     def cause_counts(self, judged: Judged) -> Ints:
         """Count detections that reach the threshold by (class, cause)."""
         table = np.zeros((len(self.errors.task.classes), 5), np.int64)
-        shown = self.errors.detections.value >= THRESHOLDS[judged.threshold]
+        shown = self.errors.detections.value >= METRIC_THRESHOLDS[judged.threshold]
         np.add.at(table, (self.errors.detections.label[shown], judged.errors.cause[shown]), 1)
         return table
 
@@ -111,7 +111,7 @@ def _judge(errors: ErrorAnalysis, tolerance: int) -> Judged:
     own = monitored_tolerances(errors.task)
     seconds = [*own, tolerance]
     base = _both(errors.precision(seconds))
-    best = float(THRESHOLDS[threshold])
+    best = float(METRIC_THRESHOLDS[threshold])
     costs = {error: _both(errors.precision_without(error, found, best, seconds)) - base for error in ERRORS}
     precision, recall = (np.vstack([curves, both]) for curves, both in zip((precision, recall), together, strict=True))
     return Judged(tolerance, found, threshold, precision, recall, costs)

@@ -9,8 +9,8 @@ import numpy as np
 
 from spotter.evaluation.columns import Floats, Ints
 from spotter.evaluation.errors import AROUND, CAUSES, ERRORS, OUTCOMES
-from spotter.evaluation.events import THRESHOLDS
 from spotter.evaluation.report.analysis import DELTAS, Analysis
+from spotter.types import METRIC_THRESHOLDS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -116,7 +116,9 @@ def _displacements(axes: Axes, analysis: Analysis) -> None:
 def displacements(analysis: Analysis) -> Floats:
     """Return how much later than its label the prediction around each label is, in seconds, where there is one."""
     judged, errors = analysis.default, analysis.errors
-    rows = np.flatnonzero(np.append(errors.detections.value, -1)[judged.errors.around] >= THRESHOLDS[judged.threshold])
+    rows = np.flatnonzero(
+        np.append(errors.detections.value, -1)[judged.errors.around] >= METRIC_THRESHOLDS[judged.threshold]
+    )
     return errors.detections.time[judged.errors.around[rows]] - errors.events.time[rows]
 
 

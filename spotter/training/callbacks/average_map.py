@@ -8,10 +8,11 @@ from typing import Any
 import pytorch_lightning as pl
 
 from spotter.data.clips import batches
+from spotter.evaluation.average_map import score_predictions
 from spotter.evaluation.metrics import flatten
 from spotter.inference.background import Background
 from spotter.inference.engine import HalfCollector
-from spotter.inference.predict import Decoder, merge, score
+from spotter.inference.predict import Decoder, merge
 from spotter.inference.ranks import broadcast, gather
 from spotter.training.datamodule import SpottingDataModule
 from spotter.training.losses import MeanLoss
@@ -55,7 +56,9 @@ class AverageMap(pl.Callback):
         if trainer.is_global_zero:
             module: Any = pl_module
             self.predictions = merge([predictions for predictions, _ in gathered], epoch.records)
-            self.metrics = score(self.predictions, epoch.records, module.system.task, module.system.postprocess)
+            self.metrics = score_predictions(
+                self.predictions, epoch.records, module.system.task, module.system.postprocess
+            )
             incomplete = sum(count for _, count in gathered)
             if incomplete:
                 log.warning("%d halves were not run to their end and are not scored", incomplete)
