@@ -24,12 +24,12 @@ class Network(nn.Module):
 
     reads : the kind of input
     upsample : anchors per frame
-    width : numbers per token; 0 where the network ends in class scores (stages, B, T, 1 + K)
+    width : numbers per token, which every network says; 0 where the network ends in class scores (stages, B, T, 1 + K)
     """
 
     reads: InputKind = "features"
     upsample: int = 1
-    width: int
+    width: int = -1
 
     def forward(self, inputs: dict[str, Tensor], phase: dict[str, Tensor], valid: Tensor) -> Tensor:
         """Return tokens (B, A, width).

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, TypeVar
 
 from torch import nn
 
@@ -15,9 +15,10 @@ from spotter.models.base import Head, Network
 
 SHIPPED = "spotter.models"
 Config = Mapping[str, Any]
+Module = TypeVar("Module", bound=nn.Module)
 
 
-def build(config: Config, trusted: Sequence[str] = (), **facts: Any) -> nn.Module:
+def build(config: Config, trusted: Sequence[str] = (), **facts: object) -> nn.Module:
     """Instantiate the ``nn.Module`` that ``_target_`` names, with the other keys as arguments.
 
     trusted : modules, and packages with all that is in them, that may be imported beside those of spotter
@@ -25,8 +26,11 @@ def build(config: Config, trusted: Sequence[str] = (), **facts: Any) -> nn.Modul
 
     Raises UserError for any other target, and for arguments that do not fit.
     """
+    return _instantiate(find(config, trusted), config, facts)
+
+
+def _instantiate(found: type[Module], config: Config, facts: Mapping[str, object]) -> Module:
     arguments = {key: value for key, value in config.items() if key != "_target_"}
-    found = find(config, trusted)
     named = inspect.signature(found).parameters
     try:
         return found(**{key: value for key, value in facts.items() if key in named} | arguments)
@@ -59,23 +63,33 @@ def module_of(config: Config) -> str:
 def build_network(config: Config, kind: str, layout: Layout, classes: int, trusted: Sequence[str] = ()) -> Network:
     """Build a network for one kind of input; raises UserError where it reads another.
 
-    A plain ``nn.Module`` with a ``width``, as version 0.1 asked for, will do. Here alone it gets what ``Network``
-    offers beside that: it reads features, and has as many anchors per frame as its config says, by default one.
+    A plain ``nn.Module`` with a ``width``, as version 0.1 asked for, will do: it reads features, and has as many
+    anchors per frame as its config says, by default one.
     """
-    reads = getattr(find(config, trusted), "reads", Network.reads)
-    if reads != kind:
-        raise UserError(f"model: its network reads {reads}, but the data is {kind}; take another data=…")
-    network = build(config, trusted, layout=layout, classes=classes)
-    if not isinstance(network, Network):
-        setattr(network, "upsample", int(config.get("upsample", Network.upsample)))  # noqa: B010
-    if not isinstance(getattr(network, "width", None), int):
+    found = network_class(config, trusted)
+    if found.reads != kind:
+        raise UserError(f"model: its network reads {found.reads}, but the data is {kind}; take another data=…")
+    network = _instantiate(found, config, {"layout": layout, "classes": classes})
+    if network.width < 0:
         raise UserError(f"{config['_target_']}: has no width, the number of columns of its tokens; set self.width")
-    return cast(Network, network)
+    return network
+
+
+def network_class(config: Config, trusted: Sequence[str] = ()) -> type[Network]:
+    """Return the ``Network`` that ``_target_`` names; of a plain module a subclass that is one, with the same weights.
+
+    The errors are those of ``find``.
+    """
+    found = find(config, trusted)
+    if issubclass(found, Network):
+        return found
+    return type(found.__name__, (found, Network), {"upsample": int(config.get("upsample", Network.upsample))})
 
 
 def build_head(config: Config, network: Network, classes: int, fps: float, trusted: Sequence[str] = ()) -> Head:
     """Build the head that takes the tokens of ``network``; raises UserError for what is no ``Head``."""
-    if not issubclass(find(config, trusted), Head):
+    found = find(config, trusted)
+    if not issubclass(found, Head):
         raise UserError(f"_target_ {config['_target_']!r} is no head; write it as a spotter.models.base.Head")
     facts = {"width": network.width, "upsample": network.upsample, "classes": classes, "fps": fps}
-    return cast(Head, build(config, trusted, **facts))
+    return _instantiate(found, config, facts)

@@ -111,8 +111,7 @@ class System:
         dtype : of the bulk of the computation; its inputs and outputs stay float32
         """
         network = copy.deepcopy(self.network).eval().requires_grad_(False)
-        if isinstance(network, Network):  # not a plain module, see build_network
-            network.fuse_batchnorm(dtype)
+        network.fuse_batchnorm(dtype)
         return dataclasses.replace(self, network=network).eval()
 
     def state_dict(self) -> dict[str, Tensor]:

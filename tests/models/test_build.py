@@ -9,6 +9,7 @@ import pytest
 from torch import nn
 
 from spotter.errors import UserError
+from spotter.models.base import Network
 from spotter.models.blocks.frame import FrameHead
 from spotter.models.build import build, build_head, build_network
 from tests.helpers.networks import LAYOUT
@@ -22,6 +23,7 @@ class Plain(nn.Module):
     def __init__(self, layout: object, upsample: int = 1) -> None:
         super().__init__()
         self.width = 3
+        self.mix = nn.Linear(2, 3)
 
 
 def test_modules_are_built_with_given_and_known_arguments() -> None:
@@ -69,6 +71,8 @@ def test_a_plain_module_with_a_width_is_a_network(config: dict[str, int], upsamp
     """What version 0.1 asked of a network is enough; it reads features."""
     found = build_network({"_target_": f"{__name__}.Plain", **config}, "features", LAYOUT, 3, [__name__])
     assert isinstance(found, Plain)
+    assert isinstance(found, Network)
+    assert list(found.state_dict()) == ["mix.weight", "mix.bias"]  # a checkpoint of it stays readable
     assert found.upsample == upsample
     with pytest.raises(UserError, match="reads features, but the data is video"):
         build_network({"_target_": f"{__name__}.Plain"}, "video", LAYOUT, 3, [__name__])
