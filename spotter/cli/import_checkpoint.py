@@ -19,15 +19,15 @@ from pathlib import Path
 from typing import Any
 
 from spotter.errors import UsageError
-
-CODEBASES = ("e2e-spot", "sn-pooling", "netvladpp")
+from spotter.models.pretrained import KINDS, convert_published
+from spotter.models.pretrained.options import ImportOptions
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("checkpoint", metavar="CHECKPOINT", type=Path, help="a file; of e2e-spot also its folder")
     parser.add_argument("out", metavar="OUT", type=Path, help="the checkpoint to write, such as soccer.ckpt")
-    parser.add_argument("--from", dest="codebase", choices=CODEBASES, required=True, help="where it comes from")
+    parser.add_argument("--from", dest="codebase", choices=KINDS, required=True, help="where it comes from")
     parser.add_argument("--task", help="name or YAML file, for other data sets than SoccerNet-v2 and ball-2023")
     parser.add_argument(
         "--fps",
@@ -44,9 +44,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the checkpoint and describe it."""
-    from spotter.models.pretrained import convert_published  # torch, which other commands start without
-    from spotter.models.pretrained.options import ImportOptions
-
     if arguments.out.is_dir():
         raise UsageError(f"{arguments.out}: is a folder; name the checkpoint to write")
     if arguments.window is not None and not 0 < arguments.window < float("inf"):

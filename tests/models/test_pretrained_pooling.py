@@ -110,5 +110,12 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     for name, said in {"torn": "damaged", "list": "pooling baseline", "number": "pooling baseline"}.items():
         with pytest.raises(UserError, match=said):
             load_published(tmp_path / f"{name}.pth.tar", "netvladpp")
-    with pytest.raises(ValueError, match="max or mean"):
+    with pytest.raises(UserError, match="max or mean"):
         load_published(tmp_path / "list.pth.tar", "netvladpp", pool="median")
+
+
+def test_options_of_other_codebases_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="pool: is for pooling baselines"):
+        load_published(tmp_path, "e2e-spot", pool="max")
+    with pytest.raises(UserError, match="clip_len: is for e2e-spot"):
+        load_published(tmp_path / "model.pth.tar", "sn-pooling", clip_len=4)

@@ -22,7 +22,7 @@ from spotter.models.pretrained.pooling import load_pooling
 class Codebase:
     """Hold what spotter can do with the checkpoints of one codebase."""
 
-    load: Callable[..., nn.Module]
+    load: Callable[[str | Path, ImportOptions], nn.Module]
     convert: Callable[[str | Path, str | Path, ImportOptions], dict[str, Any]]
 
 
@@ -33,20 +33,21 @@ KINDS = {
 }
 
 
-def load_published(path: str | Path, kind: str, **options: Any) -> nn.Module:
+def load_published(path: str | Path, kind: str, *, clip_len: int | None = None, pool: str | None = None) -> nn.Module:
     """Return a released network in eval mode, with the inputs and outputs of its codebase; nothing in it is executed.
 
     kind : the codebase:
         ``e2e-spot``, a ``checkpoint_*.pt`` with its ``config.json`` beside it, or their folder: then of the highest
-        epoch. Maps normalised clips (B, T, 3, H, W), T up to the clip length, to logits (B, T, 1 + K). Option
-        ``clip_len``, frames, for checkpoints that lost their ``config.json``
+        epoch. Maps normalised clips (B, T, 3, H, W), T up to the clip length, to logits (B, T, 1 + K)
         ``sn-pooling`` and ``netvladpp``, a ``model.pth.tar``. Maps windows of features (B, T, D) to probabilities
-        (B, 1 + K). Option ``pool``, ``max`` or ``mean``, for files whose pool has no weights
+        (B, 1 + K)
+    clip_len : frames, of ``e2e-spot`` alone, for checkpoints that lost their ``config.json``
+    pool : ``max`` or ``mean``, of pooling baselines alone, for files whose pool has no weights
 
     Classes are in the codebase's order, background first. Raises UserError for another kind, and for a file that is
     missing, damaged, or of another network.
     """
-    return _codebase(kind).load(path, **options)
+    return _codebase(kind).load(path, ImportOptions(clip_len=clip_len, pool=pool))
 
 
 def convert_published(

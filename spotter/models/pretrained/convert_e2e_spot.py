@@ -32,11 +32,12 @@ COLUMNS = re.compile(r"network\.temporal\.(stages\.[1-9]|decoders\.\d+)\.conv_1x
 
 def convert_e2e_spot(checkpoint: str | Path, out: str | Path, options: ImportOptions) -> dict[str, Any]:
     """Do what ``convert_published`` does; data sets other than SoccerNet-v2 and ball-2023 need a task and fps."""
-    for option in ("window", "features", "pool"):
-        if getattr(options, option) is not None:
+    for option, value in {"window": options.window, "features": options.features, "pool": options.pool}.items():
+        if value is not None:
             raise UsageError(f"--{option}: is for pooling baselines, not for e2e-spot; leave it out")
     found = read_e2e_spot(checkpoint)
-    if "clip_len" not in found.config:
+    clip_len = options.clip_len or found.config.get("clip_len")
+    if not clip_len:
         raise UserError(f"{found.path}: no config.json beside it, which holds the clip length")
     dataset = str(found.config.get("dataset", "not named"))
     known = DATASETS.get(dataset, (None, None, MARGIN))
@@ -45,7 +46,7 @@ def convert_e2e_spot(checkpoint: str | Path, out: str | Path, options: ImportOpt
         lacking = " and ".join(option for option, value in (("--task", task), ("--fps", fps)) if not value)
         raise UserError(f"{found.path}: of data set {dataset!r}, which spotter does not know: give {lacking}")
     spec = InputSpec.video(fps, ImageSpec(SIZE, _crop(found.config)))
-    settings = _settings(found, Task.load(task), spec, known[2])
+    settings = _settings(found, Task.load(task), spec, int(clip_len), known[2])
     system = System.build(settings)
     system.load_state_dict(reorder_classes(found.state, system.task.classes))
     write_checkpoint(out, settings, system.state_dict())
@@ -60,12 +61,11 @@ def reorder_classes(state: dict[str, Tensor], classes: tuple[str, ...]) -> dict[
     return {name: value[:, order] if COLUMNS.fullmatch(name) else value for name, value in state.items()}
 
 
-def _settings(found: E2ESpotCheckpoint, task: Task, spec: InputSpec, margin: int) -> dict[str, Any]:
+def _settings(found: E2ESpotCheckpoint, task: Task, spec: InputSpec, clip_len: int, margin: int) -> dict[str, Any]:
     """Return the hyper-parameters of the checkpoint."""
     count = len(task.classes)
     if count != found.classes:
         raise UserError(f"{found.path}: has {found.classes} classes, task {task.name} has {count}: give another --task")
-    clip_len = int(found.config["clip_len"])
     plan = ClipConfig(clip_len, overlap=0.5, sampling="uniform", per_epoch=500_000 // clip_len)
     return {
         "task": task.to_dict(),

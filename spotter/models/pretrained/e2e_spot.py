@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -17,6 +18,7 @@ from spotter.models.blocks.backbones import first_convolution, plain_names
 from spotter.models.blocks.frame import FrameHead
 from spotter.models.blocks.shift import GatedShift, Shifted
 from spotter.models.e2e_spot.network import E2ESpot
+from spotter.models.pretrained.options import ImportOptions
 from spotter.models.pretrained.tensors import check_tensors, plain_tensors
 
 BACKBONES = ("regnety_002", "regnety_008", "resnet18", "resnet50", "convnext_tiny")
@@ -70,10 +72,12 @@ class E2ESpotReference(nn.Module):
         return logits if logits.dim() == 3 else logits[-1]
 
 
-def load_e2e_spot(path: str | Path, clip_len: int | None = None) -> E2ESpotReference:
+def load_e2e_spot(path: str | Path, options: ImportOptions) -> E2ESpotReference:
     """Return the network of a released checkpoint in eval mode, see ``load_published``."""
+    if options.pool is not None:
+        raise UserError("pool: is for pooling baselines, not for e2e-spot; leave it out")
     found = read_e2e_spot(path)
-    clip_len = clip_len or found.config.get("clip_len")
+    clip_len = options.clip_len or found.config.get("clip_len")
     if not clip_len:
         raise UserError(f"{found.path}: no config.json beside it, which holds the clip length: give clip_len=")
     network = E2ESpotReference(*build_modules(found.network, found.classes), clip_len)
@@ -206,6 +210,6 @@ def _tensors(path: Path) -> dict[str, Tensor]:
     return tensors | {key: value.transpose(1, 2).flatten(0, 1) for key, value in gates.items()}  # see GatedShift
 
 
-def _deepest(names: Any) -> set[str]:
+def _deepest(names: Iterable[str]) -> set[str]:
     """Return which blocks of the backbone there are, by which backbones differ."""
     return {found[0] for name in names if (found := re.match(r"_features\.(?:[a-z]+\.?\d+\.)(?:\w+\.)?\w+", name))}

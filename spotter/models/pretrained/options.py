@@ -14,6 +14,7 @@ class ImportOptions:
     window : seconds, of pooling baselines
     features : the file's name behind ``1_``, of pooling baselines
     pool : ``max`` or ``mean``, of pooling baselines whose pool has no weights
+    clip_len : frames, of E2E-Spot without its ``config.json``
     """
 
     task: str | None = None
@@ -21,3 +22,4 @@ class ImportOptions:
     window: float | None = None
     features: str | None = None
     pool: str | None = None
+    clip_len: int | None = None

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from spotter.errors import UserError
 from spotter.models.pooling import WindowPool
+from spotter.models.pretrained.options import ImportOptions
 from spotter.models.pretrained.tensors import check_tensors, plain_tensors
 
 EXTRACTED = 512  # columns: NetVLAD++ projects features of any other width to it
@@ -53,9 +54,11 @@ class PoolingReference(nn.Module):
         return self.classes(pooled).sigmoid()
 
 
-def load_pooling(path: str | Path, pool: str = "max") -> PoolingReference:
+def load_pooling(path: str | Path, options: ImportOptions) -> PoolingReference:
     """Return the network of a released checkpoint in eval mode, see ``load_published``."""
-    found = read_pooling(path, pool)
+    if options.clip_len is not None:
+        raise UserError("clip_len: is for e2e-spot, not for pooling baselines; leave it out")
+    found = read_pooling(path, options.pool or "max")
     network = PoolingReference(found)
     network.load_state_dict(found.state)
     return network.eval()
@@ -72,7 +75,7 @@ def read_pooling(path: str | Path, pool: str = "max") -> PoolingCheckpoint:
     if not path.is_file():
         raise UserError(f"no checkpoint {str(path)!r}")
     if pool not in ("max", "mean"):
-        raise ValueError(f"pool: {pool!r} is unknown: give max or mean")
+        raise UserError(f"pool: {pool!r} is unknown: give max or mean")
     theirs = {key.removeprefix("module."): value.float() for key, value in plain_tensors(path).items()}
     if "fc.weight" not in theirs:
         raise UserError(f"{path}: no checkpoint of a pooling baseline; these hold fc.weight")
