@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -17,24 +18,37 @@ MONITORS = (
     *(f"{tolerance}_map{view}" for tolerance in ("tight", "loose") for view in ("", "_shown", "_unshown")),
     *(f"map_at_{seconds}" for seconds in range(1, 6)),
 )
-SHORT = {"tight": "tight_map", "loose": "loose_map"} | {f"at_{n}": f"map_at_{n}" for n in range(1, 6)}
+OPTIONAL = {"tolerances", "halves", "format", "class_key"}
+SHORT = {name: f"{name}_map" for name in ("tight", "loose", "frames")}
 
 
 def full_name(key: str) -> str:
     """Return a logged key with the full name of its score, which may be typed short, as ``tight`` or ``at_1``.
 
-    >>> full_name("val/at_1"), full_name("tight_map"), full_name("val/loss")
-    ('val/map_at_1', 'tight_map', 'val/loss')
+    >>> full_name("val/at_1"), full_name("within_0"), full_name("tight_map"), full_name("val/loss")
+    ('val/map_at_1', 'map_within_0', 'tight_map', 'val/loss')
     """
     prefix, slash, name = key.rpartition("/")
-    return f"{prefix}{slash}{SHORT.get(name, name)}"
+    full = f"map_{name}" if re.fullmatch(r"at_[1-5]|within_\d+", name) else SHORT.get(name, name)
+    return f"{prefix}{slash}{full}"
 
 
-def monitor_name(text: str) -> str:
-    """Return the name in ``MONITORS`` of a score, which may be typed short; raises UserError for an unknown one."""
+def monitors(tolerances: Sequence[int] = ()) -> tuple[str, ...]:
+    """Return the names of all scores of a task with these ``tolerances``, as they are logged."""
+    return (*MONITORS, *(f"map_within_{frames}" for frames in tolerances), *(("frames_map",) if tolerances else ()))
+
+
+def monitor_name(text: str, tolerances: Sequence[int] | None = None) -> str:
+    """Return the full name of a score, which may be typed short; raises UserError for an unknown one.
+
+    tolerances : those that the task has, None for a score of any task
+    """
     name = full_name(text)
-    if name not in MONITORS:
-        raise UserError(f"monitor {text!r} is unknown: give one of {', '.join(MONITORS)}")
+    if tolerances is None:
+        tolerances = [int(frames) for frames in re.findall(r"^map_within_(\d+)$", name)] or [0]
+    known = monitors(tolerances)
+    if name not in known:
+        raise UserError(f"monitor {text!r} is unknown: give one of {', '.join(known)}")
     return name
 
 
@@ -46,6 +60,7 @@ class Task:
     label_file : name of the annotation file in a game's folder
     fps : frames per second at which the metric quantises time
     monitor : the score that checkpoints, early stopping and sweeps use, without its ``val/``
+    tolerances : in metric frames to each side, at which the task is also scored as E2E-Spot does; mostly none
     halves : numbers of the halves that a game has
     format : name of the annotation format, see ``spotter.io.formats``
     class_key : the key of an annotation entry that holds its class
@@ -56,6 +71,7 @@ class Task:
     label_file: str
     fps: int
     monitor: str
+    tolerances: tuple[int, ...] = ()
     halves: tuple[int, ...] = (1, 2)
     format: str = "soccernet"
     class_key: str = "label"
@@ -109,12 +125,12 @@ class Task:
     @classmethod
     def _from_mapping(cls, content: Mapping[str, Any], where: str) -> Task:
         required = {"name", "classes", "label_file", "fps", "monitor"}
-        missing, unknown = required - set(content), set(content) - required - {"halves", "format", "class_key"}
+        missing, unknown = required - set(content), set(content) - required - OPTIONAL
         if missing or unknown:
             named = [f"lacks {key!r}" for key in sorted(missing)]
             named += [f"has the unknown key {key!r}" for key in sorted(map(str, unknown))]
             raise UserError(f"{where} {' and '.join(named)}: it needs exactly {', '.join(sorted(required))}")
-        classes, halves = content["classes"], content.get("halves", (1, 2))
+        classes, halves, tolerances = content["classes"], content.get("halves", (1, 2)), content.get("tolerances", ())
         listed = isinstance(classes, Sequence) and not isinstance(classes, str)
         if not listed or not classes or not all(isinstance(name, str) for name in classes):
             raise UserError(f"{where}: classes must be a list of names, found {classes!r}")
@@ -122,11 +138,13 @@ class Task:
             raise UserError(f"{where}: a class is listed twice in {list(classes)}")
         if not isinstance(content["fps"], int) or isinstance(content["fps"], bool) or content["fps"] < 1:
             raise UserError(f"{where}: fps must be a whole number of frames per second, found {content['fps']!r}")
+        if not _are_distinct(tolerances, least=0):
+            raise UserError(f"{where}: tolerances must be a list of frames, as [0, 1, 2, 4], found {tolerances!r}")
         try:
-            monitor = monitor_name(str(content["monitor"]))
+            monitor = monitor_name(str(content["monitor"]), tolerances)
         except UserError as error:
             raise UserError(f"{where}: {error}") from error
-        if not _are_halves(halves):
+        if not _are_distinct(halves, least=1) or not halves:
             raise UserError(f"{where}: halves must be a list of numbers from 1 up, as [1, 2], found {halves!r}")
         return cls(
             name=str(content["name"]),
@@ -134,6 +152,7 @@ class Task:
             label_file=str(content["label_file"]),
             fps=content["fps"],
             monitor=monitor,
+            tolerances=tuple(sorted(tolerances)),
             halves=tuple(sorted(halves)),
             format=str(content.get("format", cls.format)),
             class_key=str(content.get("class_key", cls.class_key)),
@@ -141,7 +160,7 @@ class Task:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the task as plain values, as checkpoints hold it."""
-        return {**asdict(self), "classes": list(self.classes), "halves": list(self.halves)}
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
 
 
 def shipped_tasks() -> list[str]:
@@ -149,8 +168,8 @@ def shipped_tasks() -> list[str]:
     return sorted(file.stem for file in (ASSETS / "tasks").glob("*.yaml"))
 
 
-def _are_halves(numbers: object) -> bool:
-    if not isinstance(numbers, Sequence) or isinstance(numbers, str) or not numbers:
+def _are_distinct(numbers: object, least: int) -> bool:
+    if not isinstance(numbers, Sequence) or isinstance(numbers, str):
         return False
-    whole = all(isinstance(number, int) and not isinstance(number, bool) and number >= 1 for number in numbers)
+    whole = all(isinstance(number, int) and not isinstance(number, bool) and number >= least for number in numbers)
     return whole and len(set(numbers)) == len(numbers)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spotter.errors import UserError
-from spotter.tasks import MONITORS, Task, full_name, monitor_name
+from spotter.tasks import MONITORS, Task, full_name, monitor_name, monitors
 
 CONTENT: dict[str, Any] = {
     "name": "hockey",
@@ -80,6 +80,12 @@ def test_a_users_task_is_one_yaml(tmp_path: Path) -> None:
         ({"halves": [1, 1]}, "halves"),
         ({"halves": [0, 1]}, "halves"),
         ({"halves": ["1"]}, "halves"),
+        ({"tolerances": 1}, "tolerances"),
+        ({"tolerances": [0, -1]}, "tolerances"),
+        ({"tolerances": [1, 1]}, "tolerances"),
+        ({"tolerances": [0.5]}, "tolerances"),
+        ({"monitor": "map_within_1"}, "unknown: give one of tight_map"),
+        ({"monitor": "within_1", "tolerances": [0, 2]}, "map_within_0, map_within_2, frames_map"),
         ({"window": 20}, "unknown key 'window'"),
     ],
 )
@@ -94,13 +100,20 @@ def test_a_missing_key_is_named(key: str) -> None:
         Task.load({k: value for k, value in CONTENT.items() if k != key})
 
 
-@given(st.sampled_from([*sorted(CONTENT), "halves"]), JUNK)
+def test_a_task_may_be_judged_by_tolerances_in_frames() -> None:
+    task = Task.load({**CONTENT, "tolerances": [2, 0], "monitor": "within_2"})
+    assert (task.tolerances, task.monitor) == ((0, 2), "map_within_2")
+    assert Task.load({**CONTENT, "tolerances": [1], "monitor": "frames"}).monitor == "frames_map"
+    assert Task.load(task.to_dict()) == task
+
+
+@given(st.sampled_from([*sorted(CONTENT), "halves", "tolerances"]), JUNK)
 def test_no_value_leads_to_anything_but_a_task_or_one_line(key: str, value: Any) -> None:
     with suppress(UserError):
         task = Task.load({**CONTENT, key: value})
         assert task.fps >= 1
         assert task.classes
-        assert task.monitor in MONITORS
+        assert task.monitor in monitors(task.tolerances)
         assert Task.load(task.to_dict()) == task
 
 

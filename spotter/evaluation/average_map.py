@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spotter.evaluation.events import UNSHOWN, MetricEvents, collect_events
+from spotter.evaluation.frames import frame_scores
 from spotter.settings import Postprocess
 from spotter.tasks import Task
 from spotter.types import Half, HalfPredictions, HalfRecord, Spots
@@ -28,6 +29,7 @@ def average_map(
 ) -> dict[str, Any]:
     """Return every score of ``predictions``, as fractions: tight, loose, at_1 … at_5, and the number of games.
 
+    A task with tolerances in frames has those of ``frame_scores``, too.
     The halves scored are those of ``labels``; one that ``predictions`` lacks counts as without predictions.
     """
     precision = average_precision(collect_events(labels, predictions, task), SECONDS)
@@ -35,7 +37,7 @@ def average_map(
         name: _scores(precision[[SECONDS.index(tolerance) for tolerance in tolerances]], task.classes)
         for name, tolerances in TOLERANCES.items()
     }
-    return {**metrics, "games": len({half.game for half in labels})}
+    return {**metrics, **frame_scores(labels, predictions, task), "games": len({half.game for half in labels})}
 
 
 def score_predictions(
@@ -93,7 +95,7 @@ def match(events: MetricEvents, tolerance: float) -> NDArray[np.bool_]:
 
 def match_radius(tolerance: float, fps: int) -> int:
     """Return the largest distance of a match, in frames: half the ``tolerance``, rounded down."""
-    return int(tolerance * fps // 2)
+    return int((tolerance * fps + 1e-9) // 2)  # 0.04 s at 50 frames per second are 2 frames, not a little less
 
 
 def match_events(events: MetricEvents, radius: int) -> NDArray[np.int64]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from spotter.evaluation.average_map import SECONDS, TOLERANCES, average_tolerances, interpolate_precision, match
 from spotter.evaluation.events import ALL, MetricEvents, collect_events
+from spotter.evaluation.frames import frame_precision, rank_detections, score_names
 from spotter.tasks import Task
 from spotter.types import Half, HalfPredictions, Spots
 
@@ -52,7 +53,17 @@ def score_resamples(
         parts = (slice(start, start + CHUNK) for start in range(0, len(weights), CHUNK))
         scores = [interpolate_precision(true[part], detections[part], events[part]) for part in parts]
         precision[seconds] = np.concatenate(scores)
-    return {name: _scores(np.stack([precision[s] for s in seconds])) for name, seconds in TOLERANCES.items()}
+    official = {name: _scores(np.stack([precision[s] for s in seconds])) for name, seconds in TOLERANCES.items()}
+    return official | _frame_scores(labels, predictions, task, weights)
+
+
+def _frame_scores(
+    labels: Mapping[Half, Spots], predictions: Mapping[Half, HalfPredictions], task: Task, weights: Array
+) -> dict[str, Array]:
+    """Return mAP and AP by tolerances in frames, (R, 1 + C); a class that a resample lacks has AP 0 in it."""
+    means, classes = frame_precision(rank_detections(labels, predictions, task), task.tolerances, weights)
+    columns = np.concatenate([means[..., None], np.nan_to_num(classes)], axis=-1)
+    return dict(zip(score_names(task), columns, strict=True))
 
 
 def compare_systems(

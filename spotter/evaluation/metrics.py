@@ -6,27 +6,36 @@ from collections.abc import Mapping
 from typing import Any
 
 from spotter.errors import UserError
-from spotter.tasks import MONITORS, monitor_name
+from spotter.evaluation.average_map import TOLERANCES
+from spotter.evaluation.frames import MEAN
+from spotter.tasks import Task, monitor_name, monitors
 
 
 def flatten(metrics: Mapping[str, Any]) -> dict[str, float]:
     """Return the numbers that are logged, by key: every monitor, then ``tight_ap/<class>`` and ``loose_ap/<class>``.
 
-    What ``metrics`` has no number for is left out.
+    Metrics with tolerances in frames have ``map_within_<n>``, ``frames_map`` and ``frames_ap/<class>``, too. What
+    ``metrics`` has no number for is left out.
     """
-    numbers = {}
-    for monitor in MONITORS:
+    tolerances = [int(name.removeprefix("within_")) for name in metrics if name.startswith("within_")]
+    numbers: dict[str, Any] = {}
+    for monitor in monitors(tolerances):
         tolerance, view = parse_monitor(monitor)
         numbers[monitor] = metrics[tolerance][f"map{view}"]
-    for tolerance in ("tight", "loose"):
-        numbers |= {f"{tolerance}_ap/{name}": value for name, value in metrics[tolerance]["per_class"].items()}
+    for name in ("tight", "loose", *(["frames"] if tolerances else [])):
+        numbers |= {f"{name}_ap/{label}": value for label, value in metrics[name]["per_class"].items()}
     return {key: float(value) for key, value in numbers.items() if value is not None}
+
+
+def tolerance_names(metrics: Mapping[str, Any]) -> list[str]:
+    """Return under which names ``metrics`` has an mAP: tight, loose, at_1 …, and those in frames where it has them."""
+    return [name for name, each in metrics.items() if isinstance(each, Mapping) and "map" in each]
 
 
 def monitored(metrics: Mapping[str, Any], monitor: str) -> float:
     """Return the number that ``monitor`` names; raises UserError where there is none."""
     tolerance, view = parse_monitor(monitor)
-    value = metrics[tolerance][f"map{view}"]
+    value = metrics.get(tolerance, {}).get(f"map{view}")
     if value is None:
         raise UserError(f"there is no score {monitor!r} for these labels: choose another monitor")
     return float(value)
@@ -35,11 +44,19 @@ def monitored(metrics: Mapping[str, Any], monitor: str) -> float:
 def parse_monitor(monitor: str) -> tuple[str, str]:
     """Return where a monitor stands among nested metrics: its tolerance and the ending of its view.
 
-    >>> parse_monitor("tight_map_shown"), parse_monitor("map_at_1")
-    (('tight', '_shown'), ('at_1', ''))
+    >>> parse_monitor("tight_map_shown"), parse_monitor("map_at_1"), parse_monitor("map_within_0")
+    (('tight', '_shown'), ('at_1', ''), ('within_0', ''))
     """
     name = monitor_name(monitor)
-    if name.startswith("map_at_"):
+    if name.startswith("map_"):
         return name.removeprefix("map_"), ""
-    tolerance, view = name.split("_map")
+    tolerance, _, view = name.partition("_map")
     return tolerance, view
+
+
+def monitored_tolerances(task: Task) -> tuple[float, ...]:
+    """Return the full widths, in seconds, of the tolerances in the score that the task is judged by."""
+    name, _ = parse_monitor(task.monitor)
+    if name in TOLERANCES:
+        return TOLERANCES[name]
+    return tuple(2 * each / task.fps for each in task.tolerances if name in (MEAN, f"within_{each}"))

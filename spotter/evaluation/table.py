@@ -11,7 +11,9 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from spotter.evaluation.average_map import TOLERANCES, VIEWS
+from spotter.evaluation.average_map import VIEWS
+from spotter.evaluation.frames import MEAN
+from spotter.evaluation.metrics import tolerance_names
 from spotter.tasks import Task
 from spotter.types import Half, HalfPredictions
 
@@ -20,11 +22,15 @@ FEW = 8  # games: with fewer, intervals are too rough to mark a difference
 
 
 def metrics_table(metrics: Metrics, title: str) -> Group:
-    """Return the scores of one system: each tolerance set in all views, then each class, tight and loose."""
+    """Return the scores of one system: each tolerance set in all its views, then each class.
+
+    Tolerances in seconds have the views all, shown and unshown; those in frames the first alone.
+    """
     scores = _table("mAP, %", ("all", "shown", "unshown"))
-    for name in TOLERANCES:
-        scores.add_row(name, *(_percent(metrics[name][f"map{view}"]) for view in VIEWS))
+    for name in tolerance_names(metrics):
+        scores.add_row(name, *(_percent(metrics[name].get(f"map{view}")) for view in VIEWS))
     columns = [(name, view) for name in ("tight", "loose") for view in VIEWS]
+    columns += [(MEAN, "")] if MEAN in metrics else []
     classes = _table("AP, %", (f"{name}\n{view.strip('_') or 'all'}" for name, view in columns))
     for label in metrics["tight"]["per_class"]:
         classes.add_row(Text(label), *(_percent(metrics[name][f"per_class{view}"][label]) for name, view in columns))
@@ -40,15 +46,17 @@ def comparison_table(systems: Mapping[str, Metrics]) -> Group:
     numbered = list(enumerate(systems.items(), start=1))
     first = next(iter(systems.values()))
     parts: list[Text | Table] = [Text(f"{number}  {title}") for number, (title, _) in numbered]
-    scores, changes = _table("mAP, %", TOLERANCES), _table("change to 1", TOLERANCES)
-    best = {name: max(metrics[name]["map"] for metrics in systems.values()) for name in TOLERANCES}
-    classes = _table("AP, %", [f"{name}\n{number}" for name in ("tight", "loose") for number, _ in numbered])
+    names = tolerance_names(first)
+    scores, changes = _table("mAP, %", names), _table("change to 1", names)
+    best = {name: max(metrics[name]["map"] for metrics in systems.values()) for name in names}
+    by_class = [name for name in ("tight", "loose", MEAN) if name in names]
+    classes = _table("AP, %", [f"{name}\n{number}" for name in by_class for number, _ in numbered])
     for number, (_, metrics) in numbered:
-        scores.add_row(str(number), *(_score(metrics, name, best[name]) for name in TOLERANCES))
+        scores.add_row(str(number), *(_score(metrics, name, best[name]) for name in names))
         if "differences" in metrics.get("bootstrap", {}):
-            changes.add_row(str(number), *(_change(metrics, name) for name in TOLERANCES))
+            changes.add_row(str(number), *(_change(metrics, name) for name in names))
     for label in first["tight"]["per_class"]:
-        cells = [_class_score(metrics, name, label) for name in ("tight", "loose") for metrics in systems.values()]
+        cells = [_class_score(metrics, name, label) for name in by_class for metrics in systems.values()]
         classes.add_row(Text(label), *cells)
     parts += [scores, *([changes] if changes.rows else []), classes, Text(_caption(first))]
     return Group(*parts)
@@ -120,5 +128,5 @@ def _table(first: str, columns: Iterable[str]) -> Table:
     return table
 
 
-def _percent(fraction: float) -> str:
-    return f"{100 * fraction:.2f}"
+def _percent(fraction: float | None) -> str:
+    return "–" if fraction is None else f"{100 * fraction:.2f}"

@@ -1,6 +1,7 @@
 // The first screen: scores, what made them, how others score; then the table of classes.
 
-const NAMES = { tight: "tight", loose: "loose", at_1: "at 1 s", at_2: "at 2 s", at_3: "at 3 s", at_4: "at 4 s", at_5: "at 5 s" };
+const NAMES = { tight: "tight", loose: "loose", at_1: "at 1 s", at_2: "at 2 s", at_3: "at 3 s", at_4: "at 4 s", at_5: "at 5 s", frames: "within frames" };
+for (const name of Object.keys(summary.metrics ?? {})) NAMES[name] ??= name.replace(/^within_(\d+)$/, "within ±$1 frames");
 const [MAIN, MAIN_VIEW] = summary.monitor; // such as "tight" and "" or "_shown"
 
 function showScores() {
@@ -15,7 +16,7 @@ function showScores() {
   const tiles = Object.keys(NAMES).filter((name) => name !== MAIN && metrics[name]).map((name) =>
     el("div", {}, el("dt", {}, NAMES[name]), el("dd", {}, percent(metrics[name].map))));
   const score = el("div", { class: "card" },
-    el("p", { class: "muted" }, MAIN.startsWith("at_") ? `mAP ${NAMES[MAIN]}` : `Average-mAP, ${NAMES[MAIN]}${MAIN_VIEW.replace("_", ", ")}`),
+    el("p", { class: "muted" }, /^(at|within)_/.test(MAIN) ? `mAP ${NAMES[MAIN]}` : `Average-mAP, ${NAMES[MAIN]}${MAIN_VIEW.replace("_", ", ")}`),
     el("p", { class: "headline" }, percent(main, 2), el("small", {}, " %")),
     el("p", { class: "muted small" }, views(MAIN)),
     el("dl", { class: "tiles" }, tiles),
@@ -64,17 +65,17 @@ function lost() {
 }
 
 function showClasses(metrics) {
-  const views = ["tight", "loose"];
-  const bar = (value) => el("td", { "data-sort": value }, el("span", { class: "cell" }, el("span", {}, percent(value)),
+  const views = ["tight", "loose"], framed = metrics.frames; // the mean over tolerances in frames, of tasks that have them
+  const bar = (value) => value === null ? el("td", { class: "n muted", "data-sort": -1 }, "–") : el("td", { "data-sort": value }, el("span", { class: "cell" }, el("span", {}, percent(value)),
     el("span", { class: "meter" }, el("span", { class: "fill", style: `width:${100 * Math.min(value, 1)}%` }))));
   const plain = (value, spots) => el("td", { class: "n wide muted", "data-sort": spots ? value : -1 }, spots ? percent(value) : "–");
   const rows = classes.map((name, index) => {
     const [all, shown, unshown] = summary.spots.map((view) => view[index]);
     return el("tr", {}, el("th", { scope: "row" }, name),
       el("td", { class: "n", "data-sort": all }, count(all)), el("td", { class: "n wide muted", "data-sort": unshown }, count(unshown)),
-      ...views.map((view) => [bar(metrics[view].per_class[name]), plain(metrics[view].per_class_shown[name], shown), plain(metrics[view].per_class_unshown[name], unshown)]).flat());
+      ...views.map((view) => [bar(metrics[view].per_class[name]), plain(metrics[view].per_class_shown[name], shown), plain(metrics[view].per_class_unshown[name], unshown)]).flat(), framed ? bar(framed.per_class[name]) : null);
   });
-  const heads = [["class", ""], ["spots", "n"], ["not shown", "n wide"], ...views.flatMap((view) => [[view, "metered"], ["shown", "n wide"], ["unshown", "n wide"]])];
+  const heads = [["class", ""], ["spots", "n"], ["not shown", "n wide"], ...views.flatMap((view) => [[view, "metered"], ["shown", "n wide"], ["unshown", "n wide"]]), ...(framed ? [["within frames", "metered"]] : [])];
   const table = el("table", {}, el("thead", {}, el("tr", {}, heads.map(([name, kind]) => el("th", { class: kind, scope: "col" }, name)))), el("tbody", {}, rows));
   $("classes").append(head("classes", "Classes", "Average precision of every class, in percent. A class without spots counts as 0 in the mean, as in the official code."),
     el("div", { class: "card scroll" }, sortable(table)));

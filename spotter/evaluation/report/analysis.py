@@ -12,7 +12,8 @@ from spotter.evaluation.average_map import TOLERANCES, average_map, average_prec
 from spotter.evaluation.columns import Floats, Ints
 from spotter.evaluation.errors import ERRORS, OUTCOMES, TRUE_POSITIVE, Diagnosis, ErrorAnalysis
 from spotter.evaluation.events import ALL, SHOWN, UNSHOWN
-from spotter.evaluation.metrics import parse_monitor
+from spotter.evaluation.frames import score_names
+from spotter.evaluation.metrics import monitored_tolerances
 from spotter.tasks import Task
 from spotter.types import METRIC_THRESHOLDS, Half, HalfPredictions, Spots
 
@@ -54,9 +55,9 @@ class Analysis:
 
     @property
     def default(self) -> Judged:
-        """Return what is wrong at the largest judged tolerance that the task's own score contains."""
-        tolerances = monitored_tolerances(self.errors.task)
-        return next(judged for judged in reversed(self.judged) if judged.tolerance <= tolerances[-1])
+        """Return what is wrong at the largest judged tolerance that the task's own score contains, or the smallest."""
+        most = max(monitored_tolerances(self.errors.task))
+        return next((judged for judged in reversed(self.judged) if judged.tolerance <= most), self.judged[0])
 
     def outcomes(self, judged: Judged) -> Ints:
         """Return the outcome of every event at the threshold of ``judged``."""
@@ -83,7 +84,7 @@ def analyse(
     metrics: Mapping[str, Any] | None = None,
 ) -> Analysis:
     """Score predictions and sort their errors; ``metrics`` that are known already are not computed again."""
-    if metrics is None or not set(TOLERANCES) <= set(metrics):
+    if metrics is None or not {*TOLERANCES, *score_names(task)} <= set(metrics):
         metrics = {**average_map(labels, predictions, task), **(metrics or {})}
     errors = ErrorAnalysis(labels, predictions, task)
     judged = tuple(_judge(errors, tolerance) for tolerance in JUDGED)
@@ -94,11 +95,6 @@ def analyse(
         errors.metric_events.event_counts[[ALL, SHOWN, UNSHOWN]],
         average_precision(errors.metric_events, DELTAS),
     )
-
-
-def monitored_tolerances(task: Task) -> tuple[int, ...]:
-    """Return the tolerances of the score that the task is judged by."""
-    return TOLERANCES[parse_monitor(task.monitor)[0]]
 
 
 def _judge(errors: ErrorAnalysis, tolerance: int) -> Judged:

@@ -41,7 +41,7 @@ def _class_scores(axes: Axes, systems: Systems) -> None:
     task = _first(systems).errors.task
     tolerance, view = parse_monitor(task.monitor)
     scores = {
-        name: [100 * analysis.metrics[tolerance][f"per_class{view}"][label] for label in task.classes]
+        name: [100 * (analysis.metrics[tolerance][f"per_class{view}"][label] or 0.0) for label in task.classes]
         for name, analysis in systems.items()
     }
     _bars(axes, task.classes, {name: np.array(values) for name, values in scores.items()})

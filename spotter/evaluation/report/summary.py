@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spotter.evaluation.average_map import TOLERANCES
 from spotter.evaluation.errors import AROUND, ERRORS
-from spotter.evaluation.metrics import parse_monitor
+from spotter.evaluation.frames import score_names
+from spotter.evaluation.metrics import parse_monitor, tolerance_names
 from spotter.evaluation.report.analysis import JUDGED, Analysis
 from spotter.evaluation.report.published import find_official_split, published_scores
 from spotter.tasks import Task
@@ -18,7 +18,6 @@ from spotter.types import Half
 
 METHODS = {"nms": "hard NMS", "soft_nms": "soft NMS", "quadratic_nms": "quadratic NMS"}
 UNSCORED_THRESHOLD = 40  # of 199, about 0.2
-SCORES = (*TOLERANCES, "games")
 
 
 def summarise(
@@ -31,8 +30,9 @@ def summarise(
         "classes": list(task.classes),
         "monitor": list(parse_monitor(task.monitor)),
         "subtitle": _subtitle(task, halves, official or split),
-        "scored": f"{_count(len(games), 'game')}, in percent; equal to the official evaluator's to the last bit.",
-        "metrics": analysis and {name: analysis.metrics[name] for name in SCORES},
+        "scored": f"{_count(len(games), 'game')}, in percent; {_exactness(task)}",
+        "metrics": analysis
+        and {name: analysis.metrics[name] for name in (*tolerance_names(analysis.metrics), "games")},
         "postprocess": describe_postprocess((metrics or {}).get("postprocess") or {}, task),
         "published": published_scores(task, official),
         "unpublished": _unpublished(task, official),
@@ -44,6 +44,16 @@ def summarise(
         "delta": analysis and _rounded(analysis.delta),
         "judged": analysis and _judged(analysis),
     }
+
+
+def _scores(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: metrics[name] for name in (*tolerance_names(metrics), "games")}
+
+
+def _exactness(task: Task) -> str:
+    if score_names(task):
+        return "within n frames: as E2E-Spot scores; the others as SoccerNet's evaluator does."
+    return "equal to the official evaluator's to the last bit."
 
 
 def describe_postprocess(postprocess: Mapping[str, Any], task: Task) -> str:

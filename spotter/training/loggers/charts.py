@@ -10,9 +10,9 @@ import numpy as np
 import wandb
 
 from spotter.data.statistics import SplitStatistics
-from spotter.evaluation.average_map import SECONDS, TOLERANCES, VIEWS, average_precision, precision_recall
+from spotter.evaluation.average_map import SECONDS, VIEWS, average_precision, precision_recall
 from spotter.evaluation.events import ALL, MetricEvents
-from spotter.evaluation.metrics import parse_monitor
+from spotter.evaluation.metrics import monitored_tolerances
 from spotter.tasks import Task
 from spotter.training.loggers.timeline import draw_timeline
 from spotter.types import Half, HalfPredictions, HalfRecord
@@ -34,7 +34,7 @@ def class_table(metrics: Mapping[str, Any], events: MetricEvents, task: Task) ->
 
 def precision_recall_chart(events: MetricEvents, task: Task) -> Any:
     """Return precision over recall, a line a class that has spots."""
-    seconds = max(seconds for seconds in TOLERANCES[parse_monitor(task.monitor)[0]] if seconds <= LONGEST)
+    seconds = max(seconds for seconds in monitored_tolerances(task) if seconds <= LONGEST)
     precision, recall = (values[ALL] for values in precision_recall(events, seconds))
     known = [k for k in range(len(task.classes)) if events.event_counts[ALL, k]]
     reached = [events.detection_counts[ALL, k] > 0 for k in known]
@@ -42,7 +42,7 @@ def precision_recall_chart(events: MetricEvents, task: Task) -> Any:
         xs=[recall[k, some].tolist() for k, some in zip(known, reached, strict=True)],
         ys=[precision[k, some].tolist() for k, some in zip(known, reached, strict=True)],
         keys=[task.classes[k] for k in known],
-        title=f"precision over recall at a tolerance of {seconds} s",
+        title=f"precision over recall at a tolerance of {seconds:g} s",
         xname="recall",
     )
 

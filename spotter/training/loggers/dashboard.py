@@ -12,7 +12,7 @@ import pytorch_lightning as pl
 from spotter.data.statistics import dataset_statistics
 from spotter.evaluation.events import collect_events
 from spotter.evaluation.metrics import flatten
-from spotter.tasks import MONITORS, Task
+from spotter.tasks import Task, monitors
 from spotter.training.callbacks.average_map import average_map_of
 from spotter.training.loggers.source_code import code_changes, code_state, command
 from spotter.training.loggers.wandb import Wandb, wandb_logger
@@ -124,8 +124,9 @@ class Dashboard(pl.Callback):
 
 def _define(run: Any, task: Task) -> None:
     """Draw what is logged once an epoch over epochs; scores of an epoch that is not the best are no summary."""
-    aps = [f"{tolerance}_ap/{name}" for tolerance in ("tight", "loose") for name in task.classes]
-    for name in ("loss", *MONITORS, *aps):
+    averages = ("tight", "loose", "frames") if task.tolerances else ("tight", "loose")
+    aps = [f"{average}_ap/{name}" for average in averages for name in task.classes]
+    for name in ("loss", *monitors(task.tolerances), *aps):
         run.define_metric(f"val/{name}", step_metric="epoch", summary="none")
         run.define_metric(f"test/{name}", step_metric="epoch")
     run.define_metric("train/loss", step_metric="epoch", summary="min")
