@@ -5,8 +5,9 @@ Shapes: B clips, T frames, A anchors, K classes, N rows of a column. Nothing her
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 Arrays = dict[str, NDArray]
 Targets = dict[str, "Tensor"]
+Metrics = Mapping[str, Any]  # scores as ``metrics.json`` holds them, see ``spotter.evaluation.average_map``
 HALF_SECONDS = 7200  # the metric's length of a half; whatever comes later falls on its last frame
 METRIC_THRESHOLDS = np.linspace(0, 1, 200)  # confidences at which the metric takes precision and recall
 

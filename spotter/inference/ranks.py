@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch.distributed as dist
 
@@ -23,7 +23,7 @@ def gather(value: T) -> list[T]:
     if not _several():
         return [value]
     rank, world = rank_and_world()
-    values: list[Any] = [None] * world if rank == 0 else []
+    values = [value] * world if rank == 0 else []  # places for what comes
     dist.gather_object(value, values or None, dst=0)
     return values
 
@@ -42,7 +42,7 @@ def exchange(outgoing: Sequence[T]) -> list[T]:
     if not _several():
         return list(outgoing)
     rank, world = rank_and_world()
-    incoming: list[Any] = [None] * world
+    incoming = [outgoing[rank]] * world  # places for what comes
     for receiver in range(world):
         dist.gather_object(outgoing[receiver], incoming if receiver == rank else None, dst=receiver)
     return incoming

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from spotter.inference.decode import Candidates, round_confidence, suppress
 from spotter.settings import METHODS, Postprocess
-from spotter.types import Half, HalfPredictions
+from spotter.types import Half, HalfPredictions, Metrics
 
 WINDOWS = (0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 15.0, 20.0, 30.0)
 THRESHOLDS = (1e-5, 1e-3, 0.005, 0.01, 0.05)
@@ -21,7 +20,7 @@ class Trial:
     """Pair a suppression with the metrics that it reached."""
 
     postprocess: Postprocess
-    metrics: Mapping[str, Any]
+    metrics: Metrics
 
 
 Value = Callable[[Trial], float]
@@ -37,7 +36,7 @@ class Tuner:
 
     candidates: Mapping[Half, Candidates]
     metric_fps: int
-    evaluate: Callable[[Mapping[Half, HalfPredictions]], Mapping[str, Any]]
+    evaluate: Callable[[Mapping[Half, HalfPredictions]], Metrics]
 
     def search(
         self, current: Postprocess, value: Value, class_values: Callable[[Trial], Sequence[float]] | None = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import orjson
 
@@ -16,7 +15,7 @@ SPLITS = ("train", "valid", "test", "challenge")
 
 
 def load_splits(
-    task: Task, root: str | Path | None = None, overrides: Mapping[str, Any] | None = None
+    task: Task, root: str | Path | None = None, overrides: Mapping[str, str | Sequence[str] | None] | None = None
 ) -> dict[str, list[str]]:
     """Return the games of every split, as ``league/season/match``.
 

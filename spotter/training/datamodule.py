@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,7 @@ class SpottingDataModule(pl.LightningDataModule):
         source: Source,
         clips: Mapping[str, Any],
         root: str | None = None,
-        splits: Mapping[str, Any] | None = None,
+        splits: Mapping[str, str | Sequence[str] | None] | None = None,
         fold: str | None = None,
         batch_size: int = 64,
         eval_batch_size: int | None = None,
@@ -157,6 +157,14 @@ class SpottingDataModule(pl.LightningDataModule):
 
     def _ranks(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+
+
+def data_of(trainer: pl.Trainer) -> SpottingDataModule:
+    """Return the data module that a trainer runs on."""
+    data = trainer.datamodule  # type: ignore[attr-defined]
+    if not isinstance(data, SpottingDataModule):
+        raise TypeError(f"expected a SpottingDataModule, found {type(data).__name__}")
+    return data
 
 
 class DemoDataModule(SpottingDataModule):

@@ -10,7 +10,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau
 
 from spotter.data.augment import FeatureTransform
 from spotter.data.images import ImageTransform
@@ -19,11 +19,11 @@ from spotter.errors import UserError
 from spotter.io.checkpoints import FORMAT
 from spotter.models.build import module_of
 from spotter.models.system import System
-from spotter.training.datamodule import SpottingDataModule
+from spotter.training.datamodule import SpottingDataModule, data_of
 from spotter.training.optimizer import OptimizerConfig, SharpnessAware, adamw, schedule_factor
 from spotter.types import Batch, Output, batch_size
 
-Plain = Mapping[str, Any]
+Plain = Mapping[str, Any]  # values as YAML and checkpoints hold them
 
 
 class EvaluationStep(TypedDict):
@@ -97,7 +97,7 @@ class SpottingModule(pl.LightningModule):
             bar = name == "loss"
             self.log(f"train/{name}", value, bar, on_step=False, on_epoch=True, sync_dist=True, batch_size=size)
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> Mapping[str, Any] | None:
+    def validation_step(self, batch: Batch, batch_idx: int) -> EvaluationStep | None:
         """Return what ``evaluate`` does; None for no clips."""
         return self.evaluate(batch) if batch_size(batch) else None
 
@@ -121,7 +121,7 @@ class SpottingModule(pl.LightningModule):
         schedule = LambdaLR(optimizer, lambda step: schedule_factor(config.schedule, step, steps, *rest))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
+    def lr_scheduler_step(self, scheduler: LRScheduler | ReduceLROnPlateau, metric: object) -> None:
         """Step a schedule; a plateau is stepped when its loss is known, before a checkpoint of the epoch is written."""
         if not isinstance(scheduler, ReduceLROnPlateau):
             scheduler.step()
@@ -145,8 +145,7 @@ class SpottingModule(pl.LightningModule):
 
     @property
     def _data(self) -> SpottingDataModule:
-        data: SpottingDataModule = self.trainer.datamodule  # type: ignore[attr-defined]
-        return data
+        return data_of(self.trainer)
 
     def _check_mixup(self) -> None:
         if self.mixup is not None and not self.head.mixes:
@@ -154,6 +153,13 @@ class SpottingModule(pl.LightningModule):
             raise UserError(f"model.mixup: {name} has targets that cannot be mixed; give model.mixup=null")
         if self.system.clips.partners and self.mixup is None:
             raise UserError("model.clips.partners: are there for mixup alone, which is null; set it to false")
+
+
+def system_of(module: pl.LightningModule) -> System:
+    """Return the system that a module trains."""
+    if not isinstance(module, SpottingModule):
+        raise TypeError(f"expected a SpottingModule, found {type(module).__name__}")
+    return module.system
 
 
 def parameters_of(module: nn.Module) -> int:

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
+from torch.optim.optimizer import ParamsT
 
 from spotter.errors import UserError
 
@@ -85,12 +86,12 @@ class SharpnessAware(torch.optim.AdamW):
     Minimization*, 2021.
     """
 
-    def __init__(self, params: Any, lr: float, radius: float) -> None:
+    def __init__(self, params: ParamsT, lr: float, radius: float) -> None:
         super().__init__(params, lr=lr)
         self.radius = radius
         self.ascended = False  # the closure runs for the second time
 
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+    def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor:  # type: ignore[override]
         """Run ``closure``, which clears and computes gradients, at the weights and at the point above them."""
         if closure is None:
             raise UserError("model.sam: does not go with trainer.precision=16-mixed; take bf16-mixed or 32-true")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +29,32 @@ from spotter.training.callbacks.progress import show
 from spotter.training.predict_input import predict_input
 from spotter.training.trainer import device_of, launch, plain, short_precision, terminable
 from spotter.trust import import_trusted
+from spotter.types import Metrics
 
 log = logging.getLogger(__name__)
 WORKERS = {"features": 0, "video": 1}  # processes that read ahead
-SETTINGS = {"root", "splits", "batch_size", "num_workers", "allow_missing"}
 SHOWN = 0.2  # confidence from which the table on screen lists a spot, unless a threshold is given
 
 
-def predict(cfg: DictConfig) -> dict[str, Any] | None:
+@dataclass(frozen=True)
+class DataSettings:
+    """Hold what prediction takes of ``data`` in the config.
+
+    root : the tree of a split
+    splits : replaces the games of single splits, see ``load_splits``
+    batch_size : clips at once
+    num_workers : processes that read ahead
+    allow_missing : continue with what is on disk, with a counted warning
+    """
+
+    root: str | None
+    batch_size: int
+    num_workers: int
+    splits: Mapping[str, str | Sequence[str] | None] | None = None
+    allow_missing: bool = False
+
+
+def predict(cfg: DictConfig) -> Metrics | None:
     """Predict as ``conf/predict.yaml`` says; return the metrics where there are labels."""
     if not cfg.ckpt:
         raise UsageError("give ckpt=PATH, a checkpoint that spotter train wrote")
@@ -48,7 +67,7 @@ def predict(cfg: DictConfig) -> dict[str, Any] | None:
     out = Path(cfg.out) if cfg.out else Path(cfg.ckpt).parent / "predictions" / _name(cfg)
     with terminable():
         precision = short_precision(cfg.trainer)
-        compute = Compute(launch(cfg.trainer), precision, settings["batch_size"], settings["num_workers"])
+        compute = Compute(launch(cfg.trainer), precision, settings.batch_size, settings.num_workers)
         predictions, metrics = predict_input(
             system, given, out, compute, cfg.save_scores, out / "report.html", cfg.threshold
         )
@@ -69,26 +88,26 @@ def _changes(cfg: DictConfig, known: Mapping[str, Any]) -> dict[str, Any]:
     return {"postprocess": postprocess, "clips": {**known["clips"], **clips}}
 
 
-def _settings(cfg: DictConfig, kind: str, root: str | None) -> dict[str, Any]:
+def _settings(cfg: DictConfig, kind: str, root: str | None) -> DataSettings:
     """Return the settings of ``data`` that prediction has, checked together with those that name input and output."""
     given = {key: value for key, value in plain(cfg.data).items() if value is not None}
-    unknown = sorted(set(given) - SETTINGS)
-    if unknown:
-        known = ", ".join(sorted(SETTINGS))
-        raise UsageError(f"data.{unknown[0]}: fixed by the checkpoint; what can be given is {known}")
+    known = sorted(field.name for field in fields(DataSettings))
+    for key in sorted(given):
+        if key not in known:
+            raise UsageError(f"data.{key}: fixed by the checkpoint; what can be given is {', '.join(known)}")
     if not cfg.input and (cfg.start is not None or cfg.end is not None):
         raise UsageError("start and end are for input=…: a split is predicted and scored as a whole")
     if cfg.out and Path(cfg.out).exists() and not Path(cfg.out).is_dir():
         raise UsageError(f"out: {cfg.out!r} is a file; give a folder")
-    return {"root": root, "splits": None, "batch_size": BATCH[kind], "num_workers": WORKERS[kind], **given}
+    return DataSettings(**{"root": root, "batch_size": BATCH[kind], "num_workers": WORKERS[kind], **given})
 
 
-def _split(cfg: DictConfig, system: System, settings: Mapping[str, Any]) -> Input:
+def _split(cfg: DictConfig, system: System, settings: DataSettings) -> Input:
     """Return the halves of a split, whose labels may be missing altogether."""
-    name, root = check_split(cfg.split), settings["root"]
+    name, root = check_split(cfg.split), settings.root
     source = open_source(system.spec, root)
-    games = load_splits(system.task, root, settings["splits"])[name]
-    records = find_halves(root, name, games, system.task, source, "optional", settings.get("allow_missing", False))
+    games = load_splits(system.task, root, settings.splits)[name]
+    records = find_halves(root, name, games, system.task, source, "optional", settings.allow_missing)
     return Input(name, source, records, len(games))
 
 

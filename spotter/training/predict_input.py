@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from spotter.evaluation.average_map import score_predictions
 from spotter.evaluation.table import metrics_table
@@ -18,7 +17,7 @@ from spotter.models.system import System
 from spotter.progress import ProgressDisplay
 from spotter.training.callbacks.progress import show
 from spotter.training.report import report
-from spotter.types import Half, HalfPredictions, TargetMaker
+from spotter.types import Half, HalfPredictions, Metrics, TargetMaker
 
 
 def predict_input(
@@ -31,7 +30,7 @@ def predict_input(
     threshold: float | None = None,
     outputs: Outputs | None = None,
     targets: TargetMaker | None = None,
-) -> tuple[dict[Half, HalfPredictions], dict[str, Any] | None]:
+) -> tuple[dict[Half, HalfPredictions], Metrics | None]:
     """Return predictions, on rank 0 alone, and their metrics, None without labels.
 
     Written to ``out``: official JSON and zip, ``metrics.json`` where there are labels, raw scores in ``scores/``.

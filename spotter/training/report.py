@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from spotter.evaluation.report import video_link, write_report
 from spotter.inference.inputs import Input
 from spotter.settings import Postprocess
 from spotter.tasks import Task
-from spotter.types import Half, HalfPredictions
+from spotter.types import Half, HalfPredictions, Metrics
 
 
 def report(
     path: Path,
     given: Input,
     predictions: Mapping[Half, HalfPredictions],
-    metrics: Mapping[str, Any] | None,
+    metrics: Metrics | None,
     task: Task,
     postprocess: Postprocess,
     threshold: float | None = None,

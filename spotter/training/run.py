@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import hydra
 import orjson
@@ -38,7 +37,7 @@ from spotter.training.module import SpottingModule, parameters_of
 from spotter.training.predict_input import predict_input
 from spotter.training.trainer import Trainer, build_trainer, interruptible, plain
 from spotter.trust import import_trusted
-from spotter.types import Batch, batch_size
+from spotter.types import Batch, Metrics, batch_size
 
 log = logging.getLogger(__name__)
 STATED_ONCE = ("fps", "width", "columns", "offset", "size", "crop")  # facts in data configs that other keys refer to
@@ -54,10 +53,10 @@ class Run:
     folder: Path
 
     @property
-    def metrics(self) -> dict[str, Any]:
+    def metrics(self) -> dict[str, Metrics]:
         """Return the scores of the best checkpoint by split, as ``metrics.json`` holds them; empty before the end."""
         path = self.folder / "metrics.json"
-        content: dict[str, Any] = orjson.loads(path.read_bytes()) if path.is_file() else {}
+        content: dict[str, Metrics] = orjson.loads(path.read_bytes()) if path.is_file() else {}
         return content
 
     def load(self, device: str | torch.device | None = None, precision: str | int | None = None) -> Model:
@@ -165,13 +164,11 @@ def fit(trainer: pl.Trainer, module: SpottingModule, data: SpottingDataModule, c
         raise
 
 
-def score_best(
-    trainer: Trainer, module: SpottingModule, data: SpottingDataModule, run: Path
-) -> dict[str, dict[str, Any]]:
+def score_best(trainer: Trainer, module: SpottingModule, data: SpottingDataModule, run: Path) -> dict[str, Metrics]:
     """Predict every labelled split with the best weights; write predictions and ``metrics.json``."""
     best = best_checkpoint(trainer, run / "checkpoints")
     module.load_state_dict(open_checkpoint(best)["state_dict"])
-    scored = {}
+    scored: dict[str, Metrics] = {}
     splits = [split for split in ("valid", "test") if data.records.get(split)]
     precision = str(trainer.precision).partition("-")[0]
     compute = Compute(trainer.strategy.root_device, precision, data.eval_batch_size, data.num_workers)
@@ -200,7 +197,7 @@ def score_best(
     return scored
 
 
-def log_test(trainer: pl.Trainer, metrics: dict[str, Any], loss: float | None) -> None:
+def log_test(trainer: pl.Trainer, metrics: Metrics, loss: float | None) -> None:
     """Log what the best weights score on test, under ``test/``."""
     numbers = flatten(metrics) | ({} if loss is None else {"loss": loss})
     for logger in trainer.loggers:

@@ -66,9 +66,9 @@ def build_trainer(cfg: DictConfig) -> Trainer:
     return trainer
 
 
-def _build_callback(name: Any, callback: Any) -> pl.Callback:
+def _build_callback(name: object, callback: DictConfig) -> pl.Callback:
     """Build a callback; the key that it monitors may be typed short, as ``val/at_1``."""
-    if not OmegaConf.is_dict(callback) or "_target_" not in callback:
+    if not isinstance(callback, DictConfig) or "_target_" not in callback:
         raise UsageError(f"callbacks.{name}: expected a callback with a _target_ or null, found {callback}")
     monitor = {"monitor": full_name(callback.monitor)} if callback.get("monitor") else {}
     built: pl.Callback = hydra.utils.instantiate(callback, **monitor)
@@ -109,7 +109,7 @@ def precision(settings: DictConfig) -> str:
     return f"{fast}-true" if PRECISIONS[fast] is None else f"{fast}-mixed"
 
 
-def plain(config: Any) -> dict[str, Any]:
+def plain(config: object) -> dict[str, Any]:
     """Return a config as plain, resolved containers, as constructors and checkpoints take them."""
     content = OmegaConf.to_container(config, resolve=True) if OmegaConf.is_config(config) else config
     return {str(key): value for key, value in content.items()} if isinstance(content, Mapping) else {}

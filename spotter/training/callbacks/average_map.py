@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 import pytorch_lightning as pl
 
@@ -14,10 +13,10 @@ from spotter.inference.background import Background
 from spotter.inference.engine import HalfCollector
 from spotter.inference.predict import Decoder, merge
 from spotter.inference.ranks import broadcast, gather
-from spotter.training.datamodule import SpottingDataModule
+from spotter.training.datamodule import data_of
 from spotter.training.losses import MeanLoss
-from spotter.training.module import EvaluationStep, SpottingModule
-from spotter.types import Batch, Half, HalfPredictions, batch_size
+from spotter.training.module import EvaluationStep, system_of
+from spotter.types import Batch, Half, HalfPredictions, Metrics, batch_size
 
 log = logging.getLogger(__name__)
 
@@ -31,17 +30,23 @@ class AverageMap(pl.Callback):
     """
 
     def __init__(self) -> None:
-        self.metrics: dict[str, Any] | None = None
+        self.metrics: Metrics | None = None
         self.predictions: dict[Half, HalfPredictions] = {}
         self._epoch: _Epoch | None = None
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Begin to collect; the sanity check is not scored."""
         if not trainer.sanity_checking:
-            self._epoch = _Epoch(trainer, pl_module)  # type: ignore[arg-type]
+            self._epoch = _Epoch(trainer, pl_module)
 
-    def on_validation_batch_end(
-        self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    def on_validation_batch_end(  # type: ignore[override]  # Lightning leaves open what a module returns
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: EvaluationStep | None,
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
     ) -> None:
         """Take the outputs of a batch; there are none for a batch without clips."""
         if self._epoch is not None and outputs is not None:
@@ -54,11 +59,9 @@ class AverageMap(pl.Callback):
             return
         gathered, loss = gather(epoch.finish()), epoch.losses.compute()
         if trainer.is_global_zero:
-            module: Any = pl_module
+            system = system_of(pl_module)
             self.predictions = merge([predictions for predictions, _ in gathered], epoch.records)
-            self.metrics = score_predictions(
-                self.predictions, epoch.records, module.system.task, module.system.postprocess
-            )
+            self.metrics = score_predictions(self.predictions, epoch.records, system.task, system.postprocess)
             incomplete = sum(count for _, count in gathered)
             if incomplete:
                 log.warning("%d halves were not run to their end and are not scored", incomplete)
@@ -85,12 +88,12 @@ def average_map_of(trainer: pl.Trainer) -> AverageMap:
 class _Epoch:
     """Collect the predictions and losses of one rank; decoding runs in a thread while the device works on."""
 
-    def __init__(self, trainer: pl.Trainer, module: SpottingModule) -> None:
-        data: SpottingDataModule = trainer.datamodule  # type: ignore[attr-defined]
+    def __init__(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        data = data_of(trainer)
         self.records = data.records["valid"]
         clips, world = data.evaluation_clips("valid"), trainer.world_size
         parts = [batches(clips, data.eval_batch_size, rank, world) for rank in range(world)]
-        system, rank = module.system, trainer.global_rank
+        system, rank = system_of(module), trainer.global_rank
         self._collector = HalfCollector(self.records, parts, rank, system.clips, system.network.upsample)
         self._decoding = Background(Decoder(system, data.source))
         self._predictions: dict[Half, HalfPredictions] = {}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import statistics
 import time
 from pathlib import Path
-from typing import Any
 
 import orjson
 import pytorch_lightning as pl
@@ -39,7 +38,7 @@ class RunCost(pl.Callback):
         self._stop()
         if trainer.is_global_zero:
             cpu, wall = (statistics.median(column) for column in zip(*self._epochs, strict=True))
-            content: dict[str, Any] = {"parameters": parameters_of(pl_module), "epochs": trainer.current_epoch + 1}
+            content: dict[str, float] = {"parameters": parameters_of(pl_module), "epochs": trainer.current_epoch + 1}
             content |= {"cpu_seconds_per_epoch": round(cpu, 3), "seconds_per_epoch": round(wall, 3)}
             atomic_write(self.path, orjson.dumps(content, option=orjson.OPT_INDENT_2))
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import RichProgressBar
 from pytorch_lightning.utilities import rank_zero_only
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 from spotter.progress import Lines, clock
 from spotter.training.callbacks.history import fresh_metrics
@@ -26,7 +25,7 @@ COLUMNS = {
 
 
 @rank_zero_only
-def show(renderable: Any) -> None:
+def show(renderable: RenderableType) -> None:
     """Print a table on standard output, in colour only on a terminal."""
     Console(file=sys.stdout, width=None if sys.stdout.isatty() else 120, highlight=False).print(renderable)
 
@@ -60,7 +59,7 @@ class ProgressLines(pl.Callback):
         self._lines = Lines()
 
     def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: object, batch: object, batch_idx: int
     ) -> None:
         """Write a line if it is time."""
         if not trainer.is_global_zero or not self._lines.due():
@@ -73,7 +72,13 @@ class ProgressLines(pl.Callback):
         log.info("epoch %d/%d  %s  loss %.4f  %s left", trainer.current_epoch + 1, last, batches, loss, clock(left))
 
     def on_validation_batch_end(
-        self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: object,
+        batch: object,
+        batch_idx: int,
+        dataloader_idx: int = 0,
     ) -> None:
         """Write a line if it is time."""
         if trainer.is_global_zero and self._lines.due():
@@ -104,11 +109,11 @@ class EpochLine(pl.Callback):
             words.append(f"best {_show(self.monitor, self.best)}")
         log.info("  ".join([*words, f"{time.monotonic() - self._begin:.1f} s"]))
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, float | None]:
         """Return what a resumed run goes on with."""
         return {"best": self.best}
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+    def load_state_dict(self, state_dict: dict[str, float | None]) -> None:
         """Restore the best score of the earlier part of the run."""
         self.best = state_dict["best"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import wandb
@@ -15,12 +15,15 @@ from spotter.evaluation.events import ALL, MetricEvents
 from spotter.evaluation.metrics import monitored_tolerances
 from spotter.tasks import Task
 from spotter.training.loggers.timeline import draw_timeline
-from spotter.types import Half, HalfPredictions, HalfRecord
+from spotter.types import Half, HalfPredictions, HalfRecord, Metrics
+
+if TYPE_CHECKING:
+    from wandb.plot.custom_chart import CustomChart
 
 LONGEST = 5  # seconds; precision and recall are shown at the monitor's longest tolerance up to this one
 
 
-def class_table(metrics: Mapping[str, Any], events: MetricEvents, task: Task) -> wandb.Table:
+def class_table(metrics: Metrics, events: MetricEvents, task: Task) -> wandb.Table:
     """Return one row per class: its spots, those not shown, and its AP, tight and loose, in all views."""
     places = [(name, view) for name in ("tight", "loose") for view in VIEWS]
     columns: list[str | int] = ["class", "spots", "not shown", *(f"{name}{view}" for name, view in places)]
@@ -32,7 +35,7 @@ def class_table(metrics: Mapping[str, Any], events: MetricEvents, task: Task) ->
     return wandb.Table(columns=columns, data=rows)
 
 
-def precision_recall_chart(events: MetricEvents, task: Task) -> Any:
+def precision_recall_chart(events: MetricEvents, task: Task) -> CustomChart:
     """Return precision over recall, a line a class that has spots."""
     seconds = max(seconds for seconds in monitored_tolerances(task) if seconds <= LONGEST)
     precision, recall = (values[ALL] for values in precision_recall(events, seconds))
@@ -47,7 +50,7 @@ def precision_recall_chart(events: MetricEvents, task: Task) -> Any:
     )
 
 
-def tolerance_chart(events: MetricEvents) -> Any:
+def tolerance_chart(events: MetricEvents) -> CustomChart:
     """Return the mAP over the tolerance, 1 to 60 s, a line a view."""
     means = average_precision(events, SECONDS).mean(axis=-1)  # (T, 3)
     names = [view.strip("_") or "all" for view in VIEWS]
@@ -77,7 +80,7 @@ def statistics_table(counts: Mapping[str, SplitStatistics]) -> wandb.Table:
     return wandb.Table(columns=["class", *counts], data=rows)
 
 
-def artifact(path: Path, kind: str, run: Any, **metadata: Any) -> wandb.Artifact:
+def artifact(path: Path, kind: str, run: wandb.Run, **metadata: float | None) -> wandb.Artifact:
     """Return a file of the run as an artifact that is uploaded from where it lies."""
     made = wandb.Artifact(f"{path.stem}-{run.id}", kind, metadata=metadata)
     made.add_file(str(path), policy="immutable", skip_cache=True)

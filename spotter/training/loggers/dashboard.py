@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytorch_lightning as pl
 
@@ -14,8 +13,13 @@ from spotter.evaluation.events import collect_events
 from spotter.evaluation.metrics import flatten
 from spotter.tasks import Task, monitors
 from spotter.training.callbacks.average_map import average_map_of
+from spotter.training.datamodule import data_of
 from spotter.training.loggers.source_code import code_changes, code_state, command
 from spotter.training.loggers.wandb import Wandb, wandb_logger
+from spotter.types import Metrics
+
+if TYPE_CHECKING:
+    from wandb import Run
 
 REPORT = "report.html"
 SLOW, REST = 10.0, 20  # seconds; a validation that took longer to log is followed by a pause, so many times as long
@@ -42,7 +46,7 @@ class Dashboard(pl.Callback):
         with logger.tolerant("what the run is made of"):
             from spotter.training.loggers.charts import statistics_table
 
-            data: Any = trainer.datamodule  # type: ignore[attr-defined]
+            data = data_of(trainer)
             counts = dataset_statistics(data.records, data.task, data.source.fps)
             about = {
                 "command": command(),
@@ -50,16 +54,16 @@ class Dashboard(pl.Callback):
                 "git": code_state(),
                 "statistics": counts,
             }
-            logger.live.config.update(about, allow_val_change=True)
-            _define(logger.live, data.task)
-            logger.live.log({"statistics": statistics_table(counts)})
+            logger.experiment.config.update(about, allow_val_change=True)  # type: ignore[no-untyped-call]
+            _define(logger.experiment, data.task)
+            logger.experiment.log({"statistics": statistics_table(counts)})
             changes = code_changes()
             if changes:
-                patch = Path(logger.live.dir, "code.patch")
+                patch = Path(logger.experiment.dir, "code.patch")
                 patch.write_text(changes, encoding="utf-8")
-                logger.live.save(str(patch), base_path=logger.live.dir, policy="now")
+                logger.experiment.save(str(patch), base_path=logger.experiment.dir, policy="now")
 
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Log what was scored."""
         logger, scored, began = wandb_logger(trainer), average_map_of(trainer), time.monotonic()
         if logger is None or trainer.sanity_checking or scored.metrics is None:
@@ -70,11 +74,12 @@ class Dashboard(pl.Callback):
         with logger.tolerant("the validation"):
             from spotter.training.loggers import charts
 
-            data: Any = trainer.datamodule  # type: ignore[attr-defined]
+            data = data_of(trainer)
             records = data.records["valid"]
-            labels = {each.half: each.spots for each in records if each.half in scored.predictions}
+            shown = [each for each in records if each.half in scored.predictions]
+            labels = {each.half: each.spots for each in shown if each.spots is not None}
             events = collect_events(labels, scored.predictions, data.task)
-            logger.live.log(
+            logger.experiment.log(
                 {
                     "val/classes": charts.class_table(scored.metrics, events, data.task),
                     "val/precision_recall": charts.precision_recall_chart(events, data.task),
@@ -89,7 +94,7 @@ class Dashboard(pl.Callback):
         if took > SLOW:  # W&B waits for its server; training should not, more than now and then
             self._rest = began + REST * took
 
-    def _summarise(self, logger: Wandb, trainer: pl.Trainer, metrics: Mapping[str, Any]) -> None:
+    def _summarise(self, logger: Wandb, trainer: pl.Trainer, metrics: Metrics) -> None:
         numbers = {f"val/{name}": value for name, value in flatten(metrics).items()}
         if "val/loss" in trainer.callback_metrics:
             numbers["val/loss"] = float(trainer.callback_metrics["val/loss"])
@@ -97,7 +102,7 @@ class Dashboard(pl.Callback):
         if value is not None and (self.best is None or value > self.best):
             self.best = value
             with logger.tolerant("the best scores"):
-                logger.live.summary.update({**numbers, "best_epoch": trainer.current_epoch})
+                logger.experiment.summary.update({**numbers, "best_epoch": trainer.current_epoch})
 
     def on_run_end(self, trainer: pl.Trainer, run: Path) -> None:
         """Upload the best checkpoint, and the report where there is one."""
@@ -110,19 +115,19 @@ class Dashboard(pl.Callback):
             files = {"report": run / REPORT, "model": run / "checkpoints" / "best.ckpt"}
             for kind, path in files.items():
                 if path.is_file() and (self.checkpoint or kind != "model"):
-                    made = artifact(path, kind, logger.live, **{self.monitor: self.best})
-                    logger.live.log_artifact(made, aliases=["best"] if kind == "model" else [])
+                    made = artifact(path, kind, logger.experiment, **{self.monitor: self.best})
+                    logger.experiment.log_artifact(made, aliases=["best"] if kind == "model" else [])
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, float | None]:
         """Return what a resumed run goes on with."""
         return {"best": self.best}
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+    def load_state_dict(self, state_dict: dict[str, float | None]) -> None:
         """Restore the best score of the earlier part of the run."""
         self.best = state_dict["best"]
 
 
-def _define(run: Any, task: Task) -> None:
+def _define(run: Run, task: Task) -> None:
     """Draw what is logged once an epoch over epochs; scores of an epoch that is not the best are no summary."""
     averages = ("tight", "loose", "frames") if task.tolerances else ("tight", "loose")
     aps = [f"{average}_ap/{name}" for average in averages for name in task.classes]

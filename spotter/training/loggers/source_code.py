@@ -6,7 +6,6 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 FOLDER = Path(__file__).parent
 
@@ -16,7 +15,7 @@ def command() -> str:
     return shlex.join(sys.orig_argv)
 
 
-def code_state() -> dict[str, Any]:
+def code_state() -> dict[str, str | list[str]]:
     """Return the commit and branch of spotter's code, and which of its files are changed; empty outside of git."""
     commit = _git("rev-parse", "HEAD") if _git("ls-files", ".") else ""  # not of a project that spotter is installed in
     if not commit:

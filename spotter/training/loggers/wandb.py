@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.loggers import WandbLogger
@@ -15,6 +15,9 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from spotter.errors import UserError
 from spotter.io.files import atomic_write
+
+if TYPE_CHECKING:
+    from wandb import Run
 
 log = logging.getLogger(__name__)
 
@@ -53,18 +56,16 @@ class Wandb(WandbLogger):
             raise UserError(f"W&B: {_line(error)} Or set WANDB_MODE=offline") from error
 
     @property
-    def experiment(self) -> Any:
+    def experiment(self) -> Run:
         """Return the W&B run, which begins with the first use; a stand-in on all ranks but the first."""
         if self._experiment is None and rank_zero_only.rank == 0:  # type: ignore[attr-defined]
             self._experiment = self._begin()
         return super().experiment
 
     @property
-    def live(self) -> Any:
-        """Return the W&B run where something can be logged to it, else None: on other ranks, or disabled."""
-        if rank_zero_only.rank != 0 or self.experiment.disabled:  # type: ignore[attr-defined]
-            return None
-        return self._experiment
+    def live(self) -> bool:
+        """Return whether something can be logged to ``experiment``: not on other ranks, nor where W&B is disabled."""
+        return rank_zero_only.rank == 0 and not self.experiment.disabled  # type: ignore[attr-defined]
 
     def log_hyperparams(self, params: Any) -> None:
         """Store the config."""
@@ -88,7 +89,7 @@ class Wandb(WandbLogger):
                 log.warning("W&B: %s could not be logged (%s); the run goes on", what, _line(error))
             self._warned = True
 
-    def _begin(self) -> Any:
+    def _begin(self) -> Run:
         import wandb
         from wandb.errors import AuthenticationError, UsageError
 
@@ -109,7 +110,7 @@ class Wandb(WandbLogger):
 def wandb_logger(trainer: pl.Trainer) -> Wandb | None:
     """Return the trainer's W&B logger on the rank that logs, where there is a run to log to."""
     loggers = (each for each in trainer.loggers if isinstance(each, Wandb))
-    return next((each for each in loggers if each.live is not None), None)
+    return next((each for each in loggers if each.live), None)
 
 
 def _line(error: Exception) -> str:
