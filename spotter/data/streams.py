@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from io import FileIO
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -71,7 +72,7 @@ class FeatureRows:
         if not whole:
             out[:] = self[first : first + len(out)]
             return
-        with self.path.open("rb", buffering=0) as file:
+        with FileIO(self.path) as file:
             file.seek(self.offset + first * self.shape[1] * self.dtype.itemsize)
             if file.readinto(out.data) != out.nbytes:
                 raise UserError(f"{self.path}: is shorter than it was when the run began")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spotter.errors import UserError
-from spotter.models.blocks.dense import DenseTargets
+from spotter.models.blocks.dense import DenseTargets, nearest
 from spotter.models.blocks.frame import FrameTargets
 from spotter.models.blocks.window import WindowTargets
 from spotter.types import ClipFrames, Spots
@@ -28,6 +28,19 @@ def spots() -> st.SearchStrategy[Spots]:
             np.ones(len(drawn), bool),
         )
     )
+
+
+@given(spots(), st.integers(-20, 80), st.integers(1, 40), st.sampled_from([0.25, 1.0, 2.0]))
+def test_the_nearest_spot_is_that_of_the_definition_to_the_bit(
+    spots: Spots, start: int, length: int, rate: float
+) -> None:
+    """The last of those that are equally near counts."""
+    anchors, position = np.arange(start, start + length), np.round(4 * spots.time) / 4 * rate
+    expected = np.full((length, CLASSES), np.inf)
+    for spot, label in zip(position, spots.label, strict=True):
+        column, distance = expected[:, label], spot - anchors
+        column[:] = np.where(np.abs(distance) <= np.abs(column), distance, column)
+    assert np.array_equal(nearest(position, spots.label, anchors, CLASSES), expected)
 
 
 @given(

@@ -60,15 +60,33 @@ def nearest(
 ) -> NDArray[np.float64]:
     """Return the signed distance (A, K) from every anchor to the nearest spot of every class, inf where there is none.
 
+    Of two spots that are equally near, the later in the columns counts.
+
     position : (N,) of the spots, in anchors
     label : (N,) of the spots
+    anchors : (A,) whole numbers that follow each other
     """
-    out = np.full((len(anchors), classes), np.inf)
-    distance = position - anchors[:, None]  # (A, N)
-    far_first = np.argsort(-np.abs(distance), axis=1, kind="stable")
-    # Of several values written to one cell the last stays: the nearest.
-    out[np.arange(len(anchors))[:, None], label[far_first]] = np.take_along_axis(distance, far_first, axis=1)
-    return out
+    out = np.full((classes, len(anchors)), np.inf)
+    if len(position) == 0:
+        return out.T
+    order = np.lexsort((position, label))
+    spot, owner = position[order], label[order]
+    last = np.ones(len(spot), bool)  # of equal ones
+    last[:-1] = (owner[1:] != owner[:-1]) | (spot[1:] != spot[:-1])
+    order, spot, owner = order[last], spot[last], owner[last]
+    # anchors up to halfway between neighbours of a class belong to the left one, those behind to the right one
+    border = np.floor((spot[1:] + spot[:-1]) / 2)
+    left, right = border - spot[:-1], spot[1:] - border
+    begin = border - anchors[0] + ((left < right) | ((left == right) & (order[:-1] > order[1:])))
+    begin = np.minimum(np.maximum(begin, 0), len(anchors)).astype(np.int64)
+    first = np.ones(len(spot), bool)  # of a class
+    first[1:] = owner[1:] != owner[:-1]
+    begins, ends = np.zeros(len(spot), np.int64), np.full(len(spot), len(anchors))
+    begins[1:] = ends[:-1] = begin
+    begins[first] = 0
+    ends[:-1][first[1:]] = len(anchors)
+    out[owner[first]] = np.repeat(spot, ends - begins).reshape(-1, len(anchors)) - anchors
+    return out.T
 
 
 class DenseHead(Head):
