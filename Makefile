@@ -46,6 +46,10 @@ lint: setup ## check style and types
 bench: setup ## measure speed and memory
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/benchmarks --override-ini addopts= -q -s
 
+.PHONY: gpu
+gpu: ## test and measure on a GPU; needs no .venv, only torch, timm, pytorch-lightning and pytest
+	PYTHONPATH=. $(PYTHON) -m pytest tests/gpu --durations=10
+
 .PHONY: screenshots
 screenshots: setup ## make the README's pictures of the report again (needs Chromium)
 	@folder=$$(mktemp -d) && $(BIN)/python -m tests.screenshots $$folder && \

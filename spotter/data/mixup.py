@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -45,19 +44,19 @@ class Mixup:
         weight = torch.distributions.Beta(self.alpha, self.beta or self.alpha).sample((count,)).to(device)
         weight = torch.where(mixed, weight, torch.ones_like(weight))
         other = torch.arange(count, 2 * count, device=device) if partners else torch.randperm(count, device=device)
-        first = _select(batch, slice(count))
-        second = _select(batch, other)
-        inputs = blend_all(first["inputs"], second["inputs"], weight)
-        valid = first["valid"] & (second["valid"] | ~mixed[:, None])
-        return {**first, "inputs": inputs, "targets": mix(first["targets"], second["targets"], weight), "valid": valid}
+        first = slice(count)
+        return Batch(
+            inputs=blend_all(_take(batch["inputs"], first), _take(batch["inputs"], other), weight),
+            phase=_take(batch["phase"], first),
+            valid=batch["valid"][first] & (batch["valid"][other] | ~mixed[:, None]),
+            targets=mix(_take(batch["targets"], first), _take(batch["targets"], other), weight),
+            half=batch["half"][first],  # which stays on the host, as does the start
+            start=batch["start"][first],
+        )
 
 
-def _select(batch: Batch, chosen: slice | Tensor) -> Batch:
-    def select(value: Any) -> Any:
-        return {name: x[chosen] for name, x in value.items()} if isinstance(value, Mapping) else value[chosen]
-
-    taken: Any = {key: select(value) for key, value in batch.items()}
-    return taken
+def _take(tensors: Mapping[str, Tensor], chosen: slice | Tensor) -> dict[str, Tensor]:
+    return {name: tensor[chosen] for name, tensor in tensors.items()}
 
 
 def blend(first: Tensor, second: Tensor, weight: Tensor) -> Tensor:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
 from spotter.errors import UserError
@@ -74,6 +73,8 @@ def load_scores(folder: str | Path) -> Iterator[tuple[Half, Scores]]:
 
 def save_scores_info(folder: str | Path, info: ScoresInfo) -> None:
     """Write ``<folder>/scores.json``."""
+    import orjson  # here, so that networks, arrays and training do without
+
     content = {
         "task": info.task.to_dict(),
         "split": info.split,
@@ -90,6 +91,8 @@ def delete_scores(folder: str | Path) -> None:
 
 def load_scores_info(folder: str | Path) -> ScoresInfo:
     """Read ``<folder>/scores.json``; raises UserError where it is missing or damaged."""
+    import orjson  # here, so that networks, arrays and training do without
+
     path = Path(folder) / SCORES_INFO
     if not path.is_file():
         raise UserError(f"{path}: no such file; give a folder that holds raw scores of a split")

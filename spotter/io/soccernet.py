@@ -9,7 +9,6 @@ from itertools import groupby
 from pathlib import Path
 
 import numpy as np
-import orjson
 
 from spotter.io.files import atomic_write
 from spotter.io.trees import find_games, read_entries
@@ -57,6 +56,8 @@ class SoccerNet:
 
     def write(self, root: str | Path, labels: Mapping[Half, Spots], task: Task) -> None:
         """Write one label file for each game."""
+        import orjson  # here, so that networks, arrays and training do without
+
         for game, halves in groupby(sorted(labels), key=lambda half: half.game):
             entries = [
                 {

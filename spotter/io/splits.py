@@ -6,8 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import orjson
-
 from spotter.errors import UsageError, UserError, did_you_mean
 from spotter.tasks import ASSETS, Task
 
@@ -56,6 +54,8 @@ def check_split(name: str) -> str:
 
 
 def _read(path: Path) -> dict[str, list[str]]:
+    import orjson  # here, so that networks, arrays and training do without
+
     try:
         content = orjson.loads(path.read_bytes())
     except orjson.JSONDecodeError as error:

@@ -10,8 +10,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import orjson
-
 from spotter.errors import UserError
 from spotter.io.entries import Entries
 
@@ -77,6 +75,8 @@ def _parse(content: bytes, where: str, key: str) -> list[Any]:
 
 
 def _document(content: bytes, where: str) -> Any:
+    import orjson  # here, so that networks, arrays and training do without
+
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError:

@@ -23,7 +23,6 @@ from spotter.errors import UserError
 from spotter.inference.engine import to_device
 from spotter.io.splits import hold_out, load_splits
 from spotter.settings import ClipConfig
-from spotter.simulation.registry import simulate_kind
 from spotter.tasks import Task
 from spotter.training.callbacks.progress import show
 from spotter.types import Batch, Clip, HalfRecord, TargetMaker
@@ -176,4 +175,6 @@ class DemoDataModule(SpottingDataModule):
 
     def prepare_data(self) -> None:
         """Write the tree; one rank does it for all."""
+        from spotter.simulation.registry import simulate_kind  # here, for real data does without the simulators
+
         simulate_kind(self.root or "", self.demo)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import timm
 import torch
+from huggingface_hub import constants as hub
 from torch import nn
 
 from spotter.errors import UserError
@@ -121,7 +122,7 @@ def test_weights_that_do_not_fit_are_an_error(tmp_path: Path) -> None:
 def test_without_a_network_one_line_names_both_ways_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(backbones, "_reachable", lambda url: False)
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr(backbones.hub, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(hub, "HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(UserError, match=r"model\.pretrained=false .* or model\.weights=FILE"):
         load_imagenet(create("resnet10t", "none", Frames()), "resnet10t")
-    assert not backbones.hub.HF_HUB_OFFLINE
+    assert not hub.HF_HUB_OFFLINE

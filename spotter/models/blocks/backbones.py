@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 
 import timm
 import torch
-from huggingface_hub import constants as hub
 from torch import Tensor, nn
 
 from spotter.errors import UserError
@@ -144,6 +143,8 @@ def read_weights(path: str) -> dict[str, Tensor]:
 
 
 def _download(name: str, **arguments: Any) -> dict[str, Tensor]:
+    from huggingface_hub import constants as hub  # here, so that random weights do without
+
     remedy = "take model.pretrained=false to start from random weights, or model.weights=FILE for a file that you have"
     offline = hub.HF_HUB_OFFLINE or not _reachable(hub.ENDPOINT)
     try:
@@ -158,6 +159,8 @@ def _download(name: str, **arguments: Any) -> dict[str, Tensor]:
 @contextmanager
 def _hub(offline: bool) -> Iterator[None]:
     """Keep the hub's client to its cache where it is offline; else it tries for most of a minute before it gives up."""
+    from huggingface_hub import constants as hub
+
     before, hub.HF_HUB_OFFLINE = hub.HF_HUB_OFFLINE, offline
     try:
         yield
