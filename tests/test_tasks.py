@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spotter.errors import UserError
-from spotter.tasks import MONITORS, Task, full_name, monitor_name, monitors
+from spotter.tasks import MONITORS, Task, full_name, monitor_name, monitors, shipped_tasks
 
 CONTENT: dict[str, Any] = {
     "name": "hockey",
@@ -44,7 +44,7 @@ def test_ball_2023_has_one_video_a_game_and_is_chosen_by_one_second() -> None:
     assert (task.label_file, task.fps, task.monitor, task.halves) == ("Labels-ball.json", 25, "map_at_1", (1,))
 
 
-@pytest.mark.parametrize("name", ["soccernet-v2", "ball-2023"])
+@pytest.mark.parametrize("name", shipped_tasks())
 def test_plain_values_give_the_task_back(name: str) -> None:
     task = Task.load(name)
     plain = task.to_dict()
@@ -118,7 +118,7 @@ def test_no_value_leads_to_anything_but_a_task_or_one_line(key: str, value: Any)
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(UserError, match="'soccernet' is unknown: give one of ball-2023, soccernet-v2, or the path"):
+    with pytest.raises(UserError, match="unknown: give one of ball-2023, ngs, soccernet-v2, tennis, or the path"):
         Task.load("soccernet")
 
 

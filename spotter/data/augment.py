@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
+from spotter.data.augment_tracking import EntityTransform
 from spotter.data.mixup import check_probability
+from spotter.data.source import Layout
 from spotter.errors import UserError
 from spotter.types import Batch
 
@@ -19,17 +22,25 @@ class FeatureTransform:
     mask_before : fraction of clips in which all before the spot is hidden, as in RMS-Net (Tomei et al., 2021), from
         memory of the paper
     swap : probability of a row to change places with its neighbour, as in ASTRA (Xarles et al., 2023)
+    tracking : arguments of ``EntityTransform``, which changes streams of positions alone; None leaves them
+    layout : describes the streams
     """
 
     mask_before: float = 0.0
     swap: float = 0.0
+    tracking: Mapping[str, float] | None = None
+    layout: Layout = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.tracking and not any("entities" in stream for stream in self.layout.values()):
+            raise UserError("data.augment: the data has no stream of positions; leave it out")
         check_probability("model.augment.mask_before", self.mask_before)
         check_probability("model.augment.swap", self.swap)
 
     def __call__(self, batch: Batch) -> Batch:
         """Return the batch; masking needs targets with the ``moment`` of each clip, (B, 1), NaN for none."""
+        if self.tracking:
+            batch = {**batch, "inputs": self._track(batch["inputs"], EntityTransform(**self.tracking))}
         if self.swap:
             batch = {**batch, "inputs": {name: swap_neighbours(x, self.swap) for name, x in batch["inputs"].items()}}
         if not self.mask_before:
@@ -41,6 +52,10 @@ class FeatureTransform:
         frame = torch.arange(valid.shape[1], device=valid.device)
         hidden = chosen & (frame < batch["targets"]["moment"].floor())  # nothing is smaller than NaN
         return {**batch, "valid": valid & ~hidden}
+
+    def _track(self, inputs: Mapping[str, Tensor], change: EntityTransform) -> dict[str, Tensor]:
+        entities = {name: self.layout[name].get("entities") for name in inputs}
+        return {name: change(rows, known) if (known := entities[name]) else rows for name, rows in inputs.items()}
 
 
 def swap_neighbours(rows: Tensor, probability: float) -> Tensor:

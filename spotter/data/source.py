@@ -24,6 +24,7 @@ class StreamLayout(TypedDict, total=False):
     fps: float  # feature rows or images per second
     clock_fps: float  # features only: frames per second, which is the rate of the first stream
     groups: list[int]  # features only: columns of each extractor
+    entities: dict[str, int]  # positions only: how many entities each group has
     height: int  # video only, in pixels, as is the width
     width: int
 
@@ -111,10 +112,12 @@ class InputSpec:
         if self.image is not None:
             height, width = self.image.shown
             return {"video": {"fps": self.fps, "height": height, "width": width}}
-        return {
-            stream.name: {"fps": stream.fps, "clock_fps": self.fps, "groups": stream.read_groups}
-            for stream in self.streams
-        }
+        layout: dict[str, StreamLayout] = {}
+        for stream in self.streams:
+            layout[stream.name] = {"fps": stream.fps, "clock_fps": self.fps, "groups": stream.read_groups}
+            if stream.entities is not None:
+                layout[stream.name]["entities"] = dict(stream.entities)
+        return layout
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, as checkpoints hold them."""

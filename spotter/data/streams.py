@@ -16,6 +16,8 @@ from spotter.data.fps import parse_fps
 from spotter.errors import UserError
 from spotter.types import Half
 
+POSITION = 3  # columns of an entity before its vectors, see ``spotter.data.tracking``
+KEYS = ("file", "fps", "width", "groups", "columns", "offset", "entities")
 OTHER_WIDTH = "set data.width={width}, or pick the data config these features belong to"
 
 
@@ -86,6 +88,7 @@ class Stream:
     groups : widths of the extractors whose features stand side by side; they add up to ``width``
     columns : the half-open range of columns that is read, None for all
     offset : seconds from the start of the half to row 0
+    entities : of positions, how many entities each group has, see ``spotter.data.tracking``; None for other features
     """
 
     name: str
@@ -95,19 +98,20 @@ class Stream:
     groups: tuple[int, ...]
     columns: tuple[int, int] | None
     offset: float
+    entities: Mapping[str, int] | None = None
 
     @classmethod
     def load(cls, name: str, content: Mapping[str, Any]) -> Stream:
         """Check a stream's description; raises UserError naming the key."""
         key = f"data.streams.{name}"
         if not isinstance(content, Mapping):
-            raise UserError(f"{key}: expected the keys file, fps, width, groups, columns, offset, found {content!r}")
+            raise UserError(f"{key}: expected the keys {', '.join(KEYS)}, found {content!r}")
         unknown = set(content) - {field.name for field in fields(cls)}
         missing = {"file", "fps", "width"} - {k for k, value in content.items() if value is not None}
         if unknown or missing:
             words = [f"unknown key {k!r}" for k in sorted(map(str, unknown))]
             words += [f"missing key {k!r}" for k in sorted(missing)]
-            raise UserError(f"{key}: {', '.join(words)}; a stream has file, fps, width, groups, columns, offset")
+            raise UserError(f"{key}: {', '.join(words)}; a stream has {', '.join(KEYS)}")
         width = content["width"]
         if not _whole(width) or width < 1:
             raise UserError(f"{key}.width: expected the number of columns in the files, found {width!r}")
@@ -129,12 +133,19 @@ class Stream:
         offset = content.get("offset") or 0.0
         if not isinstance(offset, int | float) or not math.isfinite(offset):
             raise UserError(f"{key}.offset: expected seconds, found {offset!r}")
-        return cls(name, str(content["file"]), fps, width, groups, columns, float(offset))
+        entities = None
+        if content.get("entities") is not None:
+            entities = _entities(content["entities"], width, key)
+            if columns is not None or len(groups) > 1:
+                raise UserError(f"{key}: positions are read as a whole; leave columns and groups out")
+        return cls(name, str(content["file"]), fps, width, groups, columns, float(offset), entities)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the description as plain values, as checkpoints hold it."""
         content = asdict(self)
         del content["name"]
+        if self.entities is None:
+            del content["entities"]
         return {**content, "groups": list(self.groups), "columns": list(self.columns) if self.columns else None}
 
     @property
@@ -179,6 +190,20 @@ class Stream:
             raise UserError(f"{path}: holds no rows")
         order: Literal["C", "F"] = "C" if rows.flags.c_contiguous else "F"
         return FeatureRows(path, rows.dtype, rows.shape, rows.offset, order, slice(*(self.columns or (0, self.width))))
+
+
+def _entities(value: object, width: int, key: str) -> dict[str, int]:
+    """Check the groups of entities of a stream of positions."""
+    counts = dict(value) if isinstance(value, Mapping) else {}
+    if not counts or not all(_whole(count) and count > 0 for count in counts.values()):
+        raise UserError(f"{key}.entities: expected how many each group has, as {{ball: 1, home: 11}}, found {value!r}")
+    columns, rest = divmod(width, sum(counts.values()))
+    if rest or columns < POSITION or (columns - POSITION) % 2:
+        raise UserError(
+            f"{key}.width: {width} columns do not hold {sum(counts.values())} entities of x, y, present and vectors; "
+            f"take the width that the .json file beside the features states"
+        )
+    return {str(name): count for name, count in counts.items()}
 
 
 def _whole(value: Any) -> bool:

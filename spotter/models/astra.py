@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from spotter.data.source import Layout
 from spotter.errors import UserError
 from spotter.models.base import Network
+from spotter.models.blocks.entity_sets import embed_entities
 from spotter.models.blocks.stream_embedding import positional_encoding, valid_rows
 
 FOCUS = 12.0  # scale of the initial attention; the higher, the narrower
@@ -54,6 +55,7 @@ class Astra(Network):
         if heads < 1 or dim % heads:
             raise ValueError(f"model.network.heads: {dim} columns cannot be shared by {heads} heads; give a divisor")
         self.width, self.upsample, self.clip_len, self.segments = dim, upsample, clip_len, list(segments)
+        self.sets, layout = embed_entities(layout)
         self.step = {name: stream["fps"] / stream["clock_fps"] for name, stream in layout.items()}
         self.extractors = {name: len(stream["groups"]) for name, stream in layout.items()}
         self.streams = nn.ModuleDict(
@@ -89,7 +91,8 @@ class Astra(Network):
             inside = valid_rows(valid, phase[name], step, count)  # (B, R)
             rows = torch.arange(count, device=valid.device)
             frame = ((rows - phase[name][:, None]) / step).clamp(0, self.clip_len - 1)  # (B, R)
-            tokens.append(embed(inputs[name], inside, interpolate(self.time, frame)))
+            features = self.sets[name](inputs[name], inside) if name in self.sets else inputs[name]
+            tokens.append(embed(features, inside, interpolate(self.time, frame)))
             frames.append((rows / step).clamp(max=self.clip_len - 1).repeat(self.extractors[name]))
         x = torch.cat(tokens, dim=1)  # (B, S, dim), S rows of all extractors
         x = self._encode(x, torch.cat(frames))

@@ -63,8 +63,10 @@ class SpottingModule(pl.LightningModule):
         mixup, augment = (augmentation or {}).get("mixup"), (augmentation or {}).get("augment")
         image = self.system.spec.image
         self.images = self.system.images = ImageTransform(image.mean, image.std, augment) if image is not None else None
-        self.rows = FeatureTransform(**augment) if augment and image is None else None
-        self.mixup = Mixup(**mixup) if mixup else None
+        layout = self.system.spec.layout
+        self.rows = FeatureTransform(**augment, layout=layout) if augment and image is None else None
+        positions = any("entities" in stream for stream in layout.values())  # between two clips' positions lies no play
+        self.mixup = Mixup(**mixup) if mixup and not positions else None
         self._check_mixup()
 
     def setup(self, stage: str) -> None:

@@ -40,7 +40,7 @@ from spotter.trust import import_trusted
 from spotter.types import Batch, Metrics, batch_size
 
 log = logging.getLogger(__name__)
-STATED_ONCE = ("fps", "width", "columns", "offset", "size", "crop")  # facts in data configs that other keys refer to
+STATED_ONCE = ("fps", "width", "columns", "offset", "size", "crop", "augment")  # facts that other keys refer to
 
 
 @dataclass(frozen=True)
@@ -142,6 +142,8 @@ def build_data(cfg: DictConfig) -> SpottingDataModule:
 def build_module(cfg: DictConfig, data: SpottingDataModule) -> SpottingModule:
     """Build the module of a config for the task and input of ``data``, and let ``data`` make its head's targets."""
     model = {**plain(cfg.model), "postprocess": plain(cfg.postprocess)}
+    if cfg.data.get("augment"):  # what may be changed in positions is a fact about the data
+        model["augment"] = {**(model["augment"] or {}), "tracking": plain(cfg.data.augment)}
     if cfg.ckpt:
         model |= {"pretrained": False, "weights": None}  # its weights are about to come
     root = None if data.root is None else str(Path(data.root).absolute())

@@ -9,6 +9,8 @@ import importlib
 # ``run(arguments)``, and its docstring is its help.
 KINDS = {
     "video": ("images", "make stores of a tree's videos that training reads fast"),
+    "ngs": ("ngs", "make a tree of American football plays, tracking and labels"),
+    "tennis": ("tennis", "make a tree of tennis points, the track of the ball and labels"),
 }
 
 

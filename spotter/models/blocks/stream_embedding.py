@@ -8,12 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from spotter.data.source import Layout
+from spotter.models.blocks.entity_sets import embed_entities
 
 
 class StreamEmbedding(nn.Module):
     """Embed feature streams of any rate and width as tokens at ``upsample`` per frame.
 
-    layout : per stream its ``fps``, the ``clock_fps`` of the frames, and the ``groups`` of its columns
+    layout : per stream its ``fps``, the ``clock_fps`` of the frames, and the ``groups`` of its columns; streams of
+        positions have ``entities``, whose sets are encoded first
     dim : of the tokens, to which all streams are projected and summed; None leaves them as they are, side by side
     dropout : of the normalised features
     extractor_dropout : fraction of (clip, extractor) pairs left out in training
@@ -34,6 +36,7 @@ class StreamEmbedding(nn.Module):
         super().__init__()
         self.upsample, self.dim = upsample, dim
         self.step = {name: stream["fps"] / (stream["clock_fps"] * upsample) for name, stream in layout.items()}
+        self.sets, layout = embed_entities(layout)
         groups = {name: list(stream["groups"]) for name, stream in layout.items()}
         self.width = sum(map(sum, groups.values())) if dim is None else dim
         kinds = {
@@ -53,12 +56,14 @@ class StreamEmbedding(nn.Module):
         count = valid.shape[1] * self.upsample
         tokens = []
         for name, projection in self.streams.items():
-            rows = projection(inputs[name])  # (B, R, dim)
+            rows, step = inputs[name], self.step[name]
+            inside = valid_rows(valid, phase[name], step * self.upsample, rows.shape[1])
+            if name in self.sets:
+                rows = self.sets[name](rows, inside)
+            rows = projection(rows)  # (B, R, dim)
             if self.training and self.dropped is not None:
                 dropped = torch.rand(rows.shape[:2], device=rows.device) < self.token_dropout
                 rows = torch.where(dropped[..., None], self.dropped.to(rows.dtype), rows)
-            step = self.step[name]
-            inside = valid_rows(valid, phase[name], step * self.upsample, rows.shape[1])
             tokens.append(resample(rows, phase[name], step, count, inside))
         return torch.cat(tokens, dim=-1) if self.dim is None else sum_tensors(tokens)
 
