@@ -20,8 +20,8 @@ class ClipConfig:
     eval_len : of evaluation clips, None for ``clip_len``
     overlap : fraction of an evaluation clip, without the margins, that the next clip covers again
     margin : frames at both ends of an evaluation clip that serve as context only
-    sampling, per_epoch, partners : see ``TrainingBatches``
-    inset : frames between the spot of a balanced clip and both ends of the clip, at least; see ``BalancedClips``
+    sampling, per_epoch, balanced_mixup : see ``TrainingBatches``
+    spot_margin : frames between the spot of a balanced clip and both ends of the clip, at least; see ``BalancedClips``
     """
 
     clip_len: int
@@ -30,8 +30,8 @@ class ClipConfig:
     margin: int = 0
     sampling: str = "uniform"
     per_epoch: int = 8192
-    partners: bool = False
-    inset: int = 0
+    balanced_mixup: bool = False
+    spot_margin: int = 0
 
     @classmethod
     def load(cls, content: Mapping[str, Any]) -> ClipConfig:
@@ -43,7 +43,7 @@ class ClipConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "eval_len", self.eval_len or self.clip_len)
-        numbers = (self.clip_len, self.eval_len, self.margin, self.overlap, self.per_epoch, self.inset)
+        numbers = (self.clip_len, self.eval_len, self.margin, self.overlap, self.per_epoch, self.spot_margin)
         if (
             not all(isinstance(number, int | float) for number in numbers)
             or self.clip_len < 1

@@ -18,6 +18,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from spotter.cli.aliases import old_options
 from spotter.cli.overrides import hydra_string
 from spotter.data.fps import parse_fps
 from spotter.errors import UsageError
@@ -66,10 +67,13 @@ def register_resolvers() -> None:
 
 
 def register_options() -> None:
-    """Offer the options of ``conf/options.yaml``, each as if it were a file of its own."""
+    """Offer the options of ``conf/options.yaml``, and old ones, each as if it were a file of its own."""
+    store = ConfigStore.instance()
     for group, options in OmegaConf.load(conf_folder() / "options.yaml").items():
         for name, content in options.items():
-            ConfigStore.instance().store(str(name), content, str(group), provider="conf/options.yaml")
+            store.store(str(name), content, str(group), provider="conf/options.yaml")
+    for old_group, old_name, old_content in old_options():
+        store.store(old_name, old_content, old_group, provider="spotter.cli.aliases")
 
 
 def register_sizes() -> None:

@@ -73,8 +73,10 @@ def check(cfg: DictConfig, choices: Mapping[str, str | None], known: Collection[
 
 
 def offered(options: Iterable[str], group: str, name: str) -> list[str]:
-    """Return the options of a group that the config ``name`` offers, without the bases, which begin with ``_``."""
-    hidden = ["model"] if (group, name) == ("postprocess", "predict") else []  # a checkpoint holds its model's
+    """Return the options of a group that the config ``name`` offers: no old ones, nor bases, which begin with ``_``."""
+    hidden = {old for old_group, old, _ in aliases.old_options() if old_group == group}
+    if (group, name) == ("postprocess", "predict"):
+        hidden.add("model")  # a checkpoint holds its model's
     return sorted(option for option in options if not option.startswith("_") and option not in hidden)
 
 

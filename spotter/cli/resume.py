@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from spotter.cli.aliases import translate_words
 from spotter.cli.compose import choices_of, split_flags
 from spotter.cli.overrides import hydra_string, key_of, quote, unquote
 from spotter.errors import UsageError, UserError
@@ -32,7 +33,8 @@ def resume(words: Sequence[str]) -> list[str]:
     stored = run / ".hydra" / "overrides.yaml"
     if Path(path).parent.name == "checkpoints" and stored.is_file():
         typed = {key_of(word) for word in others}
-        before = [word for word in yaml.safe_load(stored.read_text(encoding="utf-8")) or [] if key_of(word) != "ckpt"]
+        before = translate_words(yaml.safe_load(stored.read_text(encoding="utf-8")) or [])
+        before = [word for word in before if key_of(word) != "ckpt"]
         composed = _stored_hydra(run)
         _check_same_model(composed, [word for word in others if word not in before], path)
         others = [word for word in before if key_of(word) not in typed] + others

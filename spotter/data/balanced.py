@@ -16,18 +16,20 @@ class BalancedClips:
 
     clip_len : frames of a clip
     fps, offset : frame i of a half lies at ``offset + i / fps`` seconds
-    inset : frames that the spot keeps from both ends of its clip; within them it lies anywhere
+    spot_margin : frames that the spot keeps from both ends of its clip; within them it lies anywhere
 
     Classes without a spot are never drawn. A clip of background shows no spot, or lies anywhere where every clip shows
     one. After the sampling of CALF (Cioppa et al., 2020), and of mixup partners in ASTRA (Xarles et al., 2023).
     """
 
     def __init__(
-        self, records: Sequence[HalfRecord], clip_len: int, fps: float, offset: float = 0.0, inset: int = 0
+        self, records: Sequence[HalfRecord], clip_len: int, fps: float, offset: float = 0.0, spot_margin: int = 0
     ) -> None:
-        if 2 * inset >= clip_len:
-            raise UserError(f"model.clips.inset: {inset} frames from both ends leave nothing of {clip_len}; lower it")
-        self._clip_len, self._inset = clip_len, inset
+        if 2 * spot_margin >= clip_len:
+            raise UserError(
+                f"model.clips.spot_margin: {spot_margin} frames from both ends leave nothing of {clip_len}; lower it"
+            )
+        self._clip_len, self._spot_margin = clip_len, spot_margin
         lengths = np.array([record.frames for record in records], dtype=np.int64)
         self._ends = np.cumsum(lengths)
         self._begins = self._ends - lengths
@@ -46,7 +48,10 @@ class BalancedClips:
         """Return ``count`` clips."""
         classes = len(self._count)  # that have spots
         label = rng.integers(classes + 1, size=count)
-        draw, position = rng.random(count), rng.integers(self._inset, self._clip_len - self._inset, size=count)
+        draw, position = (
+            rng.random(count),
+            rng.integers(self._spot_margin, self._clip_len - self._spot_margin, size=count),
+        )
         centre = self._background[(draw * len(self._background)).astype(np.int64)]
         half = np.searchsorted(self._ends, centre, side="right")
         start = centre - self._begins[half] - self._clip_len // 2

@@ -13,7 +13,7 @@ from spotter.settings import ClipConfig
 from spotter.types import Clip
 
 Draw = Callable[[int, np.random.Generator], list[Clip]]  # that many clips
-SAMPLINGS = ("uniform", "tiles", "balanced")
+SAMPLINGS = ("uniform", "non_overlapping", "balanced")
 
 
 def draw_uniform(lengths: NDArray[np.int64], clip_len: int, count: int, rng: np.random.Generator) -> list[Clip]:
@@ -78,8 +78,8 @@ class TrainingBatches(Sampler[list[Clip]]):
 
     lengths : frames of each half
     clips : ``sampling`` is how they are drawn: ``uniform`` draws ``per_epoch`` clips anywhere, ``balanced`` as many by
-        ``balanced``, and ``tiles`` cuts halves into clips that do not overlap. With ``partners`` a batch has a
-        balanced clip as mixup partner for each of its ``batch_size`` clips, in its second half
+        ``balanced``, and ``non_overlapping`` cuts halves into clips side by side. With ``balanced_mixup`` a batch has
+        a balanced clip as mixup partner for each of its ``batch_size`` clips, in its second half
     batch_size : clips of a batch on each rank
     epoch : returns the number of the epoch that begins
     balanced : draws clips in which every class is equally frequent, see ``BalancedClips``
@@ -100,14 +100,14 @@ class TrainingBatches(Sampler[list[Clip]]):
     ) -> None:
         if clips.sampling not in SAMPLINGS:
             raise UserError(f"model.clips.sampling: {clips.sampling!r} is unknown: give one of {', '.join(SAMPLINGS)}")
-        if balanced is None and (clips.partners or clips.sampling == "balanced"):
+        if balanced is None and (clips.balanced_mixup or clips.sampling == "balanced"):
             raise ValueError("balanced clips are wanted, but nothing draws them")
         self._lengths, self._clips = np.asarray(lengths, dtype=np.int64), clips
         self._size, self._seed, self._rank, self._world = batch_size, seed, rank, world
         self._epoch, self._balanced = epoch, balanced
         # The number of non-overlapping clips differs from epoch to epoch; the least keeps epochs and ranks in step.
         least = int(np.sum(-(-self._lengths // clips.clip_len)))
-        count = least if clips.sampling == "tiles" else clips.per_epoch
+        count = least if clips.sampling == "non_overlapping" else clips.per_epoch
         self._batches = count // (batch_size * world)
         if self._batches == 0:
             raise UserError(
@@ -121,7 +121,7 @@ class TrainingBatches(Sampler[list[Clip]]):
     def __iter__(self) -> Iterator[list[Clip]]:
         count = self._batches * self._size * self._world
         run = self._cut(self._draw(count, self._generator()), crop_key=1)
-        if self._clips.partners and self._balanced is not None:
+        if self._clips.balanced_mixup and self._balanced is not None:
             partners = self._cut(self._balanced(count, self._generator(2)), crop_key=3)
             run = [batch + partner for batch, partner in zip(run, partners, strict=True)]
         return iter(run)

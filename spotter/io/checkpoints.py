@@ -14,7 +14,7 @@ from torch import Tensor
 
 from spotter.errors import UserError
 from spotter.io.files import atomic_write
-from spotter.io.format1 import upgrade_settings
+from spotter.io.upgrade import upgrade_settings
 
 FORMAT = 2
 FOREIGN = "; one of another codebase is converted by: spotter import-checkpoint"
@@ -29,7 +29,7 @@ def write_checkpoint(path: str | Path, settings: Mapping[str, Any], state: Mappi
 
 
 def open_checkpoint(path: str | Path, key: str = "ckpt") -> dict[str, Any]:
-    """Load a spotter checkpoint on the CPU, plain values and tensors only; settings of format 1 become those of 2.
+    """Load a spotter checkpoint on the CPU, plain values and tensors only; old settings get their names of today.
 
     Raises UserError for a missing, damaged or foreign file, and for one of a newer format.
     """
@@ -50,9 +50,8 @@ def open_checkpoint(path: str | Path, key: str = "ckpt") -> dict[str, Any]:
     lacking = [name for name in ("hyper_parameters", "state_dict") if not isinstance(content.get(name), dict)]
     if lacking:
         raise UserError(f"{path}: damaged, it lacks {' and '.join(lacking)}")
-    if content["spotter_format"] == 1:
-        try:
-            content["hyper_parameters"] = upgrade_settings(content["hyper_parameters"])
-        except (KeyError, TypeError, AttributeError) as error:
-            raise UserError(f"{path}: damaged, its settings lack {error}") from error
+    try:
+        content["hyper_parameters"] = upgrade_settings(content["hyper_parameters"], content["spotter_format"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path}: damaged, its settings lack {error}") from error
     return content

@@ -132,13 +132,13 @@ class SpottingDataModule(pl.LightningDataModule):
 
     def _training_batches(self) -> TrainingBatches:
         lengths = [record.frames for record in self.records["train"]]
-        balanced = self._balanced if self.clips.partners or self.clips.sampling == "balanced" else None
+        balanced = self._balanced if self.clips.balanced_mixup or self.clips.sampling == "balanced" else None
         return TrainingBatches(lengths, self.clips, self.batch_size, self.seed, self._epoch, balanced, *self._ranks())
 
     @cached_property
     def _balanced(self) -> BalancedClips:
         source, clips = self.source, self.clips
-        return BalancedClips(self.records["train"], clips.clip_len, source.fps, source.offset, clips.inset)
+        return BalancedClips(self.records["train"], clips.clip_len, source.fps, source.offset, clips.spot_margin)
 
     def _find(self, split: str, games: list[str], labels: str = "required") -> list[HalfRecord]:
         return find_halves(self.root, split, games, self.task, self.source, labels, self.allow_missing)

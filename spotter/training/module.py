@@ -86,7 +86,7 @@ class SpottingModule(pl.LightningModule):
         if self.rows is not None:
             batch = self.rows(batch)
         if self.mixup is not None:
-            batch = self.mixup(batch, self.head.mix, self.system.clips.partners)
+            batch = self.mixup(batch, self.head.mix, self.system.clips.balanced_mixup)
         losses = self.head.loss(self(batch), batch)
         optimizer = self.trainer.optimizers[0]
         if not (isinstance(optimizer, SharpnessAware) and optimizer.ascended):
@@ -153,8 +153,8 @@ class SpottingModule(pl.LightningModule):
         if self.mixup is not None and not self.head.mixes:
             name = type(self.head).__name__
             raise UserError(f"model.mixup: {name} has targets that cannot be mixed; give model.mixup=null")
-        if self.system.clips.partners and self.mixup is None:
-            raise UserError("model.clips.partners: are there for mixup alone, which is null; set it to false")
+        if self.system.clips.balanced_mixup and self.mixup is None:
+            raise UserError("model.clips.balanced_mixup: is there for mixup alone, which is null; set it to false")
 
 
 def system_of(module: pl.LightningModule) -> System:

@@ -44,21 +44,21 @@ def test_every_class_and_background_are_as_frequent() -> None:
 
 @given(st.integers(1, 12), st.integers(0, 5), st.sampled_from([1.0, 2.0]), st.floats(0, 0.9), st.integers(0, 99))
 def test_a_spot_keeps_its_distance_and_background_is_empty(
-    clip_len: int, inset: int, fps: float, offset: float, seed: int
+    clip_len: int, spot_margin: int, fps: float, offset: float, seed: int
 ) -> None:
-    if 2 * inset >= clip_len:
-        with pytest.raises(UserError, match=r"model\.clips\.inset: \d frames from both ends leave nothing"):
-            BalancedClips(RECORDS, clip_len, fps, offset, inset)
+    if 2 * spot_margin >= clip_len:
+        with pytest.raises(UserError, match=r"model\.clips\.spot_margin: \d frames from both ends leave nothing"):
+            BalancedClips(RECORDS, clip_len, fps, offset, spot_margin)
         return
-    clips = BalancedClips(RECORDS, clip_len, fps, offset, inset)(60, np.random.default_rng(seed))
-    again = BalancedClips(RECORDS, clip_len, fps, offset, inset)(60, np.random.default_rng(seed))
+    clips = BalancedClips(RECORDS, clip_len, fps, offset, spot_margin)(60, np.random.default_rng(seed))
+    again = BalancedClips(RECORDS, clip_len, fps, offset, spot_margin)(60, np.random.default_rng(seed))
     assert clips == again
     for clip in clips:
         spots = RECORDS[clip.half].spots
         assert spots is not None
         at = np.floor((spots.time - offset) * fps).astype(int) - clip.start
         inside = (at >= 0) & (at < clip_len)
-        kept = (at >= inset) & (at < clip_len - inset)
+        kept = (at >= spot_margin) & (at < clip_len - spot_margin)
         assert kept.any() or not inside.any()
         if not inside.any():
             assert 0 <= clip.start + clip_len // 2 < RECORDS[clip.half].frames
@@ -86,7 +86,7 @@ def test_an_epoch_of_balanced_clips_with_partners() -> None:
     draw = BalancedClips(RECORDS, 10, 1.0)
 
     def epoch(world: int, sampling: str = "uniform", partners: bool = True) -> list[list[object]]:
-        config = ClipConfig(10, sampling=sampling, per_epoch=64, partners=partners)
+        config = ClipConfig(10, sampling=sampling, per_epoch=64, balanced_mixup=partners)
         ranks = [TrainingBatches([400, 300], config, 4, 0, lambda: 2, draw, rank, world) for rank in range(world)]
         return [batch for rank in ranks for batch in rank]
 

@@ -62,7 +62,7 @@ def drawn(epoch: int = 0, rank: int = 0, world: int = 1, **changes: Any) -> list
     return run
 
 
-@pytest.mark.parametrize("sampling", ["uniform", "tiles"])
+@pytest.mark.parametrize("sampling", ["uniform", "non_overlapping"])
 def test_an_epoch_follows_from_seed_and_number(sampling: str) -> None:
     assert drawn(3, sampling=sampling) == drawn(3, sampling=sampling)
     assert drawn(3, sampling=sampling) != drawn(4, sampling=sampling)
@@ -77,7 +77,7 @@ def test_the_epoch_is_asked_for_whenever_one_begins() -> None:
     assert list(sampler) == drawn(1) != first
 
 
-@given(st.integers(0, 1000), st.integers(1, 5), st.integers(1, 5), st.sampled_from(["uniform", "tiles"]))
+@given(st.integers(0, 1000), st.integers(1, 5), st.integers(1, 5), st.sampled_from(["uniform", "non_overlapping"]))
 def test_ranks_draw_disjoint_whole_batches_in_step(seed: int, world: int, size: int, sampling: str) -> None:
     ranks = [drawn(seed, rank, world, sampling=sampling, batch_size=size) for rank in range(world)]
     assert {len(batch) for run in ranks for batch in run} == {size}
@@ -93,7 +93,7 @@ def test_tiles_show_every_frame_once(lengths: list[int], clip_len: int, seed: in
     least = sum(-(-length // clip_len) for length in lengths)
     clips = [
         clip
-        for batch in drawn(seed, lengths=lengths, clip_len=clip_len, sampling="tiles", batch_size=1)
+        for batch in drawn(seed, lengths=lengths, clip_len=clip_len, sampling="non_overlapping", batch_size=1)
         for clip in batch
     ]
     assert len(clips) == least
@@ -101,15 +101,17 @@ def test_tiles_show_every_frame_once(lengths: list[int], clip_len: int, seed: in
     for half, start, _ in clips:
         assert -clip_len < start < lengths[half]
         shown[half][max(0, start) : start + clip_len] += 1
-    assert max(map(max, shown)) == 1, "tiles overlap nowhere"
+    assert max(map(max, shown)) == 1, "they overlap nowhere"
     # a phase may ask for one tile more in a half than is surely there; no more than those are left out
     assert sum(int(np.sum(each == 0)) for each in shown) <= clip_len * len(lengths)
     assume(all(length % clip_len == 1 % clip_len for length in lengths))
-    assert all(each.all() for each in shown), "with as many tiles as every phase has, nothing is left out"
+    assert all(each.all() for each in shown), "with as many clips as every phase has, nothing is left out"
 
 
-def test_tiles_begin_at_another_phase_each_epoch() -> None:
-    phases = {batch[0].start % 10 for epoch in range(60) for batch in drawn(epoch, lengths=[91], sampling="tiles")}
+def test_clips_side_by_side_begin_at_another_phase_each_epoch() -> None:
+    phases = {
+        batch[0].start % 10 for epoch in range(60) for batch in drawn(epoch, lengths=[91], sampling="non_overlapping")
+    }
     assert phases == set(range(10))
 
 
@@ -124,7 +126,7 @@ def test_uniform_clips_are_centred_anywhere_and_on_every_frame() -> None:
     assert np.all(np.abs(centres[inside] - expected) < 6 * np.sqrt(expected)), "long halves are not favoured"
 
 
-@pytest.mark.parametrize("sampling", ["uniform", "tiles"])
+@pytest.mark.parametrize("sampling", ["uniform", "non_overlapping"])
 def test_an_epoch_without_a_batch_says_what_to_change(sampling: str) -> None:
     with pytest.raises(UserError, match=r"on each of 3 ranks; lower data\.batch_size"):
         drawn(sampling=sampling, per_epoch=20, batch_size=10, world=3)

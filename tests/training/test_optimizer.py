@@ -83,13 +83,13 @@ def test_the_linear_schedule_by_hand() -> None:
     [
         (["model.sam=0.1", "trainer.accumulate_grad_batches=2"], "model.sam: does not go with"),
         (["model.schedule=steps"], "model.schedule: 'steps' is unknown: give one of cosine, linear, plateau"),
-        (["model.clips.partners=true", "model.mixup=null"], "model.clips.partners"),
+        (["model.clips.balanced_mixup=true", "model.mixup=null"], "model.clips.balanced_mixup"),
         (["model.augment={swap:3}"], "model.augment.swap: expected a probability"),
         (["model.sam=true"], "model.sam: expected a number of at least 0"),
         (["model.schedule=plateau", "model.plateau={patience:-1,factor:0.1}"], "model.plateau.patience"),
         (["model.schedule=plateau", "model.plateau={patience:1,factor:2}"], "model.plateau.factor"),
         (["model.sam=-1"], "model.sam: expected a number of at least 0"),
-        (["model.clips.sampling=balanced", "model.clips.inset=500"], "model.clips.inset"),
+        (["model.clips.sampling=balanced", "model.clips.spot_margin=500"], "model.clips.spot_margin"),
     ],
 )
 def test_what_does_not_go_together_is_one_line(words: list[str], said: str, tiny: list[str], tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ EVERYTHING_RANDOM = [
 
 OTHER_WAYS = [  # to draw clips, to mix them, and to step
     "model.clips.sampling=balanced",
-    "model.clips.partners=true",
+    "model.clips.balanced_mixup=true",
     "model.mixup={alpha:1.0,beta:0.6,probability:1.0}",
     "model.head.mix_displacement=true",
     "model.augment={swap:0.3}",

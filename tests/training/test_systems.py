@@ -118,7 +118,7 @@ PUBLISHED_WAYS = {  # of drawing and changing clips, which presets of the demo p
             "model.network.input_dropout=0.4",
             "model.clips.overlap=0",
         ),
-        *("model.network.dropout=0.1", "model.clips.per_epoch=0", "model.clips.partners=true"),
+        *("model.network.dropout=0.1", "model.clips.per_epoch=0", "model.clips.balanced_mixup=true"),
         *("model.mixup={alpha:1.0,beta:0.6,probability:1.0}", "model.augment={swap:0.3}"),
     ],
 }

@@ -42,7 +42,7 @@ def _settings(found: PoolingCheckpoint, codebase: str, options: ImportOptions) -
     spec = InputSpec.features([Stream.load(STREAM, {"file": file, "fps": fps, "width": found.columns})])
     seconds = options.window or (20.0 if codebase == "sn-pooling" else 15.0)
     window = max(1 + found.aware, round(seconds * spec.fps))
-    plan = ClipConfig(window, round(120 * spec.fps) + window, 0.0, window // 2, "tiles", 0)
+    plan = ClipConfig(window, round(120 * spec.fps) + window, 0.0, window // 2, "non_overlapping", 0)
     return {
         "task": _task(found, options.task).to_dict(),
         "source": spec.to_dict(),

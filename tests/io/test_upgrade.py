@@ -9,7 +9,7 @@ import torch
 
 from spotter.errors import UserError
 from spotter.io.checkpoints import open_checkpoint
-from spotter.io.format1 import upgrade_settings
+from spotter.io.upgrade import upgrade_settings
 
 OLD: dict[str, Any] = {
     "task": {"name": "t"},
@@ -30,7 +30,7 @@ OLD: dict[str, Any] = {
 
 
 def test_what_moved_is_where_it_is_today() -> None:
-    new = upgrade_settings(OLD)
+    new = upgrade_settings(OLD, 1)
     assert new["network"] == {
         "_target_": "spotter.models.transformer.Transformer", "dim": 8, "token_dropout": 0.2, "upsample": 2,
     }  # fmt: skip
@@ -55,7 +55,7 @@ def test_what_moved_is_where_it_is_today() -> None:
 )
 def test_anchors_per_frame_are_the_network_s(target: str, upsample: int, given: int | None) -> None:
     """Networks of spotter with one per frame take no such argument; those of a user may need it."""
-    new = upgrade_settings({**OLD, "network": {"_target_": target}, "upsample": upsample})
+    new = upgrade_settings({**OLD, "network": {"_target_": target}, "upsample": upsample}, 1)
     assert new["network"].get("upsample") == given
 
 
@@ -69,3 +69,18 @@ def test_damaged_settings_and_foreign_files_are_one_line(tmp_path: Any) -> None:
     torch.save({"epoch": 3, "state_dict": {"fc.weight": torch.zeros(2)}}, path)
     with pytest.raises(UserError, match=r"model\.pth\.tar: not a spotter checkpoint; .* spotter import-checkpoint"):
         open_checkpoint(path)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_settings_of_clips_get_their_names_of_today(version: int) -> None:
+    settings = OLD if version == 1 else upgrade_settings(OLD, 1)
+    old = {"clip_len": 8, "sampling": "tiles", "per_epoch": 0, "partners": True, "inset": 2}
+    new = upgrade_settings({**settings, "clips": old}, version)["clips"]
+    assert new == {
+        "clip_len": 8,
+        "sampling": "non_overlapping",
+        "per_epoch": 0,
+        "balanced_mixup": True,
+        "spot_margin": 2,
+    }
+    assert upgrade_settings({**settings, "clips": new}, version)["clips"] == new

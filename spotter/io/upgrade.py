@@ -1,4 +1,4 @@
-"""Checkpoints of format 1, of version 0.1: their settings under the names of format 2; weights are the same."""
+"""Settings of checkpoints that an earlier version wrote, under the names of today; weights are the same."""
 
 from __future__ import annotations
 
@@ -23,10 +23,21 @@ NAMES = {  # of arguments
     "positive_share": "positive_weight",
 }
 PREFIX = "spotter.models."
+CLIPS = {"partners": "balanced_mixup", "inset": "spot_margin"}  # of settings of clips, also in format 2
+TILES = ("tiles", "non_overlapping")  # how they are drawn
 
 
-def upgrade_settings(old: Mapping[str, Any]) -> dict[str, Any]:
-    """Return hyper-parameters of format 1 as those of format 2.
+def upgrade_settings(old: Mapping[str, Any], version: int) -> dict[str, Any]:
+    """Return hyper-parameters of a checkpoint of any format under the names of today."""
+    settings = _from_format_1(old) if version == 1 else dict(old)
+    clips = {CLIPS.get(key, key): value for key, value in settings["clips"].items()}
+    if clips.get("sampling") == TILES[0]:
+        clips["sampling"] = TILES[1]
+    return {**settings, "clips": clips}
+
+
+def _from_format_1(old: Mapping[str, Any]) -> dict[str, Any]:
+    """Return hyper-parameters of format 1, of version 0.1, as those of format 2.
 
     Modules have moved; a head makes its own targets, so that it takes their arguments; anchors per frame belong to
     the network; what concerns the optimizer and augmentation stands together; and the seed is the data module's.
