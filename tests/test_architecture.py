@@ -39,6 +39,11 @@ TORCH_FILES = {
     "spotter.inference.precision",
     "spotter.inference.ranks",
 }
+SNIFF = {  # files that may ask what an object of another library has
+    "spotter.cli.prepare.images",
+    "spotter.models.blocks.backbones",
+    "spotter.models.e2e_spot.fuse",
+}
 LIGHTNING = {"pytorch_lightning", "lightning", "hydra", "omegaconf"}
 
 
@@ -84,6 +89,34 @@ def test_only_training_and_commands_know_lightning_and_hydra(path: Path) -> None
     foreign = {imported.partition(".")[0] for imported in imports(path)}
     assert room in {"training", "cli"} or not foreign & LIGHTNING
     assert room in TORCH or name_of(path) in TORCH_FILES or not foreign & {"torch", "timm"} or path.name == "types.py"
+
+
+def functions(node: ast.Module | ast.ClassDef) -> Iterator[ast.FunctionDef]:
+    """Yield public functions and methods, with those that operators and calls reach."""
+    for child in node.body:
+        if not child_name(child).startswith("_") or child_name(child).startswith("__"):
+            if isinstance(child, ast.FunctionDef):
+                yield child
+            elif isinstance(child, ast.ClassDef):
+                yield from functions(child)
+
+
+def child_name(node: ast.stmt) -> str:
+    return node.name if isinstance(node, ast.FunctionDef | ast.ClassDef) else ""
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_what_passes_between_rooms_has_a_type(path: Path) -> None:
+    """No public function takes or returns just anything, and none asks what an object of ours happens to have."""
+    for function in functions(parsed(path)):
+        given = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
+        for annotation in (*(each.annotation for each in given), function.returns):
+            parts = ast.unparse(annotation).split(" | ") if annotation else []
+            assert not {"Any", "Callable[..., Any]"} & set(parts), f"{name_of(path)}.{function.name}: say which type"
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and name_of(path) not in SNIFF:
+            sniffs = node.func.id == "hasattr" or (node.func.id == "getattr" and len(node.args) > 2)
+            assert not sniffs, f"{path.relative_to(PROJECT)}:{node.lineno}: write down what the object offers"
 
 
 def test_no_module_imports_itself_in_a_circle() -> None:

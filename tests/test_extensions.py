@@ -1,4 +1,4 @@
-"""A network is added from outside the package in one file and one YAML: trained, predicted with trust, and scored."""
+"""A network or a head is added from outside in one file and one YAML: trained, predicted with trust, and scored."""
 
 from __future__ import annotations
 
@@ -36,13 +36,26 @@ network:
   _target_: my_plain.Plain
   dim: 8
 """
+HEAD = """
+defaults: [_common]
+network:
+  _target_: spotter.models.linear.PerFrame
+head:
+  _target_: my_head.BumpHead
+  radius: 3.0
+clips:
+  clip_len: 32
+mixup: {alpha: 1.0, probability: 0.5}
+postprocess: {method: nms, window: 10.0, threshold: 0.001}
+"""
+CONFIGS = {"my_window": WINDOW, "my_video": VIDEO, "my_plain": PLAIN, "my_head": HEAD}
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a folder with YAMLs of a user's own models, whose modules can be imported."""
     monkeypatch.syspath_prepend(str(Path(__file__).parent / "extensions"))
-    for name, text in {"my_window": WINDOW, "my_video": VIDEO, "my_plain": PLAIN}.items():
+    for name, text in CONFIGS.items():
         (tmp_path / "conf" / "model").mkdir(parents=True, exist_ok=True)
         (tmp_path / "conf" / "model" / f"{name}.yaml").write_text(text)
     return tmp_path
@@ -86,6 +99,11 @@ def test_a_dense_network_of_video_with_a_displacement(project: Path) -> None:
     words += ["data.batch_size=2", "data.num_workers=0", "model.clips.clip_len=16", "model.clips.per_epoch=8"]
     run = train(project, "model=my_video", *words, "trainer=cpu", "trainer.max_epochs=2", "logger=none")
     check(run, matches / "l/s/c/224p.mp4", "my_video", 2, displaced=True)
+
+
+def test_a_head_with_its_own_targets_and_loss(project: Path, tiny: list[str], rows: Path) -> None:
+    run = train(project, "model=my_head", *tiny)
+    check(run, rows, "my_head", 1, displaced=False)
 
 
 def test_a_network_as_version_0_1_asked_for(project: Path, tiny: list[str], rows: Path) -> None:

@@ -126,7 +126,7 @@ def groups_of(name: str) -> list[str]:
     return [group for entry in content["defaults"] if isinstance(entry, dict) for group in entry]
 
 
-def run_hydra(name: str, words: Sequence[str], job: Callable[[DictConfig], Any]) -> None:
+def run_hydra(name: str, words: Sequence[str], job: Callable[[DictConfig], object]) -> None:
     """Compose the config ``name`` from the words of a command line, and call ``job`` with it, once or in a sweep.
 
     Flags such as ``--cfg job``, ``--multirun`` and ``--config-dir`` are Hydra's. Its folders and logs are made as

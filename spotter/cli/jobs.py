@@ -8,9 +8,10 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Generic, TypeVar
 
 import yaml
+from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -19,6 +20,8 @@ from spotter.cli.aliases import translate_config
 from spotter.cli.compose import conf_folder, groups_of, run_hydra
 from spotter.cli.mistakes import CONFIG_ERRORS, check
 from spotter.errors import UserError
+
+T = TypeVar("T")
 
 
 def is_main_process() -> bool:
@@ -41,7 +44,7 @@ def command_of(name: str) -> list[str]:
     )
 
 
-def run_jobs(name: str, words: Sequence[str], job: Callable[[DictConfig], Any]) -> Any:
+def run_jobs(name: str, words: Sequence[str], job: Callable[[DictConfig], T]) -> T | None:
     """Run ``job`` with the config that the words compose, and return its result; a sweep returns that of its last.
 
     Modules of the current folder can be imported, so that a config may name a class of the user's. Raises the first
@@ -59,18 +62,18 @@ def run_jobs(name: str, words: Sequence[str], job: Callable[[DictConfig], Any]) 
     raise kept.mistake
 
 
-class _Job:
+class _Job(Generic[T]):
     """Call a job, and keep its result and a user's mistake: Hydra would print lines of its own on an exception.
 
     The job of a sweep that fails has no score; the others go on, and the sweep's table marks it.
     """
 
-    def __init__(self, name: str, job: Callable[[DictConfig], Any]) -> None:
+    def __init__(self, name: str, job: Callable[[DictConfig], T]) -> None:
         self.name, self.job = name, job
-        self.result: Any = None
+        self.result: T | None = None
         self.mistake: Exception | None = None
 
-    def __call__(self, cfg: DictConfig) -> Any:
+    def __call__(self, cfg: DictConfig) -> T | None:
         logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
         if not is_main_process():
             logging.getLogger("spotter").setLevel(logging.ERROR)
@@ -96,7 +99,7 @@ def _known_keys(name: str) -> set[str]:
     return {"hydra", *content, *groups_of(name)} - {"defaults"}
 
 
-def _leave_no_empty_folder(hydra: Any) -> None:
+def _leave_no_empty_folder(hydra: HydraConf) -> None:
     """Take the folder of a run away that ends before it has written anything.
 
     Those of a sweep's jobs stay, since the sweep lists them all; ranks that another process started have none.

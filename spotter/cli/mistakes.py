@@ -7,7 +7,6 @@ import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import hydra
 from hydra.errors import ConfigCompositionException, HydraException, InstantiationException, MissingConfigException
@@ -80,7 +79,7 @@ def offered(options: Iterable[str], group: str, name: str) -> list[str]:
     return sorted(option for option in options if not option.startswith("_") and option not in hidden)
 
 
-def _interpolated(node: Any) -> Iterator[str]:
+def _interpolated(node: object) -> Iterator[str]:
     """Yield the first part of every key that an interpolation refers to."""
     if isinstance(node, str):
         yield from re.findall(r"\$\{(?:oc\.select:)?([A-Za-z_]\w*)", node)
@@ -104,7 +103,7 @@ def _similar_key(key: str, name: str, words: Sequence[str]) -> str:
     return did_you_mean(key, [each for each in keys if each.rpartition(".")[0] == parent] or keys)
 
 
-def _keys(node: Any, prefix: str = "") -> Iterator[str]:
+def _keys(node: object, prefix: str = "") -> Iterator[str]:
     for key, value in node.items() if isinstance(node, dict) else ():
         yield f"{prefix}{key}"
         yield from _keys(value, f"{prefix}{key}.")

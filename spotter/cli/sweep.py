@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn
@@ -65,7 +66,7 @@ def run_job(cfg: DictConfig) -> float:
     return score
 
 
-def _name_of_job(hydra_config: Any) -> str:
+def _name_of_job(hydra_config: HydraConf) -> str:
     """Return the overrides in which a job differs from the others of its sweep."""
     words = [word for word in sys.argv[1:] if "=" in word and not word.startswith("-")]
     typed = OverridesParser.create().parse_overrides(words)
@@ -74,7 +75,7 @@ def _name_of_job(hydra_config: Any) -> str:
     return ",".join(differs) or str(hydra_config.job.num)
 
 
-def _environment(hydra_config: Any, name: str) -> dict[str, str]:
+def _environment(hydra_config: HydraConf, name: str) -> dict[str, str]:
     """Return the environment of a job: in W&B its name is what tells it from the others, its group the sweep."""
     return {"WANDB_RUN_GROUP": Path(hydra_config.sweep.dir).name, **os.environ, "WANDB_NAME": name}
 
@@ -89,12 +90,12 @@ def _last_error(output: Path) -> str:
 class SweepTable(Callback):
     """Summarise the jobs of a sweep: in ``sweep.json`` and ``sweep.md`` after each, on the terminal after the last."""
 
-    def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: object) -> None:
         """Write what there is, so that a sweep that is interrupted has a summary as far as it got."""
         if config.hydra.mode == RunMode.MULTIRUN:
             write_summary(config)
 
-    def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
+    def on_multirun_end(self, config: DictConfig, **_: object) -> None:
         """Print the table, mean and deviation over seeds below it.
 
         Ends the process with status 1 where a job has failed; any other exception Hydra would only warn of.

@@ -56,6 +56,10 @@ def job(cfg: DictConfig) -> Run | float | None:
         from spotter.cli.sweep import run_job
 
         return run_job(cfg)
+    return _train_one(cfg)
+
+
+def _train_one(cfg: DictConfig) -> Run:
     from spotter.training.run import train as train_run
 
     _name_missing_size(HydraConfig.get().runtime.choices)
@@ -87,7 +91,9 @@ def train(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -
         prepared = prepare(words)
         cfg = compose_config("train", *split_flags(prepared))
         if cfg.trainer.devices in (1, "1") and cfg.trainer.get("num_nodes", 1) == 1:
-            run: Run = run_jobs("train", [*prepared, *KEEP_LOGGING], job)
+            run = run_jobs("train", [*prepared, *KEEP_LOGGING], _train_one)
+            if run is None:
+                raise UsageError("nothing was trained: flags such as --cfg are for the command `spotter train`")
             return run
         return _train_in_processes(prepared, Path(cfg.hydra.run.dir))
 

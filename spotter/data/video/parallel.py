@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
-from typing import Any
 
 import av
 
@@ -105,7 +104,7 @@ def _work(job: Job, pipe: Connection) -> None:
 class _Sender(logging.Handler):
     """Send warnings to the parent."""
 
-    def __init__(self, pipe: Any) -> None:
+    def __init__(self, pipe: Connection) -> None:
         super().__init__(logging.WARNING)
         self._pipe = pipe
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,7 +68,7 @@ class Wandb(WandbLogger):
         """Return whether something can be logged to ``experiment``: not on other ranks, nor where W&B is disabled."""
         return rank_zero_only.rank == 0 and not self.experiment.disabled  # type: ignore[attr-defined]
 
-    def log_hyperparams(self, params: Any) -> None:
+    def log_hyperparams(self, params: dict[str, Any] | Namespace) -> None:
         """Store the config."""
         with self.tolerant("the config"):
             super().log_hyperparams(params)
