@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import orjson
 
@@ -29,8 +28,7 @@ from spotter.evaluation.evaluate import load_evaluation
 from spotter.io.files import atomic_write
 from spotter.io.splits import SPLITS
 from spotter.trust import import_trusted
-
-Metrics = dict[str, Any]
+from spotter.types import Metrics
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
         predictions = dict(zip(named, evaluation.predictions, strict=True))
         intervals = compare_systems(evaluation.labels, predictions, evaluation.task, arguments.resamples, _progress)
         for name, bootstrap in intervals.items():
-            metrics[name]["bootstrap"] = bootstrap
+            metrics[name] = {**metrics[name], "bootstrap": bootstrap}
     if arguments.json is not None:
         content = metrics if len(metrics) > 1 else next(iter(metrics.values()))
         atomic_write(arguments.json, orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))

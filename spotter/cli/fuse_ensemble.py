@@ -23,9 +23,8 @@ from spotter.io.predictions import write_scored
 from spotter.io.scores import Scores, ScoresInfo, delete_scores, save_scores, save_scores_info
 from spotter.settings import Postprocess
 from spotter.tasks import Task
-from spotter.types import Half, HalfPredictions, Spots
+from spotter.types import Half, HalfPredictions, Metrics, Spots
 
-Metrics = dict[str, Any]
 SUMMARIES = ("metrics.json", "fuse.json", "report.html")  # they are of all halves: deleted before one changes
 
 

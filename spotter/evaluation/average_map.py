@@ -12,7 +12,7 @@ from spotter.evaluation.events import UNSHOWN, MetricEvents, collect_events
 from spotter.evaluation.frames import frame_scores
 from spotter.settings import Postprocess
 from spotter.tasks import Task
-from spotter.types import Half, HalfPredictions, HalfRecord, Spots
+from spotter.types import Half, HalfPredictions, HalfRecord, Metrics, Spots
 
 TOLERANCES = {
     "tight": tuple(range(1, 6)),
@@ -24,9 +24,7 @@ VIEWS = ("", "_shown", "_unshown")
 RECALLS = np.arange(11) / 10
 
 
-def average_map(
-    labels: Mapping[Half, Spots], predictions: Mapping[Half, HalfPredictions], task: Task
-) -> dict[str, Any]:
+def average_map(labels: Mapping[Half, Spots], predictions: Mapping[Half, HalfPredictions], task: Task) -> Metrics:
     """Return every score of ``predictions``, as fractions: tight, loose, at_1 … at_5, and the number of games.
 
     A task with tolerances in frames has those of ``frame_scores``, too.
@@ -42,7 +40,7 @@ def average_map(
 
 def score_predictions(
     predictions: Mapping[Half, HalfPredictions], records: Sequence[HalfRecord], task: Task, postprocess: Postprocess
-) -> dict[str, Any] | None:
+) -> Metrics | None:
     """Return the metrics of predictions, with the suppression that gave them; None unless all halves have labels."""
     labels = {record.half: record.spots for record in records if record.half in predictions}
     known = {half: spots for half, spots in labels.items() if spots is not None}

@@ -16,7 +16,7 @@ from spotter.io.run_folders import Description, describe, find_predictions_of
 from spotter.io.splits import check_split, load_splits
 from spotter.predictions import Predictions
 from spotter.tasks import Task
-from spotter.types import Half, HalfPredictions, Spots
+from spotter.types import Half, HalfPredictions, Metrics, Spots
 
 DEFAULT_TASK = "soccernet-v2"
 Source = str | Path | Predictions
@@ -38,7 +38,7 @@ class Evaluation:
     predictions: Sequence[Mapping[Half, HalfPredictions]]
     postprocesses: Sequence[Mapping[str, Any]]
 
-    def metrics(self) -> list[dict[str, Any]]:
+    def metrics(self) -> list[Metrics]:
         """Return the metrics of each system, as ``metrics.json`` holds them: fractions, not percent."""
         known = {"task": self.task.name, "split": self.split}
         return [
@@ -49,7 +49,7 @@ class Evaluation:
 
 def evaluate(
     labels: str | Path, predictions: Source, *, task: Task | str | Path | None = None, split: str | None = None
-) -> dict[str, Any]:
+) -> Metrics:
     """Return every score of ``predictions`` as ``metrics.json`` holds it: fractions, not percent.
 
     labels : the root of the games' folders, a zip of it, or a single label file

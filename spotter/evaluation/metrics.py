@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from spotter.errors import UserError
 from spotter.evaluation.average_map import TOLERANCES
 from spotter.evaluation.frames import MEAN
 from spotter.tasks import Task, monitor_name, monitors
+from spotter.types import Metrics
 
 
-def flatten(metrics: Mapping[str, Any]) -> dict[str, float]:
+def flatten(metrics: Metrics) -> dict[str, float]:
     """Return the numbers that are logged, by key: every monitor, then ``tight_ap/<class>`` and ``loose_ap/<class>``.
 
     Metrics with tolerances in frames have ``map_within_<n>``, ``frames_map`` and ``frames_ap/<class>``, too. What
     ``metrics`` has no number for is left out.
     """
     tolerances = [int(name.removeprefix("within_")) for name in metrics if name.startswith("within_")]
-    numbers: dict[str, Any] = {}
+    numbers: dict[str, float | None] = {}
     for monitor in monitors(tolerances):
         tolerance, view = parse_monitor(monitor)
         numbers[monitor] = metrics[tolerance][f"map{view}"]
@@ -27,12 +27,12 @@ def flatten(metrics: Mapping[str, Any]) -> dict[str, float]:
     return {key: float(value) for key, value in numbers.items() if value is not None}
 
 
-def tolerance_names(metrics: Mapping[str, Any]) -> list[str]:
+def tolerance_names(metrics: Metrics) -> list[str]:
     """Return under which names ``metrics`` has an mAP: tight, loose, at_1 …, and those in frames where it has them."""
     return [name for name, each in metrics.items() if isinstance(each, Mapping) and "map" in each]
 
 
-def monitored(metrics: Mapping[str, Any], monitor: str) -> float:
+def monitored(metrics: Metrics, monitor: str) -> float:
     """Return the number that ``monitor`` names; raises UserError where there is none."""
     tolerance, view = parse_monitor(monitor)
     value = metrics.get(tolerance, {}).get(f"map{view}")

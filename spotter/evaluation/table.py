@@ -15,9 +15,8 @@ from spotter.evaluation.average_map import VIEWS
 from spotter.evaluation.frames import MEAN
 from spotter.evaluation.metrics import tolerance_names
 from spotter.tasks import Task
-from spotter.types import Half, HalfPredictions
+from spotter.types import Half, HalfPredictions, Metrics
 
-Metrics = Mapping[str, Any]
 FEW = 8  # games: with fewer, intervals are too rough to mark a difference
 
 

@@ -17,7 +17,7 @@ from spotter.io.files import atomic_write
 from spotter.io.soccernet import MILLISECONDS, game_time, halves_of, warn_of_unknown
 from spotter.io.trees import find_games, read_entries
 from spotter.tasks import Task
-from spotter.types import Half, HalfPredictions, quantise
+from spotter.types import Half, HalfPredictions, Metrics, quantise
 
 METRICS = "metrics.json"
 PREDICTION_FILE = "results_spotting.json"
@@ -56,7 +56,7 @@ def write_scored(
     out: str | Path,
     predictions: Mapping[Half, HalfPredictions],
     task: Task,
-    metrics: Mapping[str, Any] | None,
+    metrics: Metrics | None,
     split: str | None = None,
 ) -> None:
     """Write predictions as ``write_predictions`` does, and their metrics, if known, as ``<out>/metrics.json``.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import numpy as np
@@ -23,7 +22,7 @@ from spotter.evaluation.report.page import render_page
 from spotter.evaluation.report.summary import UNSCORED_THRESHOLD, summarise
 from spotter.io.files import atomic_write
 from spotter.tasks import Task
-from spotter.types import METRIC_THRESHOLDS, Half, HalfPredictions, Spots
+from spotter.types import METRIC_THRESHOLDS, Half, HalfPredictions, Metrics, Spots
 
 __all__ = ["video_link", "write_report"]
 
@@ -34,7 +33,7 @@ def write_report(
     task: Task,
     labels: Mapping[Half, Spots] | None = None,
     *,
-    metrics: Mapping[str, Any] | None = None,
+    metrics: Metrics | None = None,
     title: str = "",
     split: str | None = None,
     videos: Mapping[Half, Sequence[str]] | None = None,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from spotter.evaluation.events import ALL, SHOWN, UNSHOWN
 from spotter.evaluation.frames import score_names
 from spotter.evaluation.metrics import monitored_tolerances
 from spotter.tasks import Task
-from spotter.types import METRIC_THRESHOLDS, Half, HalfPredictions, Spots
+from spotter.types import METRIC_THRESHOLDS, Half, HalfPredictions, Metrics, Spots
 
 JUDGED = (1, 2, 5, 10, 30)  # tolerances, in seconds, at which errors are sorted
 DELTAS = tuple(range(1, 61))
@@ -47,7 +46,7 @@ class Analysis:
     delta : (60, 3, C), AP at tolerances of 1 … 60 s
     """
 
-    metrics: Mapping[str, Any]
+    metrics: Metrics
     errors: ErrorAnalysis
     judged: tuple[Judged, ...]
     spots: Ints
@@ -81,7 +80,7 @@ def analyse(
     labels: Mapping[Half, Spots],
     predictions: Mapping[Half, HalfPredictions],
     task: Task,
-    metrics: Mapping[str, Any] | None = None,
+    metrics: Metrics | None = None,
 ) -> Analysis:
     """Score predictions and sort their errors; ``metrics`` that are known already are not computed again."""
     if metrics is None or not {*TOLERANCES, *score_names(task)} <= set(metrics):

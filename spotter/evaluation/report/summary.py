@@ -14,14 +14,14 @@ from spotter.evaluation.metrics import parse_monitor, tolerance_names
 from spotter.evaluation.report.analysis import JUDGED, Analysis
 from spotter.evaluation.report.published import find_official_split, published_scores
 from spotter.tasks import Task
-from spotter.types import Half
+from spotter.types import Half, Metrics
 
 METHODS = {"nms": "hard NMS", "soft_nms": "soft NMS", "quadratic_nms": "quadratic NMS"}
 UNSCORED_THRESHOLD = 40  # of 199, about 0.2
 
 
 def summarise(
-    task: Task, halves: Sequence[Half], analysis: Analysis | None, metrics: Mapping[str, Any] | None, split: str | None
+    task: Task, halves: Sequence[Half], analysis: Analysis | None, metrics: Metrics | None, split: str | None
 ) -> dict[str, Any]:
     """Return all that needs no spots: names, scores, how others score, curves, and what each cause costs."""
     games = {half.game for half in halves}
@@ -46,7 +46,7 @@ def summarise(
     }
 
 
-def _scores(metrics: Mapping[str, Any]) -> dict[str, Any]:
+def _scores(metrics: Metrics) -> dict[str, Any]:
     return {name: metrics[name] for name in (*tolerance_names(metrics), "games")}
 
 
