@@ -41,7 +41,7 @@ class Mixup:
         device = batch["valid"].device
         count = batch_size(batch) // 2 if partners else batch_size(batch)
         mixed = torch.rand(count, device=device) < self.probability
-        weight = torch.distributions.Beta(self.alpha, self.beta or self.alpha).sample((count,)).to(device)
+        weight = send(torch.distributions.Beta(self.alpha, self.beta or self.alpha).sample((count,)), device)
         weight = torch.where(mixed, weight, torch.ones_like(weight))
         other = torch.arange(count, 2 * count, device=device) if partners else torch.randperm(count, device=device)
         first = slice(count)
@@ -53,6 +53,11 @@ class Mixup:
             half=batch["half"][first],  # which stays on the host, as does the start
             start=batch["start"][first],
         )
+
+
+def send(draws: Tensor, device: torch.device) -> Tensor:
+    """Return what was drawn on the CPU, so that it is the same everywhere, on a device; a GPU is not waited for."""
+    return draws.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else draws.to(device)
 
 
 def _take(tensors: Mapping[str, Tensor], chosen: slice | Tensor) -> dict[str, Tensor]:

@@ -158,3 +158,15 @@ def test_what_rows_cannot_do_is_said() -> None:
         FeatureTransform(swap=2)
     with pytest.raises(UserError, match=r"model\.augment\.mask_before: the targets"):
         FeatureTransform(mask_before=0.5)(make_batch())
+
+
+@pytest.mark.parametrize("partners", [True, False])
+def test_mixing_asks_the_device_for_nothing(partners: bool) -> None:
+    """A meta tensor has no numbers, so it stands for a device; half and start stay on the host, as in all batches."""
+    batch = make_batch()
+    for key in ("inputs", "phase", "targets"):
+        batch[key] = {name: tensor.to("meta") for name, tensor in batch[key].items()}
+    batch["valid"] = batch["valid"].to("meta")
+    mixed = Mixup(2.0, 0.5)(batch, soft, partners)
+    assert {tensor.device.type for tensor in (*mixed["inputs"].values(), mixed["valid"])} == {"meta"}
+    assert mixed["half"].tolist() == list(range(8 if partners else 16))

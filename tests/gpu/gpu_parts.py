@@ -284,6 +284,6 @@ def state(module: SpottingModule) -> Mapping[str, Tensor]:
     return {name: tensor.detach().cpu().clone() for name, tensor in module.state_dict().items()}
 
 
-def ema() -> pl.Callback:
+def ema() -> Ema:
     """Return the callback that averages weights, as all runs have it."""
     return Ema(decay=0.99)

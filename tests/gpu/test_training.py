@@ -23,8 +23,7 @@ def test_averaged_weights_stay_on_the_device(tmp_path: Path) -> None:
 
     class Look(pl.Callback):
         def on_train_batch_end(self, *_: Any) -> None:
-            averaged = average._average_model  # type: ignore[attr-defined]
-            devices.update(each.device.type for each in averaged.parameters())
+            devices.update(tensor.device.type for tensor in average.average.values())
 
     trainer(tmp_path, [average, Look()]).fit(module, data)
     assert devices == {DEVICE.type}

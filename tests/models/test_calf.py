@@ -162,6 +162,12 @@ def test_spots_and_slots_are_matched_as_a_slow_reference_does(drawn: list[tuple[
         assert {spot: int(got[clip, spot]) for spot in range(len(times))} == slow_match(times, slots)
 
 
+def test_matching_asks_the_device_for_nothing() -> None:
+    """A meta tensor has no numbers, so it stands for a device that is not waited for."""
+    slots, target = torch.rand(2, 3, 4, device="meta"), torch.rand(2, 3, 4, device="meta")
+    assert spotting(slots, target, 5.0, 0.5).shape == (2,)
+
+
 def test_the_spotting_loss_equals_its_formula() -> None:
     generator = torch.Generator().manual_seed(3)
     slots = torch.rand(6, SLOTS, 2 + CLASSES, generator=generator)

@@ -5,16 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import pytorch_lightning as pl
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import nn
 
-from spotter.errors import UserError
 from spotter.tasks import Task
 from spotter.training.build import build_from
-from spotter.training.callbacks.ema import Ema
 from spotter.training.module import SpottingModule
 from spotter.training.optimizer import schedule_factor
 
@@ -79,33 +74,3 @@ def test_sizes_follow_from_task_and_input() -> None:
     assert module.system.rate == 2.0
     assert module.head.confidence.out_features == 17
     assert module.head.max_displacement == 12  # six seconds at two anchors a second
-
-
-@pytest.mark.parametrize("decay", [-0.1, 1.0, 2])
-def test_ema_decay_out_of_range(decay: float) -> None:
-    """A decay that never forgets, or worse, is refused."""
-    with pytest.raises(UserError, match=r"callbacks\.ema\.decay"):
-        Ema(decay)
-
-
-@pytest.mark.parametrize("decay", [0.0, 0.5, 0.999])
-def test_ema_follows_its_formula(decay: float) -> None:
-    """The n-th average keeps at most (1 + n) / (10 + n); buffers that are no floats are copied."""
-    layer = nn.BatchNorm1d(3)
-    ema = Ema(decay)
-
-    host = pl.LightningModule()
-    host.layer = layer
-    ema.setup(None, host, "fit")  # type: ignore[arg-type]
-    expected = None
-    for step in range(6):
-        with torch.no_grad():
-            layer.weight.copy_(torch.full((3,), float(step**2)))
-            layer.num_batches_tracked += 1
-        assert ema._average_model is not None
-        ema._average_model.update_parameters(host)
-        kept = min(decay, (1 + step) / (10 + step))
-        expected = float(step**2) if expected is None else kept * expected + (1 - kept) * step**2
-        averaged = ema._average_model.module.layer
-        assert averaged.weight.tolist() == pytest.approx([expected] * 3)
-        assert int(averaged.num_batches_tracked) == step + 1

@@ -45,9 +45,7 @@ def match(time: Tensor, wanted: Tensor, predicted: Tensor) -> Tensor:
     nearness = 1 - (time[:, :, None] - predicted[:, None, :]).abs()  # (B, spots, slots)
     waiting, free = wanted, torch.ones_like(wanted)
     matched = torch.zeros_like(nearness, dtype=torch.bool)
-    for _ in range(time.shape[1]):
-        if not waiting.any():
-            break
+    for _ in range(time.shape[1]):  # always enough; whether fewer were would have to be asked of the device
         named = mark_highest(nearness.masked_fill(~free[:, None, :], -1), 2) & waiting[:, :, None]
         pairs = named & mark_highest(nearness.masked_fill(~named, -1), 1)
         matched = matched | pairs
