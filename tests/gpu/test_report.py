@@ -77,6 +77,14 @@ def frames_per_second(name: str, precision: str) -> float:
         return batch["valid"].numel() * count / (_now() - begin)
 
 
+def table() -> str:
+    """Return what has been measured so far as text."""
+    device = torch.cuda.get_device_name() if DEVICE.type == "cuda" else "CPU, small networks"
+    widths = [max(len(row[i]) for row in (HEADER, *TABLE)) for i in range(len(HEADER))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (HEADER, *TABLE)]
+    return "\n".join([f"{device}, torch {torch.__version__}", *lines, ""])
+
+
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_speed(name: str, precision: str, tmp_path: Path) -> None:
@@ -89,16 +97,12 @@ def test_speed(name: str, precision: str, tmp_path: Path) -> None:
         speed = (f"{clips}", f"{1 / seconds:.2f}", f"{clips / seconds:.0f}", f"{peak:.2f}", f"{frames:.0f}")
         TABLE.append((name, precision, average, *speed))
         assert seconds > 0
-
-
-def test_write_the_table(capsys: pytest.CaptureFixture[str]) -> None:
-    """Comes last."""
-    device = torch.cuda.get_device_name() if DEVICE.type == "cuda" else "CPU, small networks"
-    widths = [max(len(row[i]) for row in (HEADER, *TABLE)) for i in range(len(HEADER))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (HEADER, *TABLE)]
-    text = "\n".join([f"{device}, torch {torch.__version__}", *lines, ""])
-    with capsys.disabled():
-        print(f"\n{text}")  # noqa: T201
     if path := os.environ.get("GPU_REPORT"):
-        Path(path).write_text(text)
+        Path(path).write_text(table())  # now, for a run may be cut off
+
+
+def test_show_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    """Comes last."""
+    with capsys.disabled():
+        print(f"\n{table()}")  # noqa: T201
     assert TABLE
