@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -28,7 +27,7 @@ from spotter.progress import ProgressDisplay, visible_log
 from spotter.settings import Postprocess
 from spotter.tasks import Task
 from spotter.trust import import_trusted
-from spotter.types import Half
+from spotter.types import Half, Plain
 
 BEST = Path("checkpoints", "best.ckpt")
 BATCH = {"features": 64, "video": 1}  # clips at once
@@ -92,7 +91,7 @@ class Model:
         start: Moment | None = None,
         end: Moment | None = None,
         threshold: float | None = None,
-        postprocess: Postprocess | Mapping[str, Any] | None = None,
+        postprocess: Postprocess | Plain | None = None,
         progress: bool = True,
     ) -> Predictions:
         """Return the spots of one or several halves.
@@ -141,7 +140,7 @@ class Model:
         displacements = None if scores.displacement is None else scores.displacement / np.float64(scores.fps)
         return HalfScores(half, times, self.classes, confidences, displacements)
 
-    def _postprocess(self, postprocess: Postprocess | Mapping[str, Any] | None, threshold: float | None) -> Postprocess:
+    def _postprocess(self, postprocess: Postprocess | Plain | None, threshold: float | None) -> Postprocess:
         chosen = self.system.postprocess if postprocess is None else postprocess
         content = chosen.to_dict() if isinstance(chosen, Postprocess) else dict(chosen)
         if threshold is not None:

@@ -5,20 +5,20 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from torch import nn
 
 from spotter.data.source import Layout
 from spotter.errors import UserError
 from spotter.models.base import Head, Network
+from spotter.types import Plain
 
 SHIPPED = "spotter.models"
-Config = Mapping[str, Any]
 Module = TypeVar("Module", bound=nn.Module)
 
 
-def build(config: Config, trusted: Sequence[str] = (), **facts: object) -> nn.Module:
+def build(config: Plain, trusted: Sequence[str] = (), **facts: object) -> nn.Module:
     """Instantiate the ``nn.Module`` that ``_target_`` names, with the other keys as arguments.
 
     trusted : modules, and packages with all that is in them, that may be imported beside those of spotter
@@ -29,7 +29,7 @@ def build(config: Config, trusted: Sequence[str] = (), **facts: object) -> nn.Mo
     return _instantiate(find(config, trusted), config, facts)
 
 
-def _instantiate(found: type[Module], config: Config, facts: Mapping[str, object]) -> Module:
+def _instantiate(found: type[Module], config: Plain, facts: Mapping[str, object]) -> Module:
     arguments = {key: value for key, value in config.items() if key != "_target_"}
     named = inspect.signature(found).parameters
     try:
@@ -38,7 +38,7 @@ def _instantiate(found: type[Module], config: Config, facts: Mapping[str, object
         raise UserError(f"{config['_target_']}: {error}") from error
 
 
-def find(config: Config, trusted: Sequence[str] = ()) -> type[nn.Module]:
+def find(config: Plain, trusted: Sequence[str] = ()) -> type[nn.Module]:
     """Return the subclass of ``nn.Module`` that ``_target_`` names, without importing anything that is not trusted."""
     target = str(config.get("_target_", ""))
     module, _, name = target.rpartition(".")
@@ -55,12 +55,12 @@ def find(config: Config, trusted: Sequence[str] = ()) -> type[nn.Module]:
     return found
 
 
-def module_of(config: Config) -> str:
+def module_of(config: Plain) -> str:
     """Return the name of the module in which ``_target_`` lies."""
     return str(config.get("_target_", "")).rpartition(".")[0]
 
 
-def build_network(config: Config, kind: str, layout: Layout, classes: int, trusted: Sequence[str] = ()) -> Network:
+def build_network(config: Plain, kind: str, layout: Layout, classes: int, trusted: Sequence[str] = ()) -> Network:
     """Build a network for one kind of input; raises UserError where it reads another.
 
     A plain ``nn.Module`` with a ``width``, as version 0.1 asked for, will do: it reads features, and has as many
@@ -75,7 +75,7 @@ def build_network(config: Config, kind: str, layout: Layout, classes: int, trust
     return network
 
 
-def network_class(config: Config, trusted: Sequence[str] = ()) -> type[Network]:
+def network_class(config: Plain, trusted: Sequence[str] = ()) -> type[Network]:
     """Return the ``Network`` that ``_target_`` names; of a plain module a subclass that is one, with the same weights.
 
     The errors are those of ``find``.
@@ -86,7 +86,7 @@ def network_class(config: Config, trusted: Sequence[str] = ()) -> type[Network]:
     return type(found.__name__, (found, Network), {"upsample": int(config.get("upsample", Network.upsample))})
 
 
-def build_head(config: Config, network: Network, classes: int, fps: float, trusted: Sequence[str] = ()) -> Head:
+def build_head(config: Plain, network: Network, classes: int, fps: float, trusted: Sequence[str] = ()) -> Head:
     """Build the head that takes the tokens of ``network``; raises UserError for what is no ``Head``."""
     found = find(config, trusted)
     if not issubclass(found, Head):

@@ -6,7 +6,7 @@ import copy
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ from spotter.models.base import Head, Network
 from spotter.models.build import build_head, build_network
 from spotter.settings import ClipConfig, Postprocess
 from spotter.tasks import Task
-from spotter.types import Batch, Output
+from spotter.types import Batch, Output, Plain
 
 
 @dataclass(eq=False)
@@ -40,7 +40,7 @@ class System:
     images: ImageTransform | None = None
 
     @classmethod
-    def build(cls, description: Mapping[str, Any], trusted: Sequence[str] = ()) -> Self:
+    def build(cls, description: Plain, trusted: Sequence[str] = ()) -> Self:
         """Build a system of random weights from plain values, as the hyper-parameters of a checkpoint are.
 
         description : ``task``, ``source``, ``clips``, ``postprocess``, and ``network`` and ``head`` with a
@@ -59,7 +59,7 @@ class System:
         return cls(task, spec, clips, postprocess, network, head, images)
 
     @classmethod
-    def load(cls, content: Mapping[str, Any], trusted: Sequence[str] = ()) -> Self:
+    def load(cls, content: Plain, trusted: Sequence[str] = ()) -> Self:
         """Build the system of an opened checkpoint with its weights, in eval mode; ``trusted`` as in ``build``.
 
         Raises UserError where settings and weights do not fit together.

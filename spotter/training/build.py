@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -10,6 +9,7 @@ from spotter.errors import UserError
 from spotter.training.checkpoint import init_from
 from spotter.training.module import SpottingModule
 from spotter.training.optimizer import OptimizerConfig
+from spotter.types import Plain
 
 OPTIMIZER = tuple(field.name for field in fields(OptimizerConfig))
 AUGMENTATION = ("mixup", "augment")
@@ -17,7 +17,7 @@ SYSTEM = ("network", "head", "clips", "postprocess")
 AROUND = ("compile", "init_from", "pretrained", "weights")  # what is done to a module once it is built
 
 
-def module_arguments(model: Mapping[str, Any]) -> dict[str, Any]:
+def module_arguments(model: Plain) -> dict[str, Any]:
     """Group the keys of ``cfg.model`` into arguments of ``SpottingModule``, all but ``task`` and ``source``.
 
     ``lr``, ``weight_decay``, ``warmup``, ``final_lr``, ``schedule``, ``plateau`` and ``sam`` become ``optimizer``;
@@ -34,7 +34,7 @@ def module_arguments(model: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def build_from(model: Mapping[str, Any], task: Mapping[str, Any], source: Mapping[str, Any]) -> SpottingModule:
+def build_from(model: Plain, task: Plain, source: Plain) -> SpottingModule:
     """Build the module of a config: random weights, or those that ``init_from``, ``pretrained`` or ``weights`` name.
 
     model : plain values of ``cfg.model``

@@ -25,7 +25,7 @@ from spotter.io.splits import hold_out, load_splits
 from spotter.settings import ClipConfig
 from spotter.tasks import Task
 from spotter.training.callbacks.progress import show
-from spotter.types import Batch, Clip, HalfRecord, TargetMaker
+from spotter.types import Batch, Clip, HalfRecord, Plain, TargetMaker
 
 log = logging.getLogger(__name__)
 
@@ -52,9 +52,9 @@ class SpottingDataModule(pl.LightningDataModule):
 
     def __init__(
         self,
-        task: str | Mapping[str, Any],
+        task: str | Plain,
         source: Source,
-        clips: Mapping[str, Any],
+        clips: Plain,
         root: str | None = None,
         splits: Mapping[str, str | Sequence[str] | None] | None = None,
         fold: str | None = None,
@@ -169,7 +169,7 @@ def data_of(trainer: pl.Trainer) -> SpottingDataModule:
 class DemoDataModule(SpottingDataModule):
     """Simulate a small official tree in ``root`` if it is not there yet, and serve it."""
 
-    def __init__(self, demo: Mapping[str, Any], **kwargs: Any) -> None:
+    def __init__(self, demo: Plain, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.demo = demo
 

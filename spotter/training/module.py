@@ -21,9 +21,7 @@ from spotter.models.build import module_of
 from spotter.models.system import System
 from spotter.training.datamodule import SpottingDataModule, data_of
 from spotter.training.optimizer import OptimizerConfig, SharpnessAware, adamw, schedule_factor
-from spotter.types import Batch, Output, batch_size
-
-Plain = Mapping[str, Any]  # values as YAML and checkpoints hold them
+from spotter.types import Batch, Output, Plain, batch_size
 
 
 class EvaluationStep(TypedDict):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim.optimizer import ParamsT
 
 from spotter.errors import UserError
+from spotter.types import Plain
 
 SCHEDULES = ("cosine", "linear", "plateau")
 
@@ -34,11 +35,11 @@ class OptimizerConfig:
     warmup: float = 0.05
     final_lr: float = 0.01
     schedule: str = "cosine"
-    plateau: Mapping[str, Any] | None = None
+    plateau: Plain | None = None
     sam: float | None = None
 
     @classmethod
-    def load(cls, content: Mapping[str, Any]) -> Self:
+    def load(cls, content: Plain) -> Self:
         """Check plain values; raises UserError naming an unknown key, or one that is out of range."""
         known = [field.name for field in fields(cls)]
         for key in content:
@@ -61,7 +62,7 @@ class OptimizerConfig:
         return asdict(self)
 
 
-def _check_plateau(plateau: Mapping[str, Any]) -> None:
+def _check_plateau(plateau: Plain) -> None:
     patience, factor = plateau.get("patience", 10), plateau.get("factor", 0.1)
     if not isinstance(patience, int) or patience < 0:
         raise UserError(f"model.plateau.patience: expected a whole number of at least 0, found {patience!r}")

@@ -29,7 +29,7 @@ from spotter.training.callbacks.progress import show
 from spotter.training.predict_input import predict_input
 from spotter.training.trainer import device_of, launch, plain, short_precision, terminable
 from spotter.trust import import_trusted
-from spotter.types import Metrics
+from spotter.types import Metrics, Plain
 
 log = logging.getLogger(__name__)
 WORKERS = {"features": 0, "video": 1}  # processes that read ahead
@@ -79,7 +79,7 @@ def predict(cfg: DictConfig) -> Metrics | None:
     return metrics
 
 
-def _changes(cfg: DictConfig, known: Mapping[str, Any]) -> dict[str, Any]:
+def _changes(cfg: DictConfig, known: Plain) -> dict[str, Any]:
     """Return the hyper-parameters that the command line changes: suppression, and how clips overlap."""
     postprocess = plain(cfg.postprocess) if cfg.get("postprocess") else known["postprocess"]
     if cfg.threshold is not None:

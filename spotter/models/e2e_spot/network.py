@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import torch
 from torch import Tensor
 
@@ -15,6 +12,7 @@ from spotter.models.blocks import backbones
 from spotter.models.blocks.shift import Frames
 from spotter.models.e2e_spot.fuse import fuse_batchnorm
 from spotter.models.e2e_spot.temporal import temporal as temporal_head
+from spotter.types import Plain
 
 
 class E2ESpot(Network):
@@ -38,7 +36,7 @@ class E2ESpot(Network):
         backbone: str = "regnety_002",
         shift: str = "gsm",
         temporal: str = "gru",
-        backbone_args: Mapping[str, Any] | None = None,
+        backbone_args: Plain | None = None,
     ) -> None:
         super().__init__()
         if "video" not in layout:
