@@ -63,8 +63,7 @@ class SpottingModule(pl.LightningModule):
         self.images = self.system.images = ImageTransform(image.mean, image.std, augment) if image is not None else None
         layout = self.system.spec.layout
         self.rows = FeatureTransform(**augment, layout=layout) if augment and image is None else None
-        positions = any("entities" in stream for stream in layout.values())  # between two clips' positions lies no play
-        self.mixup = Mixup(**mixup) if mixup and not positions else None
+        self.mixup = Mixup(**mixup) if mixup else None
         self._check_mixup()
 
     def setup(self, stage: str) -> None:

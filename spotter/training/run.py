@@ -125,7 +125,8 @@ def finishing(loggers: Sequence[Logger]) -> Iterator[None]:
 
 
 def build_data(cfg: DictConfig) -> SpottingDataModule:
-    """Build the data module of a config."""
+    """Build the data module of a config, in which mixup is switched off where the data cannot be mixed."""
+    _leave_out_mixup(cfg)
     settings = plain(cfg.data)
     stated = {key: settings.pop(key) for key in STATED_ONCE if key in settings}
     stated["fps"] = float(parse_fps(stated["fps"], "data.fps"))
@@ -137,6 +138,14 @@ def build_data(cfg: DictConfig) -> SpottingDataModule:
                 f"write {key}: ${{data.{key}}} there, in the config of the data"
             )
     return data
+
+
+def _leave_out_mixup(cfg: DictConfig) -> None:
+    """Switch mixup and its partners off for positions: what lies between those of two clips is no play."""
+    streams = (cfg.data.source.get("streams") or {}).values()
+    if cfg.model.get("mixup") and any(stream.get("entities") for stream in streams):
+        cfg.model.mixup, cfg.model.clips.partners = None, False
+        log.info("mixup is off: positions of players cannot be mixed")
 
 
 def build_module(cfg: DictConfig, data: SpottingDataModule) -> SpottingModule:
