@@ -292,8 +292,8 @@ def test_arguments_are_those_of_constructors() -> None:
 
 
 def test_positions_are_not_mixed() -> None:
-    """Whatever model: mixup is off, and so are the partners that would be read for it alone."""
+    """Whatever model: mixup is off, and so are the clips that would be drawn for it alone."""
     cfg = compose("train", ["model=astra", "data=ngs", "data.root=/no/such/folder", "run_dir=."])
     build_data(cfg)
     assert cfg.model.mixup is None
-    assert cfg.data.clips.partners is False
+    assert cfg.data.clips.balanced_mixup is False

@@ -141,10 +141,10 @@ def build_data(cfg: DictConfig) -> SpottingDataModule:
 
 
 def _leave_out_mixup(cfg: DictConfig) -> None:
-    """Switch mixup and its partners off for positions: what lies between those of two clips is no play."""
+    """Switch mixup off for positions: what lies between those of two clips is no play."""
     streams = (cfg.data.source.get("streams") or {}).values()
     if cfg.model.get("mixup") and any(stream.get("entities") for stream in streams):
-        cfg.model.mixup, cfg.model.clips.partners = None, False
+        cfg.model.mixup, cfg.model.clips.balanced_mixup = None, False
         log.info("mixup is off: positions of players cannot be mixed")
 
 
