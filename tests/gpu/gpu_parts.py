@@ -128,7 +128,7 @@ EXAMPLES = {
     "calf": Example(
         {"_target_": f"{MODELS}.calf.network.Calf", "receptive_field": 80},
         {"_target_": f"{MODELS}.calf.head.CalfHead", "clip_len": 240, "margins": MARGINS, "neutral": 40},
-        {"clip_len": 240, "margin": 40, "overlap": 0.0, "sampling": "balanced", "inset": 80},
+        {"clip_len": 240, "margin": 40, "overlap": 0.0, "sampling": "balanced", "spot_margin": 80},
         {"dim": 32},
         stream=RESNET,
         batch_size=32,
