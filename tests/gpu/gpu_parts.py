@@ -104,7 +104,7 @@ EXAMPLES = {
         network={"clip_len": 50},
         head={"displacement_radius": 3.0, "displacement": "gaussian", "positive_weight": None, "focal_gamma": 1.0}
         | {"hidden": 64, "mix_displacement": True},
-        clips={"partners": True},
+        clips={"balanced_mixup": True},
         mixup={"alpha": 1.0, "beta": 0.6, "probability": 1.0},
         augment={"swap": 0.3},
     ),
