@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import os
+import traceback
 from collections.abc import Iterable
 
 
 class UserError(Exception):
     """Say in one line what was found, where, and what to do; shown without a traceback."""
+
+    def _render_traceback_(self) -> list[str]:  # what a notebook shows
+        if os.environ.get("SPOTTER_DEBUG") == "1":
+            return traceback.format_exception(self)
+        return [f"{type(self).__name__}: {self}"]
 
 
 class UsageError(UserError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +27,7 @@ class ProgressDisplay:
 
     def __init__(self, total: int, unit: str, shown: bool = True) -> None:
         self.total, self.unit, self._shown = total, unit, shown
-        console = Console(stderr=True)
+        console = stderr_console()
         watched = console.is_terminal or (console.is_jupyter and find_spec("ipywidgets") is not None)
         self._lines = Lines() if shown and not watched else None
         columns = (BarColumn(), TextColumn("{task.fields[text]}"), TimeRemainingColumn())
@@ -58,16 +59,26 @@ class ProgressDisplay:
             log.info("%s, %s left", text, clock(seconds / fraction - seconds))
 
 
+def stderr_console() -> Console:
+    """Return standard error as a screen: a terminal only where it is one, though a notebook sets FORCE_COLOR."""
+    return Console(stderr=True, force_terminal=None if sys.stderr.isatty() else False)
+
+
 @contextmanager
 def visible_log() -> Iterator[None]:
-    """Write the log of spotter to standard error meanwhile, unless the caller has set logging up."""
+    """Write the log of spotter to standard error meanwhile, unless the caller has set logging up.
+
+    Notebooks on the web come with a handler that shows warnings alone: that counts as not set up.
+    """
     logger = logging.getLogger("spotter")
-    if logger.hasHandlers():
+    notebook = stderr_console().is_jupyter and not logger.isEnabledFor(logging.INFO)
+    if logger.hasHandlers() and not notebook:
         yield
         return
-    handler, level = logging.StreamHandler(), logger.level
+    handler, level, propagate = logging.StreamHandler(), logger.level, logger.propagate
     handler.setLevel(logging.INFO)
     logger.addHandler(handler)
+    logger.propagate = False
     if level == logging.NOTSET:
         logger.setLevel(logging.INFO)
     try:
@@ -75,6 +86,7 @@ def visible_log() -> Iterator[None]:
     finally:
         logger.removeHandler(handler)
         logger.setLevel(level)
+        logger.propagate = propagate
 
 
 class Lines:

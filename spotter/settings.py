@@ -35,10 +35,12 @@ class ClipConfig:
 
     @classmethod
     def load(cls, content: Mapping[str, Any]) -> ClipConfig:
-        """Load from plain values; raises UserError for an unknown key or a value out of range."""
+        """Load from plain values; raises UserError for an unknown or a missing key, and a value out of range."""
         for key in content:
             if key not in cls.__slots__:
                 raise UserError(f"model.clips.{key}: unknown; its keys are {', '.join(cls.__slots__)}")
+        if "clip_len" not in content:
+            raise UserError("model.clips.clip_len: give the frames of a clip")
         return cls(**content)
 
     def __post_init__(self) -> None:

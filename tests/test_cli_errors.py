@@ -76,6 +76,8 @@ def fails(cwd: Path, status: int, *said: str, command: list[str]) -> None:
         (["data.columns=[5,900]"], 1, ["data.columns", "[5, 900]"]),
         (["data.batch_size=5000"], 1, ["data.batch_size", "per_epoch"]),
         (["model.clips.overlap=2"], 1, ["overlap"]),
+        (["~model.clips.clip_len"], 2, ["model.clips.clip_len"]),
+        (["~model.network"], 2, ["~model.network: a run needs what this leaves out ('network')"]),
         (["model.clips.sampling=best"], 1, ["model.clips.sampling", "uniform", "non_overlapping"]),
         (["model.head.displacement=l2"], 1, ["displacement", "huber"]),
         (["model.network.dims=3"], 2, ["model.network.dims"]),

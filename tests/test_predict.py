@@ -62,6 +62,15 @@ def check_official(path: Path, game: str, halves: set[str]) -> None:
         assert 0 <= float(entry["confidence"]) <= 1
 
 
+def test_keys_of_the_trainer_that_nothing_reads_are_named(
+    best: Path, half: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    called = predict(tmp_path, f"ckpt={best}", f"input={half}", "out=out", "trainer.max_epochs=3", "trainer.devices=1")
+    text = caplog.text + called.err
+    assert text.count("trainer.max_epochs: prediction does not read this; it reads trainer.accelerator,") == 1
+    assert "trainer.devices: " not in text
+
+
 def test_default_split_and_folder(best: Path, tree: Path, tmp_path: Path) -> None:
     """Without further words, ``test`` goes into ``predictions/test`` beside the checkpoint, with its scores."""
     ckpt = tmp_path / "best.ckpt"

@@ -27,6 +27,7 @@ from spotter.evaluation.bootstrap import RESAMPLES, compare_systems
 from spotter.evaluation.evaluate import load_evaluation
 from spotter.io.files import atomic_write
 from spotter.io.splits import SPLITS
+from spotter.progress import stderr_console
 from spotter.trust import import_trusted
 from spotter.types import Metrics
 
@@ -78,10 +79,9 @@ def _count(text: str) -> int:
 
 
 def _progress(tolerances: Sequence[float]) -> Iterable[float]:
-    from rich.console import Console
     from rich.progress import track
 
-    console = Console(stderr=True)
+    console = stderr_console()
     return track(tolerances, "resampling", console=console, transient=True, disable=not console.is_terminal)
 
 

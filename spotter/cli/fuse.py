@@ -40,6 +40,7 @@ from spotter.io.formats import format_of
 from spotter.io.run_folders import find_scores
 from spotter.io.scores import load_scores_info
 from spotter.io.splits import SPLITS
+from spotter.progress import stderr_console
 from spotter.settings import Postprocess
 from spotter.trust import import_trusted
 
@@ -92,7 +93,7 @@ def run(arguments: argparse.Namespace) -> None:
     valid_folders = folders if weights is not None else _valid_folders(arguments.valid, folders, info.split)
     _check_out(arguments.out, [*inputs, *folders, *valid_folders])
     metrics = {}
-    screen = Console(stderr=True)
+    screen = stderr_console()
     with Progress(console=screen, transient=True, disable=not screen.is_terminal) as progress:
         fused = _read(folders, len(arguments.scores), root, progress, for_learning=False)
         if weights is None:

@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from spotter.cli.aliases import translate_config
 from spotter.cli.compose import conf_folder, groups_of, run_hydra
-from spotter.cli.mistakes import CONFIG_ERRORS, check
+from spotter.cli.mistakes import CONFIG_ERRORS, check, explain_deletion
 from spotter.errors import UserError
 
 T = TypeVar("T")
@@ -83,8 +83,9 @@ class _Job(Generic[T]):
             translate_config(cfg)
             check(cfg, hydra.runtime.choices, _known_keys(self.name))
             self.result = self.job(cfg)
-        except BaseException as error:
+        except BaseException as raised:
             _leave_no_empty_folder(hydra)
+            error = explain_deletion(raised, hydra.overrides.task) or raised
             if not isinstance(error, (UserError, OSError, *CONFIG_ERRORS)):
                 raise
             if hydra.mode == RunMode.MULTIRUN:

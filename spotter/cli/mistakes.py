@@ -56,6 +56,21 @@ def explain(error: Exception, name: str, words: Sequence[str]) -> UserError:
     return UsageError(text.removeprefix("UserError raised while resolving interpolation: "))
 
 
+def explain_deletion(error: BaseException, words: Sequence[str]) -> UsageError | None:
+    """Return what was wrong to leave out, where a run that lacks a key or an argument was told so by ``~key``.
+
+    None without such words, and with SPOTTER_DEBUG=1 in the environment.
+    """
+    deleted = " ".join(word for word in words if word.startswith("~"))
+    if (
+        not deleted
+        or not isinstance(error, KeyError | TypeError | AttributeError)
+        or os.environ.get("SPOTTER_DEBUG") == "1"
+    ):
+        return None
+    return UsageError(f"{deleted}: a run needs what this leaves out ({error}); give it a value, or leave {deleted} out")
+
+
 def check(cfg: DictConfig, choices: Mapping[str, str | None], known: Collection[str]) -> None:
     """Raise UsageError for an option that cannot be chosen, and for a top-level key that nothing reads."""
     for group, option in choices.items():

@@ -34,6 +34,7 @@ from spotter.io.formats import format_of
 from spotter.io.run_folders import find_scores
 from spotter.io.scores import ScoresInfo, load_scores, load_scores_info
 from spotter.io.splits import SPLITS
+from spotter.progress import stderr_console
 from spotter.settings import Postprocess
 from spotter.tasks import Task
 from spotter.trust import import_trusted
@@ -57,7 +58,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise UsageError("tuning needs labels: give --labels ROOT or set SOCCERNET_ROOT")
     folder = find_scores(arguments.scores, arguments.split)
     info = load_scores_info(folder)
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with Progress(console=stderr_console(), transient=True) as progress:
         tuner = _tuner(folder, root, info, progress)
         search = tuner.search(
             info.postprocess,

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from rich.console import Console
 from rich.progress import track
 
 from spotter.errors import UserError
 from spotter.io.files import atomic_write
 from spotter.io.formats import format_of
+from spotter.progress import stderr_console
 from spotter.simulation.labels import SPLITS, Draw, check_games, write_labels
 from spotter.tasks import Task
 from spotter.types import Half, Spots
@@ -59,7 +59,7 @@ def write_tree(root: Path, simulation: Simulation, games: Sequence[int], labels:
     if not missing:
         return root  # a progress bar of nothing would print an empty line
     spots = format_of(task).read(root, dict.fromkeys(half.game for half in missing), task)
-    screen = Console(stderr=True)
+    screen = stderr_console()
     for half in track(missing, simulation.kind, console=screen, transient=True, disable=not screen.is_terminal):
         simulation.write(half, spots[half])
     return root

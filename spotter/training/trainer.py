@@ -125,7 +125,7 @@ def interruptible(trainer: pl.Trainer) -> Iterator[None]:
         stopped = trainer.received_sigterm or "killed by signal: Term" in str(error)
         if isinstance(error, RuntimeError) and not stopped:
             raise
-        raise KeyboardInterrupt from error
+        raise KeyboardInterrupt from None  # else a notebook shows both
 
 
 @contextmanager

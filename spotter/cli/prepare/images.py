@@ -20,7 +20,6 @@ from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
-from rich.console import Console
 from rich.filesize import decimal
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
@@ -31,6 +30,7 @@ from spotter.data.video.parallel import Result, make_all
 from spotter.errors import UsageError
 from spotter.io.files import atomic_write
 from spotter.io.splits import load_splits
+from spotter.progress import stderr_console
 from spotter.tasks import Task
 
 log = logging.getLogger(__name__)
@@ -114,7 +114,7 @@ def _make(jobs: list[Job], workers: int, dst: Path) -> list[Result]:
             log.warning("only %s are free at %s", decimal(free), dst)
     results = []
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
+    console = stderr_console()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("preparing", total=cost.images)
         for result in make_all(jobs, workers, lambda images: progress.advance(bar, images)):
