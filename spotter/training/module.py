@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypedDict
 
 import numpy as np
@@ -19,6 +19,7 @@ from spotter.errors import UserError
 from spotter.io.checkpoints import FORMAT
 from spotter.models.build import module_of
 from spotter.models.system import System
+from spotter.training.callbacks.clock import cpu_limit_of
 from spotter.training.datamodule import SpottingDataModule, data_of
 from spotter.training.optimizer import OptimizerConfig, SharpnessAware, adamw, schedule_factor
 from spotter.types import Batch, Output, Plain, batch_size
@@ -117,7 +118,7 @@ class SpottingModule(pl.LightningModule):
             plateau = ReduceLROnPlateau(optimizer, **(config.plateau or {}))
             return {"optimizer": optimizer, "lr_scheduler": {"scheduler": plateau, "reduce_on_plateau": False}}
         steps, rest = self._steps(), (config.warmup, config.final_lr)
-        schedule = LambdaLR(optimizer, lambda step: schedule_factor(config.schedule, step, steps, *rest))
+        schedule = LambdaLR(optimizer, lambda step: schedule_factor(config.schedule, step, steps(step), *rest))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def lr_scheduler_step(self, scheduler: LRScheduler | ReduceLROnPlateau, metric: object) -> None:
@@ -132,11 +133,15 @@ class SpottingModule(pl.LightningModule):
         if isinstance(scheduler, ReduceLROnPlateau) and loss is not None and not self.trainer.sanity_checking:
             scheduler.step(float(loss))
 
-    def _steps(self) -> int:
+    def _steps(self) -> Callable[[int], float]:
+        """Return what says, at a step, how many steps there will be in all."""
         # Not trainer.estimated_stepping_batches: it would fetch the first batches before a resumed run knows its epoch.
-        trainer = self.trainer
+        trainer, limit = self.trainer, cpu_limit_of(self.trainer)
+        if limit is not None:
+            return limit.expected_steps
         per_epoch = -(-self._data.batches_per_epoch // trainer.accumulate_grad_batches)
-        return per_epoch * (trainer.max_epochs or 0) if trainer.max_steps < 0 else trainer.max_steps
+        steps = per_epoch * (trainer.max_epochs or 0) if trainer.max_steps < 0 else trainer.max_steps
+        return lambda step: steps
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the version of the checkpoint's format."""

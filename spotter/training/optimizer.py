@@ -121,7 +121,7 @@ class SharpnessAware(torch.optim.AdamW):
         torch._foreach_add_(weights, torch._foreach_mul(gradients, self.radius / (norm + 1e-12)))
 
 
-def schedule_factor(kind: str, step: int, steps: int, warmup: float, final: float) -> float:
+def schedule_factor(kind: str, step: int, steps: float, warmup: float, final: float) -> float:
     """Return the factor of the learning rate at a step: linear warm-up, then from 1 down to ``final``.
 
     kind : ``cosine`` or ``linear``

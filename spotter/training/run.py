@@ -69,7 +69,7 @@ class Run:
 def train(cfg: DictConfig) -> Run:
     """Train one run and score its best weights on every labelled split."""
     run = Path(cfg.run_dir)
-    if not (cfg.trainer.get("max_epochs") or 0) > 0:
+    if cfg.trainer.get("max_cpu_seconds") is None and not (cfg.trainer.get("max_epochs") or 0) > 0:
         raise UsageError(f"trainer.max_epochs: give a number of epochs, found {cfg.trainer.get('max_epochs')}")
     # Whatever a user can get wrong in the config shows before data is rendered or read.
     import_trusted(cfg.trust)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,17 +18,27 @@ from spotter.errors import UsageError, UserError
 from spotter.inference.allocator import keep_freed_memory
 from spotter.inference.precision import PRECISIONS, fast_precision
 from spotter.tasks import full_name
+from spotter.training.callbacks.clock import CpuLimit
 from spotter.training.callbacks.progress import EpochBar, progress_callback
 
 
 class Trainer(pl.Trainer):
-    """Lightning's trainer, with one rule of its own: which epochs are validated.
+    """Lightning's trainer, with two rules of its own: which epochs are validated, and a limit of CPU seconds.
 
     Every ``check_val_every_n_epoch``-th epoch is, but for those among the first ``validate_after``; the last always is.
     ``enable_validation`` says whether the current epoch is one of them, to Lightning and to callbacks alike.
+    ``max_cpu_seconds`` of training end it instead of ``max_epochs``, see ``CpuLimit``; the learning rate follows them.
     """
 
-    def __init__(self, *, check_val_every_n_epoch: int = 1, validate_after: int = 0, **settings: Any) -> None:
+    def __init__(
+        self,
+        *,
+        check_val_every_n_epoch: int = 1,
+        validate_after: int = 0,
+        max_cpu_seconds: float | None = None,
+        callbacks: Sequence[pl.Callback] = (),
+        **settings: Any,
+    ) -> None:
         for key, value, least in (
             ("check_val_every_n_epoch", check_val_every_n_epoch, 1),
             ("validate_after", validate_after, 0),
@@ -36,7 +46,10 @@ class Trainer(pl.Trainer):
             if not isinstance(value, int) or value < least:
                 raise UserError(f"trainer.{key}: expected a whole number of at least {least}, found {value!r}")
         self._interval, self._validate_after = check_val_every_n_epoch, validate_after
-        super().__init__(check_val_every_n_epoch=1, **settings)
+        limit: list[pl.Callback] = []
+        if max_cpu_seconds is not None:
+            limit, settings = [CpuLimit(max_cpu_seconds)], {**settings, "max_epochs": -1}
+        super().__init__(check_val_every_n_epoch=1, callbacks=[*callbacks, *limit], **settings)
 
     @property
     def enable_validation(self) -> bool:
@@ -44,13 +57,16 @@ class Trainer(pl.Trainer):
         if not super().enable_validation or self.fit_loop.epoch_progress.current.ready == 0:
             return super().enable_validation
         count = self.current_epoch + 1
-        return count == self.max_epochs or (count % self._interval == 0 and count > self._validate_after)
+        last = self.should_stop or count == self.max_epochs
+        return last or (count % self._interval == 0 and count > self._validate_after)
 
 
 def build_trainer(cfg: DictConfig) -> Trainer:
     """Build the trainer with the callbacks and loggers of the config; null entries are left out."""
     if not cfg.callbacks.get("average_map"):
         raise UsageError("callbacks.average_map: scores are made there, it cannot be left out")
+    if cfg.trainer.get("max_cpu_seconds") is not None and cfg.data.num_workers:
+        raise UsageError("trainer.max_cpu_seconds: does not count workers that read data; take data.num_workers=0")
     callbacks = [_build_callback(name, callback) for name, callback in cfg.callbacks.items() if callback]
     loggers = [hydra.utils.instantiate(logger) for logger in (cfg.get("logger") or {}).values() if logger]
     settings = plain(cfg.trainer) | {"precision": precision(cfg.trainer)}

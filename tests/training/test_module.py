@@ -60,7 +60,7 @@ def test_state_dict_names_stay_when_compiled() -> None:
 def test_decay_is_for_matrices_only() -> None:
     """Biases, norms and learned vectors are not decayed; every parameter is trained once."""
     module = SpottingModule(**SETTINGS, optimizer={"weight_decay": 0.3})
-    module._steps = lambda: 10  # type: ignore[method-assign]
+    module._steps = lambda: lambda step: 10  # type: ignore[method-assign]
     decayed, plain = module.configure_optimizers()["optimizer"].param_groups  # type: ignore[call-overload,index]
     assert (decayed["weight_decay"], plain["weight_decay"]) == (0.3, 0.0)
     assert all(parameter.dim() >= 2 for parameter in decayed["params"])

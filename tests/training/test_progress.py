@@ -45,6 +45,7 @@ def test_lines_come_every_half_a_minute(caplog: pytest.LogCaptureFixture, monkey
         max_epochs=4,
         num_training_batches=10,
         callback_metrics={"train/loss_step": 0.5},
+        callbacks=[],
     )
     lines, module = ProgressLines(), None
     lines.on_train_start(trainer, module)  # type: ignore[arg-type]

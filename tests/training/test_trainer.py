@@ -1,7 +1,9 @@
-"""Which epochs are validated, and with which precision."""
+"""Which epochs are validated, when CPU seconds end training, and with which precision."""
 
 from __future__ import annotations
 
+import itertools
+import time
 from typing import Any
 from unittest import mock
 
@@ -11,8 +13,13 @@ import torch
 from omegaconf import OmegaConf
 from torch.utils.data import DataLoader, TensorDataset
 
-from spotter.errors import UserError
+from spotter.errors import UsageError, UserError
+from spotter.training.callbacks.clock import CpuLimit, cpu_limit_of
+from spotter.training.optimizer import schedule_factor
 from spotter.training.trainer import Trainer, build_trainer, precision
+
+QUIET: dict[str, Any] = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+QUIET |= {"accelerator": "cpu", "enable_model_summary": False, "num_sanity_val_steps": 1}
 
 
 class Module(pl.LightningModule):
@@ -39,10 +46,8 @@ class Module(pl.LightningModule):
 
 def validated(epochs: int, **settings: Any) -> list[int]:
     """Return the epochs, counted from 0, that a fit of ``epochs`` validates."""
-    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "accelerator": "cpu"}
-    quiet |= {"enable_model_summary": False, "num_sanity_val_steps": 1}
     data, module = DataLoader(TensorDataset(torch.zeros(1, 1))), Module()
-    Trainer(max_epochs=epochs, **quiet, **settings).fit(module, data, data)
+    Trainer(max_epochs=epochs, **QUIET, **settings).fit(module, data, data)
     assert module.sane
     return module.validated
 
@@ -63,6 +68,47 @@ def validated(epochs: int, **settings: Any) -> list[int]:
 def test_validated_epochs(settings: dict[str, int], expected: list[int]) -> None:
     """Every n-th, but for the first ones, and always the last; the sanity check comes in any case."""
     assert validated(5, **settings) == expected
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_cpu_seconds_end_training_and_the_weights_are_validated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch of one second: of batches in threes the fifth is the last, in the middle of the second epoch."""
+    now = itertools.count()
+    monkeypatch.setattr(time, "process_time", lambda: next(now) / 3)  # asked thrice a batch
+    seen: list[float] = []
+
+    class Timed(Module):
+        def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
+            limit = cpu_limit_of(self.trainer)
+            assert limit is not None
+            seen.append(limit.share)
+            limit.expected_steps(len(seen) - 1)
+            return super().training_step(batch, batch_idx)
+
+    data, module = DataLoader(TensorDataset(torch.zeros(3, 1))), Timed()
+    Trainer(max_epochs=1, max_cpu_seconds=5, check_val_every_n_epoch=9, **QUIET).fit(module, data, data)
+    assert seen == sorted(seen)
+    assert 4 <= len(seen) <= 6
+    assert set(module.validated) == {module.current_epoch - 1} == {1}
+
+
+@pytest.mark.parametrize(("steps", "share"), [(0, 0.0), (10, 0.1), (50, 0.5), (100, 1.0)])
+def test_a_schedule_follows_the_share_of_the_cpu_seconds(steps: int, share: float) -> None:
+    limit = CpuLimit(8)
+    limit.load_state_dict({"cpu_seconds": 8 * share})
+    found = schedule_factor("linear", steps, limit.expected_steps(steps), 0.0, 0.0)
+    assert found == pytest.approx(1 - share, abs=0.02)
+
+
+def test_cpu_seconds_of_one_process_only() -> None:
+    with pytest.raises(UserError, match=r"trainer.max_cpu_seconds: expected a number above 0, found 0"):
+        CpuLimit(0)
+    callbacks = {"average_map": {"_target_": "a.b"}}
+    cfg = OmegaConf.create({"callbacks": callbacks, "trainer": {"max_cpu_seconds": 1}, "data": {"num_workers": 2}})
+    with pytest.raises(UsageError, match=r"take data.num_workers=0"):
+        build_trainer(cfg)
+    with pytest.raises(UsageError, match=r"take trainer.devices=1"):
+        CpuLimit(1).on_train_start(mock.Mock(world_size=2), Module())
 
 
 def test_wrong_intervals() -> None:

@@ -12,6 +12,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console, RenderableType
 
 from spotter.progress import Lines, clock
+from spotter.training.callbacks.clock import cpu_limit_of
 from spotter.training.callbacks.history import fresh_metrics
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ class EpochBar(RichProgressBar):
     """Show Lightning's bar with epochs counted from 1."""
 
     def _get_train_description(self, current_epoch: int) -> str:
-        text = f"Epoch {current_epoch + 1}/{self.trainer.max_epochs}"
+        text = f"Epoch {_of_all(current_epoch, self.trainer.max_epochs)}"
         return f"{text:{len(self.validation_description)}}"  # as wide as that of validation, else the bars flicker
 
 
@@ -64,12 +65,15 @@ class ProgressLines(pl.Callback):
         """Write a line if it is time."""
         if not trainer.is_global_zero or not self._lines.due():
             return
-        count, last = int(trainer.num_training_batches), trainer.max_epochs or 1
+        count, limit = int(trainer.num_training_batches), cpu_limit_of(trainer)
         done = trainer.current_epoch + (batch_idx + 1) / count - self._first  # epochs
-        left = (time.monotonic() - self._begin) / done * (last - self._first - done)
+        todo = max(0, (trainer.max_epochs or 1) - self._first - done)
+        pace = 1 / limit.share - 1 if limit is not None else todo / done
         loss = float(trainer.callback_metrics["train/loss_step"])
-        batches = f"batch {batch_idx + 1}/{count}"
-        log.info("epoch %d/%d  %s  loss %.4f  %s left", trainer.current_epoch + 1, last, batches, loss, clock(left))
+        batches, left = f"batch {batch_idx + 1}/{count}", clock((time.monotonic() - self._begin) * pace)
+        log.info(
+            "epoch %s  %s  loss %.4f  %s left", _of_all(trainer.current_epoch, trainer.max_epochs), batches, loss, left
+        )
 
     def on_validation_batch_end(
         self,
@@ -101,7 +105,7 @@ class EpochLine(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the line."""
         metrics = fresh_metrics(trainer)
-        words = [f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"]
+        words = [f"epoch {_of_all(trainer.current_epoch, trainer.max_epochs)}"]
         words += [f"{word} {_show(key, metrics[key])}" for word, key in COLUMNS.items() if key in metrics]
         if self.monitor in metrics:
             value = metrics[self.monitor]
@@ -116,6 +120,11 @@ class EpochLine(pl.Callback):
     def load_state_dict(self, state_dict: dict[str, float | None]) -> None:
         """Restore the best score of the earlier part of the run."""
         self.best = state_dict["best"]
+
+
+def _of_all(epoch: int, epochs: int | None) -> str:
+    """Return the number of an epoch and, where it is known, of all of them."""
+    return f"{epoch + 1}/{epochs}" if epochs is not None and epochs > 0 else f"{epoch + 1}"
 
 
 def _show(key: str, value: float) -> str:
