@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from spotter.data.arrays import ArrayRows
+from spotter.data.commentary.streams import is_transcript, transcript_rows, with_text_model
 from spotter.data.source import Inputs, InputSpec
-from spotter.data.streams import OTHER_WIDTH, FeatureRows, Stream, cut_rows
+from spotter.data.streams import OTHER_WIDTH, RowReader, Stream, cut_rows
 from spotter.data.video.find import find_video
 from spotter.data.video.index import duration_of
 from spotter.types import Clip, Half
@@ -22,7 +24,7 @@ class FeatureSource:
 
     streams : the description of each feature file, see ``Stream``
     root : the official tree that holds the files
-    files : in place of ``root``, the path of each half and stream
+    files : in place of ``root``, the path of each half and stream; a transcript where the stream has a text model
     remedy : what an error about a file of another width advises; it may hold ``{width}``
 
     Only a clip's rows are copied, whenever a clip is read, in any process.
@@ -35,10 +37,11 @@ class FeatureSource:
         files: Mapping[Half, Mapping[str, Path]] | None = None,
         remedy: str = OTHER_WIDTH,
     ) -> None:
-        self.spec = InputSpec.load({"kind": "features", "streams": streams})
+        spec = InputSpec.load({"kind": "features", "streams": streams})
+        self.spec = spec if root is None else InputSpec.features([with_text_model(each, root) for each in spec.streams])
         self.fps, self.offset = self.spec.fps, self.spec.offset
         self._root, self._files, self._remedy = root or ".", files, remedy
-        self._open: dict[tuple[str, Half], FeatureRows] = {}
+        self._open: dict[tuple[str, Half], RowReader] = {}
 
     @classmethod
     def of_spec(
@@ -90,10 +93,12 @@ class FeatureSource:
             phases[stream.name] = torch.from_numpy((position - first).astype(np.float32))
         return inputs, phases
 
-    def _rows(self, stream: Stream, half: Half) -> FeatureRows:
+    def _rows(self, stream: Stream, half: Half) -> RowReader:
         key = (stream.name, half)
         if key not in self._open:
-            self._open[key] = stream.open(self._path(stream, half), self._remedy)
+            path = self._path(stream, half)
+            made = is_transcript(path)
+            self._open[key] = ArrayRows(transcript_rows(stream, path)) if made else stream.open(path, self._remedy)
         return self._open[key]
 
     def _path(self, stream: Stream, half: Half) -> Path:

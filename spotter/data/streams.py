@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, field, fields
 from io import FileIO
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from spotter.data.fps import parse_fps
 from spotter.errors import UserError
@@ -89,6 +90,8 @@ class Stream:
     columns : the half-open range of columns that is read, None for all
     offset : seconds from the start of the half to row 0
     entities : of positions, how many entities each group has, see ``spotter.data.tracking``; None for other features
+    text_model : (N,) uint8, the file of the ``TextModel`` that makes these features from a transcript; None where the
+        stream is not of commentary, or its text model is not known
     """
 
     name: str
@@ -99,6 +102,7 @@ class Stream:
     columns: tuple[int, int] | None
     offset: float
     entities: Mapping[str, int] | None = None
+    text_model: Tensor | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def load(cls, name: str, content: Mapping[str, Any]) -> Stream:
@@ -106,7 +110,7 @@ class Stream:
         key = f"data.streams.{name}"
         if not isinstance(content, Mapping):
             raise UserError(f"{key}: expected the keys {', '.join(KEYS)}, found {content!r}")
-        unknown = set(content) - {field.name for field in fields(cls)}
+        unknown = set(content) - {each.name for each in fields(cls)}
         missing = {"file", "fps", "width"} - {k for k, value in content.items() if value is not None}
         if unknown or missing:
             words = [f"unknown key {k!r}" for k in sorted(map(str, unknown))]
@@ -138,15 +142,19 @@ class Stream:
             entities = _entities(content["entities"], width, key)
             if columns is not None or len(groups) > 1:
                 raise UserError(f"{key}: positions are read as a whole; leave columns and groups out")
-        return cls(name, str(content["file"]), fps, width, groups, columns, float(offset), entities)
+        text_model = content.get("text_model")
+        if not isinstance(text_model, Tensor | None):
+            raise UserError(f"{key}.text_model: is taken from the root of the data, not from a config; leave it out")
+        return cls(name, str(content["file"]), fps, width, groups, columns, float(offset), entities, text_model)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the description as plain values, as checkpoints hold it."""
-        content = asdict(self)
-        del content["name"]
-        if self.entities is None:
-            del content["entities"]
-        return {**content, "groups": list(self.groups), "columns": list(self.columns) if self.columns else None}
+        """Return the description as plain values, as checkpoints hold it, and the text model if there is one."""
+        content = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "name"}
+        content |= {"groups": list(self.groups), "columns": list(self.columns) if self.columns else None}
+        for optional in ("entities", "text_model"):
+            if content[optional] is None:
+                del content[optional]
+        return content
 
     @property
     def read_groups(self) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from spotter.data.commentary.streams import is_transcript
 from spotter.data.streams import Stream
 from spotter.data.video.find import find_videos, half_of_name
 from spotter.errors import UserError
@@ -22,15 +23,18 @@ def find_video_files(paths: Sequence[str | Path]) -> dict[Half, Path]:
 def find_feature_files(paths: Sequence[str | Path], streams: Sequence[Stream]) -> dict[Half, dict[str, Path]]:
     """Return the feature files that ``paths`` are or hold, by half and stream.
 
-    Of one stream any ``.npy`` file is taken; of several those that end in ``_<stream's file>.npy``.
+    Of one stream any ``.npy`` file is taken; of several those that end in ``_<stream's file>.npy``. A stream with a
+    text model takes transcripts as well; of several streams ``_asr.json`` or ``_<stream's file>.srt`` and alike.
     """
-    found = [found for path in paths for found in _npy_files(Path(path))]
+    texts = any(stream.text_model is not None for stream in streams)
+    found = [found for path in paths for found in _feature_files(Path(path), texts)]
     longest_first = sorted(streams, key=lambda stream: -len(stream.file))  # x_big_feat.npy is no file of `feat`
     files: dict[Half, dict[str, Path]] = {}
     for name, file in found:
         for stream in longest_first:
-            ending = f"_{stream.file}" if len(streams) > 1 else ""
-            if name.endswith(ending):
+            endings = _endings(stream, file) if len(streams) > 1 else [""]
+            ending = next((ending for ending in endings if name.endswith(ending)), None)
+            if ending is not None:
                 parts = files.setdefault(half_of_name(name.removesuffix(ending)), {})
                 parts[stream.name] = _single(file, parts.get(stream.name))
                 break
@@ -44,21 +48,33 @@ def find_feature_files(paths: Sequence[str | Path], streams: Sequence[Stream]) -
     return files
 
 
+def _endings(stream: Stream, file: Path) -> list[str]:
+    """Return what the name of a file of the stream, without its suffix, may end in."""
+    if file.suffix == ".npy":
+        return [f"_{stream.file}"]
+    return [f"_{stream.file}", "_asr"] if stream.text_model is not None else []
+
+
 def _single(file: Path, other: Path | None) -> Path:
     if other is not None and not file.samefile(other):
         raise UserError(f"input: {file} and {other} have the same name; give them different ones")
     return file
 
 
-def _npy_files(path: Path) -> list[tuple[str, Path]]:
-    """Return every ``.npy`` file with its name relative to ``path``, without suffix."""
+def _feature_files(path: Path, texts: bool) -> list[tuple[str, Path]]:
+    """Return every file of features, and of transcripts if wanted, with its name relative to ``path``, without suffix.
+
+    In a folder, where other JSON files lie as well, transcripts end in ``.srt``, ``.vtt`` or ``_asr.json``.
+    """
     if path.is_dir():
-        found = sorted(file for file in path.rglob("*.npy") if file.is_file())
+        patterns = ("*.npy", "*.srt", "*.vtt", "*_asr.json") if texts else ("*.npy",)
+        found = sorted(file for pattern in patterns for file in path.rglob(pattern) if file.is_file())
         if not found:
-            raise UserError(f"input: no .npy file in the folder {str(path)!r}")
+            raise UserError(f"input: no {' or '.join(patterns)} file in the folder {str(path)!r}".replace("*", ""))
         return [(file.relative_to(path).with_suffix("").as_posix(), file) for file in found]
     if not path.is_file():
         raise UserError(f"input: no file or folder {str(path)!r}")
-    if path.suffix != ".npy":
-        raise UserError(f"input: {path.name!r} is no .npy file, and this checkpoint reads features")
+    if path.suffix != ".npy" and not is_transcript(path):
+        wanted = "transcripts and features, .npy" if texts else "features"
+        raise UserError(f"input: {path.name!r} is no .npy file, and this checkpoint reads {wanted}")
     return [(path.stem, path)]

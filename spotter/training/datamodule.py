@@ -91,6 +91,8 @@ class SpottingDataModule(pl.LightningDataModule):
         self.records["valid"] = self._find("valid", unseen["valid"]) if unseen["valid"] else []
         if any(self.root and (Path(self.root) / game).is_dir() for game in unseen["test"]):
             self.records["test"] = self._find("test", unseen["test"], labels="optional")
+            if all(record.spots is None for record in self.records["test"]):
+                log.info("split test has no labels here: it is predicted, not scored, until they are in data.root")
         show(statistics_table(dataset_statistics(self.records, self.task, self.source.fps)))
 
     def class_prior(self) -> Tensor:

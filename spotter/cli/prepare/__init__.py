@@ -9,6 +9,7 @@ import importlib
 # ``run(arguments)``, and its docstring is its help.
 KINDS = {
     "video": ("images", "make stores of a tree's videos that training reads fast"),
+    "commentary": ("commentary", "make features of what commentators say, from transcripts"),
     "tracking": ("tracking", "make features of the positions of players and ball"),
     "ngs": ("ngs", "make a tree of American football plays, tracking and labels"),
     "tennis": ("tennis", "make a tree of tennis points, the track of the ball and labels"),

@@ -1,0 +1,1 @@
+"""Commentary as features: what is said in every second, by a text model that was fitted on the training games."""

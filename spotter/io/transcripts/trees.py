@@ -1,0 +1,78 @@
+"""The transcripts of many games: a tree of files, or one file with a line for each half."""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+import re
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO
+
+import orjson
+
+from spotter.errors import UserError
+from spotter.io.transcripts.files import SUFFIXES, of_document, read_transcript
+from spotter.io.transcripts.segments import Transcript
+from spotter.types import Half
+
+LINES = (".jsonl", ".jsonl.xz", ".jsonl.gz")
+LAYOUT = "<league>/<season>/<game>/1_asr.json"
+_NAME = re.compile(rf"(\d+)_(?:asr|commentary|\d+p|HQ)({'|'.join(map(re.escape, SUFFIXES))})")
+
+
+def read_transcripts(path: str | Path) -> Iterator[tuple[Half, Transcript]]:
+    """Yield each half of a tree, or of a file of lines, with what is said in it.
+
+    path : a folder with ``<game>/1_asr.json``, or ``.srt`` or ``.vtt`` (``1_224p.srt`` as well, as Whisper calls it
+        after the video); or ``.jsonl``, also compressed by xz or gzip: an object a line with ``game``, ``half`` and
+        ``segments``
+
+    Raises UserError where there is no transcript, one is damaged, or a half has two.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise UserError(f"{path}: no such file or folder; give the transcripts, {LAYOUT}, or a {LINES[0]} file")
+    found: dict[Half, str] = {}
+    for half, where, transcript in _tree(path) if path.is_dir() else _lines(path):
+        if half in found:
+            raise UserError(f"{where}: half {half.number} of {half.game!r} has a transcript already: {found[half]}")
+        found[half] = where
+        yield half, transcript
+    if not found:
+        raise UserError(f"{path}: holds no transcript; expected for example {LAYOUT}")
+
+
+def _tree(root: Path) -> Iterator[tuple[Half, str, Transcript]]:
+    for file in sorted(root.rglob("*")):
+        if (name := _NAME.fullmatch(file.name)) and file.parent != root:
+            game = file.parent.relative_to(root).as_posix()
+            yield Half(game, int(name[1])), str(file), read_transcript(file)
+
+
+def _lines(path: Path) -> Iterator[tuple[Half, str, Transcript]]:
+    if not path.name.lower().endswith(LINES):
+        raise UserError(f"{path}: expected a folder with {LAYOUT}, or a file {', '.join(LINES)}")
+    opened: Any = {".xz": lzma.open, ".gz": gzip.open}.get(path.suffix.lower(), open)
+    try:
+        with opened(path, "rb") as file:
+            yield from _entries(file, path)
+    except (lzma.LZMAError, gzip.BadGzipFile, EOFError) as error:
+        raise UserError(f"{path}: damaged, or not compressed as its name says ({error})") from error
+
+
+def _entries(file: BinaryIO, path: Path) -> Iterator[tuple[Half, str, Transcript]]:
+    for number, line in enumerate(file, start=1):
+        where = f"{path} line {number}"
+        if not line.strip():
+            continue
+        try:
+            entry = orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            raise UserError(f"{where}: not JSON ({error})") from error
+        game, half = (entry.get(key) for key in ("game", "half")) if isinstance(entry, dict) else (None, None)
+        if not isinstance(game, str) or not isinstance(half, int) or isinstance(half, bool) or half < 1:
+            raise UserError(f"{where}: expected an object with 'game', 'half' (1, 2, …) and 'segments'")
+        if PurePosixPath(game).is_absolute() or not game or ".." in game.replace("\\", "/").split("/"):
+            raise UserError(f"{where}: the game {game!r} is no folder within a tree")
+        yield Half(game, half), where, of_document(entry, where)
