@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import orjson
 import pytest
+import torch
 
 import spotter
 from spotter.errors import UserError
@@ -75,7 +76,7 @@ def test_default_split_and_folder(best: Path, tree: Path, tmp_path: Path) -> Non
     """Without further words, ``test`` goes into ``predictions/test`` beside the checkpoint, with its scores."""
     ckpt = tmp_path / "best.ckpt"
     shutil.copy(best, ckpt)
-    called = predict(tmp_path, f"ckpt={ckpt}")
+    called = predict(tmp_path, f"ckpt={ckpt}", f"data.root={tree}")
     out = tmp_path / "predictions" / "test"
     (game,) = read(tree / "splits.json")["test"]
     check_official(out / game / "results_spotting.json", game, {"1", "2"})
@@ -84,6 +85,31 @@ def test_default_split_and_folder(best: Path, tree: Path, tmp_path: Path) -> Non
     assert f"predictions: {out}" in called.err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["best.ckpt", "predictions"]
     assert "Corner" in (out / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_checkpoint_knows_no_path_but_its_run_does(best: Path, trained: Path, tmp_path: Path) -> None:
+    """The data that a run was trained on is found by its folder, which may be named in place of its checkpoint."""
+    for name in ("best.ckpt", "last.ckpt"):
+        content = (best.parent / name).read_bytes()
+        assert b"spotter_format" in content
+        assert str(tmp_path.parent).encode() not in content, "no path of this machine"
+    predict(tmp_path, f"ckpt={trained}", "out=out")
+    assert files_below(tmp_path / "out") == files_below(trained / "predictions" / "test")
+    shutil.copy(best, tmp_path / "alone.ckpt")
+    called = call("predict.py", "ckpt=alone.ckpt", "trainer=cpu", cwd=tmp_path)
+    assert called.status == 1
+    assert called.err.strip().splitlines()[-1] == (
+        "error: data.root is not set: give data.root=FOLDER, or set the environment variable SOCCERNET_ROOT"
+    )
+
+
+def test_a_checkpoint_of_an_earlier_version_finds_its_data(best: Path, tree: Path, tmp_path: Path) -> None:
+    """It holds the root that it was trained on, and still is asked for it."""
+    content = torch.load(best, weights_only=True)
+    content["hyper_parameters"]["source"]["root"] = str(tree)
+    torch.save(content, tmp_path / "old.ckpt")
+    predict(tmp_path, "ckpt=old.ckpt", "out=out")
+    assert (tmp_path / "out" / "metrics.json").is_file()
 
 
 def test_split_without_labels(best: Path, tree: Path, tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from os import PathLike
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -20,6 +19,7 @@ from spotter.inference.precision import fast_precision, fused_dtype
 from spotter.inference.predict import merge, predict_records, score_records
 from spotter.inference.ranks import broadcast, gather, rank_and_world
 from spotter.io.checkpoints import open_checkpoint
+from spotter.io.run_folders import find_checkpoint
 from spotter.io.scores import Scores
 from spotter.models.system import System
 from spotter.predictions import Predictions
@@ -29,7 +29,6 @@ from spotter.tasks import Task
 from spotter.trust import import_trusted
 from spotter.types import Half, Plain
 
-BEST = Path("checkpoints", "best.ckpt")
 BATCH = {"features": 64, "video": 1}  # clips at once
 
 
@@ -179,9 +178,7 @@ def load(
     """
     if str(path).startswith("hf://"):
         raise UserError(f"{path}: not read from the Hugging Face hub yet: download the checkpoint and give its path")
-    file = Path(path) / BEST if Path(path).is_dir() else Path(path)
-    if file != Path(path) and not file.is_file():
-        raise UserError(f"{path}: a folder without {BEST}; give a checkpoint, or the folder of a finished run")
+    file = find_checkpoint(path)
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     system = System.load(open_checkpoint(file), import_trusted(trust)).fused(fused_dtype(where, precision))
     compute = Compute(where, fast_precision(where) if precision is None else str(precision), BATCH[system.spec.kind])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from spotter.io.predictions import METRICS, PREDICTION_ZIP
 from spotter.io.scores import SCORES_INFO, load_scores_info
 from spotter.io.splits import SPLITS
 from spotter.tasks import Task, shipped_tasks
+
+BEST = Path("checkpoints", "best.ckpt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,17 @@ class Description:
     task: Task | str | None
     split: str | None
     postprocess: dict[str, Any]
+
+
+def find_checkpoint(path: str | PathLike[str]) -> Path:
+    """Return the best checkpoint of a run folder; any other path is returned as it is.
+
+    Raises UserError for a folder without it.
+    """
+    file = Path(path) / BEST if Path(path).is_dir() else Path(path)
+    if file != Path(path) and not file.is_file():
+        raise UserError(f"{path}: a folder without {BEST}; give a checkpoint, or the folder of a finished run")
+    return file
 
 
 def find_predictions_of(path: Path, split: str | None = None) -> Path:

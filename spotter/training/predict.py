@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from spotter.data.games import find_halves
 from spotter.data.registry import open_source
@@ -22,6 +24,7 @@ from spotter.inference.precision import fused_dtype
 from spotter.inference.ranks import rank_and_world
 from spotter.io.checkpoints import open_checkpoint
 from spotter.io.predictions import confirm_zip
+from spotter.io.run_folders import find_checkpoint
 from spotter.io.splits import check_split, load_splits
 from spotter.models.system import System
 from spotter.settings import Postprocess
@@ -58,13 +61,14 @@ def predict(cfg: DictConfig) -> Metrics | None:
     """Predict as ``conf/predict.yaml`` says; return the metrics where there are labels."""
     if not cfg.ckpt:
         raise UsageError("give ckpt=PATH, a checkpoint that spotter train wrote")
-    content = open_checkpoint(cfg.ckpt)
+    ckpt = find_checkpoint(cfg.ckpt)
+    content = open_checkpoint(ckpt)
     known = content["hyper_parameters"]
     content["hyper_parameters"] = known | _changes(cfg, known)
     system = System.load(content, import_trusted(cfg.trust)).fused(_dtype(cfg))
-    settings = _settings(cfg, system.spec.kind, known["source"].get("root"))
+    settings = _settings(cfg, system.spec.kind, _trained_on(ckpt) or known["source"].get("root"))
     given = _own_input(cfg, system) if cfg.input else _split(cfg, system, settings)
-    out = Path(cfg.out) if cfg.out else Path(cfg.ckpt).parent / "predictions" / _name(cfg)
+    out = Path(cfg.out) if cfg.out else ckpt.parent / "predictions" / _name(cfg)
     with terminable():
         precision = short_precision(cfg.trainer)
         compute = Compute(launch(cfg.trainer), precision, settings.batch_size, settings.num_workers)
@@ -77,6 +81,17 @@ def predict(cfg: DictConfig) -> Metrics | None:
     if given.games is not None and rank_and_world()[0] == 0:
         log.info("%s", confirm_zip(out, given.games))
     return metrics
+
+
+def _trained_on(ckpt: Path) -> str | None:
+    """Return the root of the data that the run of a checkpoint was trained on, as the run's folder says, if it does."""
+    hydra = ckpt.absolute().parent.parent / ".hydra"
+    try:
+        root = OmegaConf.select(OmegaConf.load(hydra / "config.yaml"), "data.root")
+        begun_in = OmegaConf.select(OmegaConf.load(hydra / "hydra.yaml"), "hydra.runtime.cwd")
+    except (OSError, YAMLError, OmegaConfBaseException):
+        return None
+    return None if root is None else str(Path(begun_in or "", root))
 
 
 def _changes(cfg: DictConfig, known: Plain) -> dict[str, Any]:

@@ -23,9 +23,10 @@ from spotter.errors import FAILURE, INTERRUPTED, SUCCESS, UsageError
 from spotter.evaluation.metrics import flatten
 from spotter.inference.engine import Compute
 from spotter.inference.inputs import Input
-from spotter.inference.model import BEST, Model, load
+from spotter.inference.model import Model, load
 from spotter.io.checkpoints import open_checkpoint
 from spotter.io.files import atomic_write
+from spotter.io.run_folders import BEST
 from spotter.models.build import module_of
 from spotter.training.build import build_from
 from spotter.training.checkpoint import check_fits
@@ -155,8 +156,7 @@ def build_module(cfg: DictConfig, data: SpottingDataModule) -> SpottingModule:
         model["augment"] = {**(model["augment"] or {}), "tracking": plain(cfg.data.augment)}
     if cfg.ckpt:
         model |= {"pretrained": False, "weights": None}  # its weights are about to come
-    root = None if data.root is None else str(Path(data.root).absolute())
-    module = build_from(model, data.task.to_dict(), {**data.source.spec.to_dict(), "root": root})
+    module = build_from(model, data.task.to_dict(), data.source.spec.to_dict())
     data.targets = module.head.targets
     return module
 

@@ -12,7 +12,17 @@ PATHS = ("best_model_path", "kth_best_model_path", "last_model_path")
 
 
 class RunCheckpoint(ModelCheckpoint):
-    """Keep checkpoints; a run whose folder was moved still knows which of its weights were best."""
+    """Keep checkpoints; a run whose folder was moved still knows which of its weights were best.
+
+    A checkpoint holds names of files alone, no path of the machine that wrote it.
+    """
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed run goes on with."""
+        state = super().state_dict()
+        names = {name: Path(state[name]).name for name in PATHS if name in state}
+        kept = {Path(path).name: score for path, score in state["best_k_models"].items()}
+        return {**state, **names, "best_k_models": kept, "dirpath": ""}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up the earlier state, its paths pointing at this run's folder."""
