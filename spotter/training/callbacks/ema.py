@@ -39,7 +39,7 @@ class Ema(pl.Callback):
         self._loaded = None
 
     def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: object, batch: object, batch_idx: int
     ) -> None:
         """Average after every step of the optimizer."""
         if trainer.global_step > self._last_step:
