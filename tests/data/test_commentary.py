@@ -16,11 +16,13 @@ from spotter.data.commentary.fit import FittedText, TrainingHalf, fit_text_model
 from spotter.data.commentary.streams import transcript_rows, with_text_model
 from spotter.data.commentary.text_model import TextModel
 from spotter.data.commentary.words import is_english, repeated, speech_rows, spoken_terms
+from spotter.data.registry import open_files
+from spotter.data.source import InputSpec
 from spotter.data.streams import Stream
 from spotter.errors import UserError
 from spotter.io.transcripts.segments import Transcript
-from spotter.types import Half, Spots
-from tests.helpers.commentary import CORNER, EVERY, SECONDS, SPLITS, TASK, said, srt
+from spotter.types import Clip, Half, Spots
+from tests.helpers.commentary import CORNER, EVERY, SECONDS, SPLITS, TASK, echoes, said, srt
 
 CLASSES = len(TASK.classes)
 
@@ -186,3 +188,26 @@ def test_a_stream_takes_the_text_model_of_its_root(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="text_model: is taken from the root"):
         Stream.load("x", {**content, "text_model": "commentary.npz"})
     assert isinstance(stream.text_model, torch.Tensor)
+
+
+def test_transcripts_stand_beside_other_features_of_a_match(tmp_path: Path) -> None:
+    model = fitted().model
+    packed = torch.frombuffer(bytearray(model.dump()), dtype=torch.uint8)
+    streams = {
+        "feat": {"file": "feat", "fps": 1, "width": 2},
+        "commentary": {"file": "commentary", "fps": 1, "width": sum(model.groups), "text_model": packed},
+    }
+    spec = InputSpec.load({"kind": "features", "streams": streams})
+    for half, ending in ((1, "asr.json"), (2, "commentary.srt")):
+        np.save(tmp_path / f"{half}_feat.npy", np.zeros((90, 2), np.float16))
+        (tmp_path / f"{half}_{ending}").write_bytes((echoes if ending.endswith("json") else srt)(said("x", half)))
+    (tmp_path / "results_spotting.json").write_text("no transcript")
+    halves, source = open_files(spec, [tmp_path])
+    assert halves == [Half("1", 1), Half("2", 2)]
+    inputs, _ = source.read(halves, [Clip(0, 0), Clip(1, 0)], 90)
+    expected = model.features(Transcript.of(said("x", 1)))[:90]
+    assert (inputs["commentary"][0].numpy() == expected).all()
+    assert (inputs["commentary"][1].numpy() == expected).all()
+    np.save(tmp_path / "1_commentary.npy", expected)
+    with pytest.raises(UserError, match="have the same name"):
+        open_files(spec, [tmp_path])
