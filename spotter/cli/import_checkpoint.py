@@ -16,11 +16,11 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
 from spotter.errors import UsageError
 from spotter.models.pretrained import KINDS, convert_published
 from spotter.models.pretrained.options import ImportOptions
+from spotter.types import Plain
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _describe(settings: dict[str, Any]) -> str:
+def _describe(settings: Plain) -> str:
     network, streams = settings["network"], settings["source"].get("streams")
     if streams is None:
         system = f"{network['backbone']}, {network['shift']}, {network['temporal']}"

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 
@@ -16,6 +15,7 @@ from spotter.models.pretrained.convert_pooling import convert_pooling
 from spotter.models.pretrained.e2e_spot import load_e2e_spot
 from spotter.models.pretrained.options import ImportOptions
 from spotter.models.pretrained.pooling import load_pooling
+from spotter.types import Plain
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Codebase:
     """Hold what spotter can do with the checkpoints of one codebase."""
 
     load: Callable[[str | Path, ImportOptions], nn.Module]
-    convert: Callable[[str | Path, str | Path, ImportOptions], dict[str, Any]]
+    convert: Callable[[str | Path, str | Path, ImportOptions], Plain]
 
 
 KINDS = {
@@ -50,9 +50,7 @@ def load_published(path: str | Path, kind: str, *, clip_len: int | None = None, 
     return _codebase(kind).load(path, ImportOptions(clip_len=clip_len, pool=pool))
 
 
-def convert_published(
-    path: str | Path, out: str | Path, kind: str, options: ImportOptions | None = None
-) -> dict[str, Any]:
+def convert_published(path: str | Path, out: str | Path, kind: str, options: ImportOptions | None = None) -> Plain:
     """Write a released network as the spotter checkpoint ``out``, and return its settings.
 
     kind : see ``load_published``

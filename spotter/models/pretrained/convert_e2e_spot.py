@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,6 +16,7 @@ from spotter.models.pretrained.options import ImportOptions
 from spotter.models.system import System
 from spotter.settings import ClipConfig
 from spotter.tasks import Task
+from spotter.types import Plain
 
 # By data set: the task, frames a second, and the frames on both sides that its suppression clears.
 DATASETS: dict[str, tuple[str, str, int]] = {
@@ -30,7 +30,7 @@ ROWS = re.compile(r"head\.classes\.(weight|bias)|network\.temporal\.(stages|enco
 COLUMNS = re.compile(r"network\.temporal\.(stages\.[1-9]|decoders\.\d+)\.conv_1x1\.weight")
 
 
-def convert_e2e_spot(checkpoint: str | Path, out: str | Path, options: ImportOptions) -> dict[str, Any]:
+def convert_e2e_spot(checkpoint: str | Path, out: str | Path, options: ImportOptions) -> Plain:
     """Do what ``convert_published`` does; data sets other than SoccerNet-v2 and ball-2023 need a task and fps."""
     for option, value in {"window": options.window, "features": options.features, "pool": options.pool}.items():
         if value is not None:
@@ -61,7 +61,7 @@ def reorder_classes(state: dict[str, Tensor], classes: tuple[str, ...]) -> dict[
     return {name: value[:, order] if COLUMNS.fullmatch(name) else value for name, value in state.items()}
 
 
-def _settings(found: E2ESpotCheckpoint, task: Task, spec: InputSpec, clip_len: int, margin: int) -> dict[str, Any]:
+def _settings(found: E2ESpotCheckpoint, task: Task, spec: InputSpec, clip_len: int, margin: int) -> Plain:
     """Return the hyper-parameters of the checkpoint."""
     count = len(task.classes)
     if count != found.classes:
@@ -83,6 +83,6 @@ def _settings(found: E2ESpotCheckpoint, task: Task, spec: InputSpec, clip_len: i
     }
 
 
-def _crop(config: dict[str, Any]) -> tuple[int, int] | None:
+def _crop(config: Plain) -> tuple[int, int] | None:
     side = config.get("crop_dim") or 0
     return (int(side), int(side)) if side > 0 else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from spotter.data.fps import parse_fps
 from spotter.data.source import InputSpec
@@ -15,13 +14,14 @@ from spotter.models.pretrained.pooling import PoolingCheckpoint, read_pooling
 from spotter.models.system import System
 from spotter.settings import ClipConfig
 from spotter.tasks import Task
+from spotter.types import Plain
 
 STREAM = "resnet"
 PREFIXES = {"extractor.": f"network.embed.streams.{STREAM}.projections.0.", "pool.": "network.pool."}
 PREFIXES["classes."] = "head.classes.1."
 
 
-def convert_pooling(checkpoint: str | Path, out: str | Path, options: ImportOptions, codebase: str) -> dict[str, Any]:
+def convert_pooling(checkpoint: str | Path, out: str | Path, options: ImportOptions, codebase: str) -> Plain:
     """Do what ``convert_published`` does; ``codebase`` is ``sn-pooling`` or ``netvladpp``."""
     found = read_pooling(checkpoint, options.pool or "max")
     if codebase not in found.codebases:
@@ -35,7 +35,7 @@ def convert_pooling(checkpoint: str | Path, out: str | Path, options: ImportOpti
     return settings
 
 
-def _settings(found: PoolingCheckpoint, codebase: str, options: ImportOptions) -> dict[str, Any]:
+def _settings(found: PoolingCheckpoint, codebase: str, options: ImportOptions) -> Plain:
     """Return the hyper-parameters of the checkpoint."""
     file = options.features or ("ResNET_TF2_PCA512" if found.columns == 512 else "ResNET_TF2")
     fps = float(parse_fps(options.fps or 2, "--fps"))
@@ -61,7 +61,7 @@ def _settings(found: PoolingCheckpoint, codebase: str, options: ImportOptions) -
     }
 
 
-def _suppression(found: PoolingCheckpoint, codebase: str) -> dict[str, Any]:
+def _suppression(found: PoolingCheckpoint, codebase: str) -> Plain:
     """Return the hard suppression that the published scores were taken with."""
     if codebase == "netvladpp":
         return {"method": "nms", "window": 30.0, "threshold": 0.0}

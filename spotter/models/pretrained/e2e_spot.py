@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,7 @@ from spotter.models.blocks.shift import GatedShift, Shifted
 from spotter.models.e2e_spot.network import E2ESpot
 from spotter.models.pretrained.options import ImportOptions
 from spotter.models.pretrained.tensors import check_tensors, plain_tensors
+from spotter.types import Plain
 
 BACKBONES = ("regnety_002", "regnety_008", "resnet18", "resnet50", "convnext_tiny")
 TEMPORAL = {  # a key that only this temporal head has, and the bias of its classifier
@@ -52,7 +53,7 @@ class E2ESpotCheckpoint:
     network: dict[str, str]
     classes: int
     state: dict[str, Tensor]
-    config: dict[str, Any]
+    config: Plain
 
 
 class E2ESpotReference(nn.Module):
@@ -190,7 +191,7 @@ def _checkpoint(path: Path) -> Path:
     return path
 
 
-def _config(path: Path) -> dict[str, Any]:
+def _config(path: Path) -> Plain:
     file = path.with_name("config.json")
     try:
         content = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
