@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -174,7 +175,8 @@ class Stream:
         """Check a feature file and return the columns that are read of it; its rows are not read yet.
 
         remedy : what to do about a file of another width, which may hold ``{width}``
-        Raises UserError for a file that is missing, damaged, of another width or of another type.
+        Raises UserError for a file that is missing, damaged, of another width, of another type, or of another clock by
+        the JSON file beside it.
         """
         try:
             rows = np.lib.format.open_memmap(path, mode="r")
@@ -196,8 +198,27 @@ class Stream:
             )
         if len(rows) == 0:
             raise UserError(f"{path}: holds no rows")
+        self._check_clock(path)
         order: Literal["C", "F"] = "C" if rows.flags.c_contiguous else "F"
         return FeatureRows(path, rows.dtype, rows.shape, rows.offset, order, slice(*(self.columns or (0, self.width))))
+
+    def _check_clock(self, path: Path) -> None:
+        """Compare rate and offset with what the JSON file beside the features says, where there is one."""
+        beside = path.with_suffix(".json")
+        try:
+            about = orjson.loads(beside.read_bytes())
+        except (OSError, orjson.JSONDecodeError):
+            return
+        if not isinstance(about, dict):
+            return
+        for key, mine in (("fps", self.fps), ("offset", self.offset)):
+            value = about.get(key, mine)
+            stated = float(parse_fps(value, f"{beside}: fps")) if key == "fps" else value
+            if not isinstance(stated, int | float) or not math.isclose(stated, mine, rel_tol=1e-6, abs_tol=1e-6):
+                raise UserError(
+                    f"{path}: has {key} {value} by {beside.name}, and is read with {mine:g}; "
+                    f"set data.{key}={value}, or data.source.streams.{self.name}.{key} of a further stream"
+                )
 
 
 def _entities(value: object, width: int, key: str) -> dict[str, int]:

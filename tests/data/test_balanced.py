@@ -32,6 +32,18 @@ def shown(half: int, start: int, clip_len: int, records: list[HalfRecord] = RECO
     return set(spots.label[inside].tolist())
 
 
+def test_many_halves_that_are_shorter_than_a_clip() -> None:
+    """Plays and points: whatever is drawn shows its spot, and background lies anywhere."""
+    rng = np.random.default_rng(0)
+    records = [record(30, [(i % 3, float(rng.integers(30)))], i + 1) for i in range(500)]
+    clips = BalancedClips(records, 100, 1.0)(2000, rng)
+    seen = [shown(clip.half, clip.start, 100, records) for clip in clips]
+    assert all(-100 < clip.start < 30 for clip in clips)
+    for label in range(3):
+        assert sum(label in each for each in seen) > 450
+    assert len({clip.half for clip in clips}) > 450
+
+
 def test_every_class_and_background_are_as_frequent() -> None:
     clips = BalancedClips(RECORDS, 10, 1.0)(8000, np.random.default_rng(0))
     seen = [shown(clip.half, clip.start, 10) for clip in clips]

@@ -83,6 +83,17 @@ def test_what_is_written_is_read_as_a_stream(tmp_path: Path) -> None:
     assert source.spec.layout["tracking"]["entities"] == {"ball": 1, "home": 2, "away": 1}
 
 
+@pytest.mark.parametrize(("wrong", "said"), [({"fps": 25}, "fps=5"), ({"offset": 1.5}, "offset=0.0")])
+def test_features_of_another_clock_are_refused(wrong: dict[str, Any], said: str, tmp_path: Path) -> None:
+    track = Track(np.zeros((30, 4, 2)), {"ball": 1, "home": 2, "away": 1}, Fraction(5))
+    path = write_track(tmp_path, HALF, track)
+    with pytest.raises(UserError, match=f"2_tracking.npy: has .* by 2_tracking.json.* set data.{said}"):
+        FeatureSource({"tracking": described(**wrong)}, tmp_path).length(HALF)
+    for content in (b"no JSON", b"[]", b"{}"):
+        path.with_suffix(".json").write_bytes(content)
+        assert FeatureSource({"tracking": described(**wrong)}, tmp_path).length(HALF) == 30, "a file of somebody else"
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

@@ -1,9 +1,13 @@
 """Make a tree of American football plays: tracking features, labels and splits of the task ngs.
 
-SRC is a folder with ngs_plays.jsonl.xz, the plays with their events, and ngs_tracking_delta_int16.npy.xz, the positions
-of 22 players and the ball at 10 frames per second. Every play becomes a game with one half. The test split has the
-plays of every fifth game from the third on, the validation split those of every fifth game of the rest. All plays run
-towards the same end of the field. The data has no licence, so spotter does not ship it.
+SRC holds the plays of github.com/asonty/ngs_highlights in two files. ngs_plays.jsonl.xz has a line for each play:
+game, play, season, direction, frames, and events as [[frame, name], ...]. ngs_tracking_delta_int16.npy.xz has the
+positions at 10 frames per second, one play after the other, each frame as the difference to the last: (ball, 11 home,
+11 away; x and y in 1/100 yard, orientation in 1/10 degree; frames), -30000 where missing. That data has no licence,
+so spotter does not ship it.
+
+Every play becomes a game with one half, and runs towards the same end of the field. The test split has the plays of
+every fifth game from the third on, the validation split those of every fifth game of the rest.
 
   spotter prepare ngs DOWNLOADS /data/ngs
   spotter train data=ngs data.root=/data/ngs

@@ -1,8 +1,12 @@
 """Make a tree of tennis points: the track of the ball as features, labels and splits of the task tennis.
 
-SRC is tennis_rg2025_points.jsonl.xz, or the folder that holds it: the ball in pixels at about 50 frames per second,
-hits and bounces. Every point becomes a game with one half. The last 94 of 313 points, in time, are the test split, the
-last fifth of those before them the validation split. The data has no licence, so spotter does not ship it.
+SRC is tennis_rg2025_points.jsonl.xz, or the folder that holds it: the points of
+github.com/zcochran27/tennis_hit_bounce_detection, a line for each: point, frame, x, y and visible, lists of equal
+length with the ball in pixels of 1920 by 1080 at about 50 frames per second, and the frames of each hit and bounce.
+That data has no licence, so spotter does not ship it.
+
+Every point becomes a game with one half. The last 30 % of the points, in time, are the test split, the last fifth of
+those before them the validation split.
 
   spotter prepare tennis DOWNLOADS /data/tennis
   spotter train data=tennis data.root=/data/tennis
