@@ -37,14 +37,21 @@ class Spots:
     label : (N,) int64, index into ``Task.classes``
     time : (N,) float64, seconds from the start of the half
     visible : (N,) bool, False where the label file says "not shown"
+    team : (N,) text as the label file names it, empty where it does not; None where it names none at all
     """
 
     label: NDArray[np.int64]
     time: NDArray[np.float64]
     visible: NDArray[np.bool_]
+    team: NDArray[np.str_] | None = None
 
     def __len__(self) -> int:
         return len(self.label)
+
+    def take(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> Spots:
+        """Return some rows, by a mask or by index."""
+        team = None if self.team is None else self.team[rows]
+        return Spots(self.label[rows], self.time[rows], self.visible[rows], team)
 
     @classmethod
     def empty(cls) -> Spots:

@@ -12,10 +12,10 @@ import yaml
 from rich.table import Table
 
 from spotter.evaluation.report.published import published_scores
+from spotter.io.splits import SCORED
 from spotter.tasks import Task
 
 COLUMNS = {"tight": ("tight", "map"), "loose": ("loose", "map"), "at_1": ("at_1", "map")}
-SPLITS = ("valid", "test")
 
 
 def read_job(folder: Path) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def over_seeds(jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if len(group) > 1:
             scores = {
                 split: {name: [job[split][name] for job in group if split in job] for name in COLUMNS}
-                for split in SPLITS
+                for split in SCORED
             }
             words = (word for word in group[0].get("overrides", []) if word.startswith("model="))
             row = {"differs": overrides, "model": next(words, "").removeprefix("model="), "seeds": len(group)}
@@ -119,7 +119,7 @@ def table(summary: dict[str, Any]) -> Table:
     made = Table(title="sweep, mAP in %", title_justify="left")
     made.add_column("job")
     made.add_column("differs in", overflow="fold")
-    columns = [(split, name) for split in SPLITS for name in COLUMNS]
+    columns = [(split, name) for split in SCORED for name in COLUMNS]
     for split, name in columns:
         made.add_column(f"{split}\n{name}", justify="right")
     for job in summary["jobs"]:

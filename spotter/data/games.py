@@ -76,8 +76,7 @@ def drop_spots_beyond_end(
     for record in records:
         spots = record.spots or Spots.empty()
         inside = spots.time < source.offset + (record.frames + 1) / source.fps
-        left = Spots(spots.label[inside], spots.time[inside], spots.visible[inside])
-        kept.append(HalfRecord(record.half, record.frames, left))
+        kept.append(HalfRecord(record.half, record.frames, spots.take(inside)))
     total, left_over = (sum(len(each.spots or ()) for each in halves) for halves in (records, kept))
     if left_over < (1 - most) * total:
         raise UserError(_beyond_end(records, kept, source, total, total - left_over))

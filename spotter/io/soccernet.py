@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spotter.io.files import atomic_write
 from spotter.io.trees import find_games, read_entries
@@ -48,28 +50,28 @@ class SoccerNet:
             time[precise] = entries.column("position", MILLISECONDS, int, precise) / 1000
             label = entries.classes(task, unknown)
             visible = np.array([row.get("visibility") != "not shown" for row in entries.rows], bool)
+            spots = Spots(label, time, visible, _teams(entries.rows))
             for half in halves_of(task):
-                kept = (number == half) & (label >= 0)
-                halves[Half(game, half)] = Spots(label[kept], time[kept], visible[kept])
+                halves[Half(game, half)] = spots.take((number == half) & (label >= 0))
         warn_of_unknown(unknown, f"{root}: labels", task)
         return halves
 
-    def write(self, root: str | Path, labels: Mapping[Half, Spots], task: Task) -> None:
-        """Write one label file for each game."""
+    def write(
+        self,
+        root: str | Path,
+        labels: Mapping[Half, Spots],
+        task: Task,
+        about: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        """Write one label file for each game.
+
+        about : by game, what its file says beside its entries, in that order; ``annotations`` there marks their place
+        """
         import orjson  # here, so that networks, arrays and training do without
 
         for game, halves in groupby(sorted(labels), key=lambda half: half.game):
-            entries = [
-                {
-                    "gameTime": game_time(half.number, position),
-                    **task.entry_of(label),
-                    "position": str(position),
-                    "visibility": "visible" if visible else "not shown",
-                }
-                for half in halves
-                for label, position, visible in _columns(labels[half])
-            ]
-            content = {"UrlLocal": f"{game}/", "annotations": entries}
+            entries = [entry for half in halves for entry in _entries(half.number, labels[half], task)]
+            content = {"UrlLocal": f"{game}/", **(about or {}).get(game, {}), "annotations": entries}
             atomic_write(Path(root, game, task.label_file), orjson.dumps(content, option=orjson.OPT_INDENT_2))
 
 
@@ -96,9 +98,23 @@ def warn_of_unknown(unknown: Counter[str], what: str, task: Task, most: int = 8)
         _log.warning("%s: skipped %d outside the task %s: %s%s", what, unknown.total(), task.name, named, more)
 
 
-def _columns(spots: Spots) -> Iterable[tuple[int, int, bool]]:
-    milliseconds = np.rint(1000 * spots.time).astype(np.int64)
-    return zip(spots.label.tolist(), milliseconds.tolist(), spots.visible.tolist(), strict=True)
+def _entries(half: int, spots: Spots, task: Task) -> Iterator[dict[str, Any]]:
+    milliseconds = np.rint(1000 * spots.time).astype(np.int64).tolist()
+    teams = [None] * len(spots) if spots.team is None else spots.team.tolist()
+    columns = (spots.label.tolist(), milliseconds, teams, spots.visible.tolist())
+    for label, position, team, visible in zip(*columns, strict=True):
+        yield {
+            "gameTime": game_time(half, position),
+            **task.entry_of(label),
+            "position": str(position),
+            **({"team": team} if team else {}),
+            "visibility": "visible" if visible else "not shown",
+        }
+
+
+def _teams(rows: Sequence[Mapping[str, Any]]) -> NDArray[np.str_] | None:
+    teams = [str(row.get("team") or "") for row in rows]
+    return np.array(teams) if any(teams) else None
 
 
 def _half(clock: str) -> int:

@@ -10,6 +10,8 @@ from spotter.errors import UsageError, UserError, did_you_mean
 from spotter.tasks import ASSETS, Task
 
 SPLITS = ("train", "valid", "test", "challenge")
+LABELLED = SPLITS[:3]
+SCORED = LABELLED[1:]  # by a run
 
 
 def load_splits(
@@ -39,7 +41,7 @@ def hold_out(splits: Mapping[str, list[str]], fold: str) -> dict[str, list[str]]
     not scored a second time as test.
     """
     match = re.fullmatch(r"(\d+)/(\d+)", str(fold))
-    games = list(dict.fromkeys(game for name in ("train", "valid", "test") for game in splits[name]))
+    games = list(dict.fromkeys(game for name in LABELLED for game in splits[name]))
     if match is None or not int(match[1]) < int(match[2]) or not 2 <= int(match[2]) <= len(games):
         raise UsageError(f"data.fold: expected i/n with 0 <= i < n and n of at most {len(games)} games, found {fold!r}")
     part = games[int(match[1]) :: int(match[2])]

@@ -11,13 +11,13 @@ import orjson
 from spotter.errors import UserError
 from spotter.io.files import atomic_write
 from spotter.io.formats import format_of
-from spotter.io.splits import load_splits
-from spotter.simulation.fixtures import ROUNDS
+from spotter.io.soccernet import SoccerNet
+from spotter.io.splits import LABELLED, load_splits
+from spotter.simulation.fixtures import ROUNDS, Match
 from spotter.tasks import Task
 
-SPLITS = ("train", "valid", "test")
 MOST = 10 * ROUNDS  # games of a split
-Draw = Callable[[int], tuple[str, bytes]]  # a match by its number: its game and its label file
+Draw = Callable[[int], Match]  # a match by its number
 
 
 def labelled_matches(task: Task, source: str | Path, counts: Sequence[int]) -> dict[str, dict[str, bytes]]:
@@ -35,7 +35,7 @@ def labelled_matches(task: Task, source: str | Path, counts: Sequence[int]) -> d
     official = load_splits(task)
     free = sorted(set(found) - {game for games in official.values() for game in games})
     chosen: dict[str, dict[str, bytes]] = {}
-    for split, count in zip(SPLITS, counts, strict=True):
+    for split, count in zip(LABELLED, counts, strict=True):
         games = [game for game in official[split] if game in found][:count]
         games += [free.pop(0) for _ in range(min(count - len(games), len(free)))]
         if len(games) < count:
@@ -46,11 +46,11 @@ def labelled_matches(task: Task, source: str | Path, counts: Sequence[int]) -> d
     return chosen
 
 
-def drawn_matches(draw: Draw, counts: Sequence[int]) -> dict[str, dict[str, bytes]]:
+def drawn_matches(draw: Draw, counts: Sequence[int]) -> dict[str, list[Match]]:
     """Draw matches by their number; those of a split are the same whatever the number of games in the others."""
     return {
-        split: dict(draw(MOST * place + index) for index in range(count))
-        for place, (split, count) in enumerate(zip(SPLITS, counts, strict=True))
+        split: [draw(MOST * place + index) for index in range(count)]
+        for place, (split, count) in enumerate(zip(LABELLED, counts, strict=True))
     }
 
 
@@ -63,19 +63,24 @@ def write_labels(
     """
     path = root / "splits.json"
     if not path.is_file():
-        made = labelled_matches(task, labels, counts) if labels else drawn_matches(draw, counts)
-        for split in made.values():
-            for game, content in split.items():
+        if labels:
+            files = labelled_matches(task, labels, counts)
+            for game, content in (item for games in files.values() for item in games.items()):
                 atomic_write(root / game / task.label_file, content)
-        splits = {split: list(games) for split, games in made.items()}
+            splits = {split: list(games) for split, games in files.items()}
+        else:
+            drawn = drawn_matches(draw, counts)
+            for match in (match for matches in drawn.values() for match in matches):
+                SoccerNet().write(root, match.labels, task, {match.game: match.about})
+            splits = {split: [match.game for match in matches] for split, matches in drawn.items()}
         atomic_write(path, orjson.dumps(splits, option=orjson.OPT_INDENT_2))
     return dict(orjson.loads(path.read_bytes()))
 
 
 def check_games(counts: Sequence[int]) -> None:
     """Raise UserError for anything but three counts, of which one is above 0."""
-    if len(counts) != len(SPLITS) or not 0 <= min(counts) <= max(counts) <= MOST or sum(counts) == 0:
-        raise UserError(f"games must be three counts up to {MOST}, for {', '.join(SPLITS)}, found {list(counts)}")
+    if len(counts) != len(LABELLED) or not 0 <= min(counts) <= max(counts) <= MOST or sum(counts) == 0:
+        raise UserError(f"games must be three counts up to {MOST}, for {', '.join(LABELLED)}, found {list(counts)}")
 
 
 def _read(source: Path, member: PurePosixPath) -> bytes:

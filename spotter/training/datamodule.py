@@ -21,7 +21,7 @@ from spotter.data.source import Source
 from spotter.data.statistics import class_counts, dataset_statistics, statistics_table
 from spotter.errors import UserError
 from spotter.inference.engine import to_device
-from spotter.io.splits import hold_out, load_splits
+from spotter.io.splits import SCORED, hold_out, load_splits
 from spotter.settings import ClipConfig
 from spotter.tasks import Task
 from spotter.training.callbacks.progress import show
@@ -84,7 +84,7 @@ class SpottingDataModule(pl.LightningDataModule):
             return
         splits = load_splits(self.task, self.root, self.splits)
         splits = hold_out(splits, self.fold) if self.fold else splits
-        unseen = {split: self._unseen(split, splits) for split in ("valid", "test")}
+        unseen = {split: self._unseen(split, splits) for split in SCORED}
         train = self._find("train", splits["train"])
         self.records["train"] = drop_spots_beyond_end(train, self.source, self.max_beyond_end)
         self._training_batches()  # a mistake in its settings shows now, before anything has begun

@@ -27,6 +27,7 @@ from spotter.inference.model import Model, load
 from spotter.io.checkpoints import open_checkpoint
 from spotter.io.files import atomic_write
 from spotter.io.run_folders import BEST
+from spotter.io.splits import SCORED
 from spotter.models.build import module_of
 from spotter.training.build import build_from
 from spotter.training.checkpoint import check_fits
@@ -180,7 +181,7 @@ def score_best(trainer: Trainer, module: SpottingModule, data: SpottingDataModul
     best = best_checkpoint(trainer, run / "checkpoints")
     module.load_state_dict(open_checkpoint(best)["state_dict"])
     scored: dict[str, Metrics] = {}
-    splits = [split for split in ("valid", "test") if data.records.get(split)]
+    splits = [split for split in SCORED if data.records.get(split)]
     precision = str(trainer.precision).partition("-")[0]
     compute = Compute(trainer.strategy.root_device, precision, data.eval_batch_size, data.num_workers)
     for split in splits:

@@ -226,3 +226,19 @@ def test_damaged_zip_is_named(tmp_path: Path) -> None:
     root.write_bytes(root.read_bytes().replace(b"Goal", b"Gaol"))
     with pytest.raises(UserError, match=r"cannot read .*results_spotting.json"):
         read_predictions(root, [GAME], TASK)
+
+
+def test_teams_are_read_and_written(tmp_path: Path) -> None:
+    """As text, where a file names any; labels without teams stay without."""
+    rows = [{**LABEL, "team": "home"}, {**LABEL, "team": None}, LABEL]
+    root = official.write_labels(tmp_path / "labels", TASK, {GAME: rows, "l/s/none": [LABEL]})
+    labels = SoccerNet().read(root, [GAME, "l/s/none"], TASK)
+    first = labels[Half(GAME, 1)]
+    assert first.team is not None
+    assert first.team.tolist() == ["home", "", ""]
+    assert first.take(np.array([0])).team == ["home"]
+    assert labels[Half("l/s/none", 1)].team is None
+    SoccerNet().write(tmp_path / "out", labels, TASK, {GAME: {"referee": "N. N."}})
+    written = json.loads((tmp_path / "out" / GAME / TASK.label_file).read_text())
+    assert list(written) == ["UrlLocal", "referee", "annotations"]
+    assert [row.get("team") for row in written["annotations"]] == ["home", None, None]

@@ -191,7 +191,7 @@ def test_complete_tree_is_left_alone(tree: Path, monkeypatch: pytest.MonkeyPatch
         ({"width": 32}, "'width': 64"),
         ({"games": (0, 0, 0)}, "three counts"),
         ({"games": (1, 1)}, "three counts"),
-        ({"minutes": 0}, "minutes must be above 0"),
+        ({"minutes": 0}, "minutes must be at least 0.1"),
         ({"width": 31}, "width must be at least 32"),
         ({"fps": 0}, "fps must be above 0"),
         ({"seed": -1}, "seed must be at least 0"),

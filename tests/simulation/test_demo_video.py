@@ -20,10 +20,11 @@ from spotter.io.soccernet import SoccerNet
 from spotter.io.splits import load_splits
 from spotter.io.trees import find_games
 from spotter.simulation.features import simulate
+from spotter.simulation.fixtures import Match
 from spotter.simulation.video import DEMO_VIDEO_VERSION, simulate_video
 from spotter.simulation.video import tree as module
 from spotter.simulation.video.image import Painter, render_images
-from spotter.simulation.video.matches import Touches, draw_touches, read_touches, simulated_match
+from spotter.simulation.video.matches import Touches, draw_match, draw_touches, touches_of
 from spotter.simulation.video.motion import Motion, move
 from spotter.simulation.video.play import FASTEST, Play
 from spotter.simulation.video.squad import PITCH, Squad
@@ -80,15 +81,25 @@ def test_matches_have_the_rates_of_real_ones() -> None:
     assert gaps.min() >= 0.39
 
 
-def test_label_files_say_what_was_drawn() -> None:
-    game, content = simulated_match(TASK, 5, 0, 3)
-    assert len(game.split("/")) == 3
-    rows, touches = orjson.loads(content)["annotations"], read_touches(content, TASK)
+def written(root: Path, match: Match) -> bytes:
+    """Return the label file of a match."""
+    SoccerNet().write(root, match.labels, TASK, {match.game: match.about})
+    return (root / match.game / TASK.label_file).read_bytes()
+
+
+def test_label_files_say_what_was_drawn(tmp_path: Path) -> None:
+    match = draw_match(5, 0, 3)
+    content = written(tmp_path, match)
+    assert len(match.game.split("/")) == 3
+    rows = orjson.loads(content)["annotations"]
+    spots = SoccerNet().read(tmp_path, [match.game], TASK)[Half(match.game, 1)]
+    touches = touches_of(spots)
     assert [round(1000 * time) for time in touches.time] == [int(row["position"]) for row in rows]
     assert [row["label"] == "PASS" for row in rows] == touches.passes.tolist()
+    assert [row["team"] == "right" for row in rows] == touches.side.tolist()
     assert {row["team"] for row in rows} == {"left", "right"}
-    assert simulated_match(TASK, 5, 0, 3) == (game, content)
-    assert simulated_match(TASK, 6, 0, 3)[1] != content
+    assert written(tmp_path, draw_match(5, 0, 3)) == content
+    assert written(tmp_path, draw_match(6, 0, 3)) != content
 
 
 @given(st.integers(0, 1000), st.booleans())
@@ -274,11 +285,11 @@ def test_folder_of_something_else_is_refused(tree: Path, tmp_path: Path) -> None
         simulate(tree, games=(1, 0, 0), minutes=1, width=32)
 
 
-def test_version_1_is_frozen() -> None:
+def test_version_1_is_frozen(tmp_path: Path) -> None:
     """Scores on the demo are compared over time: whoever changes what it shows must raise ``DEMO_VIDEO_VERSION``."""
-    game, content = simulated_match(TASK, 0, 0, 8.0)
-    touches = read_touches(content, TASK)
-    motion = move(touches, 480.0, 12.5, 0, game)
+    match = draw_match(0, 0, 8.0)
+    game, content = match.game, written(tmp_path, match)
+    motion = move(touches_of(match.labels[Half(game, 1)]), 480.0, 12.5, 0, game)
     drawn = np.stack([image for image, _ in zip(render_images(motion, 12.5, 112, 0, game), range(40), strict=False)])
     assert DEMO_VIDEO_VERSION == 1
     assert hashlib.sha256(content).hexdigest()[:16] == "a7493f262c020829"

@@ -1,22 +1,23 @@
-"""Simulated matches: spots drawn by the statistics of real football, and their official label files."""
+"""Simulated matches: spots drawn by the statistics of real football, and what their label files say."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
-from spotter.simulation.features.rates import BY_HALF, FOLLOWS, NOT_SHOWN, START
-from spotter.simulation.fixtures import annotation, fixture
+from spotter.simulation.features.transitions import BY_HALF, FOLLOWS, NOT_SHOWN, START
+from spotter.simulation.fixtures import Match, fixture
 from spotter.simulation.seeds import generator
 from spotter.tasks import Task
-from spotter.types import Spots
+from spotter.types import Half, Spots
 
 LEAGUE = "demoland_first-league"
 
 
-def simulated_match(task: Task, seed: int, index: int, minutes: float) -> tuple[str, bytes]:
-    """Draw match ``index`` of ``seed``, whatever other matches there are; return its game and its label file.
+def draw_match(task: Task, seed: int, index: int, minutes: float) -> Match:
+    """Draw match ``index`` of ``seed``, whatever other matches there are.
 
     A half lasts ``minutes`` and up to a tenth of added time.
     """
@@ -28,20 +29,19 @@ def simulated_match(task: Task, seed: int, index: int, minutes: float) -> tuple[
     score = f"{sum(map(len, goals)) - conceded} - {conceded}"
     home, visitors, day, season = fixture(index)
     game = f"{LEAGUE}/{season}/{day} - 16-00 {home} {score} {visitors}"
-    content = {
-        "UrlLocal": f"{game}/",
+    labels = {
+        Half(game, number): replace(spots, team=np.where(away[number], "away", "home"))
+        for number, spots in halves.items()
+    }
+    about = {
         "UrlYoutube": "",
-        "annotations": [
-            annotation(number, task.entry_of(label), time, "away" if of_away else "home", visible)
-            for number, spots in halves.items()
-            for label, time, visible, of_away in zip(spots.label, spots.time, spots.visible, away[number], strict=True)
-        ],
+        "annotations": [],
         "gameAwayTeam": visitors,
         "gameDate": f"{day:%d/%m/%Y} - 16:00",
         "gameHomeTeam": home,
         "gameScore": score,
     }
-    return game, orjson.dumps(content, option=orjson.OPT_INDENT_2)
+    return Match(game, labels, about)
 
 
 def draw_spots(task: Task, number: int, seconds: float, rng: np.random.Generator) -> Spots:

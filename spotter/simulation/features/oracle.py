@@ -20,8 +20,8 @@ from spotter.io.splits import load_splits
 from spotter.settings import Postprocess
 from spotter.simulation.features.features import COLUMN_NOISE, MEMORY, NOISE, SHARED_NOISE, SUPPORT, FeatureFile
 from spotter.simulation.features.matches import draw_spots
-from spotter.simulation.features.rates import NOT_SHOWN
 from spotter.simulation.features.scene import CONCEPT, HIDDEN, OMITTED, Parts, script_parts, stage
+from spotter.simulation.features.transitions import NOT_SHOWN
 from spotter.simulation.features.tree import feature_path
 from spotter.simulation.tree import read_record
 from spotter.tasks import Task

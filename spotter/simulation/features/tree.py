@@ -9,10 +9,10 @@ from pathlib import Path
 from spotter.errors import UserError
 from spotter.io.files import atomic_write
 from spotter.simulation.features.features import FeatureFile
-from spotter.simulation.features.matches import simulated_match
+from spotter.simulation.features.matches import draw_match
 from spotter.simulation.features.scene import stage
 from spotter.simulation.seeds import generator
-from spotter.simulation.tree import Simulation, check_seed, write_tree
+from spotter.simulation.tree import Simulation, write_tree
 from spotter.tasks import Task
 from spotter.types import Half, Spots
 
@@ -43,7 +43,7 @@ def simulate(
     """
     root, task = Path(root), Task.load("soccernet-v2")
     features = FeatureFile(file, float(fps), width)
-    _check(minutes, seed, features)
+    _check(features)
 
     def write(half: Half, spots: Spots) -> None:
         seconds = max(60 * minutes, spots.time.max(initial=0) + TAIL)
@@ -52,20 +52,18 @@ def simulate(
 
     simulation = Simulation(
         kind="features",
+        version=DEMO_VERSION,
         task=task,
-        settings={
-            "version": DEMO_VERSION,
-            "seed": seed,
-            "games": list(games),
-            "minutes": minutes,
-            "labels": Path(labels).name if labels else None,
-        },
-        draw=partial(simulated_match, task, seed, minutes=minutes),
+        games=games,
+        minutes=minutes,
+        seed=seed,
+        labels=labels,
+        draw=partial(draw_match, task, seed, minutes=minutes),
         path=lambda half: feature_path(root, half, file),
         write=write,
         file=(file, {"fps": features.fps, "width": width, "groups": features.groups}),
     )
-    return write_tree(root, simulation, games, labels)
+    return write_tree(root, simulation)
 
 
 def feature_path(root: str | Path, half: Half, file: str) -> Path:
@@ -73,10 +71,7 @@ def feature_path(root: str | Path, half: Half, file: str) -> Path:
     return Path(root) / half.game / f"{half.number}_{file}.npy"
 
 
-def _check(minutes: float, seed: int, features: FeatureFile) -> None:
-    if not 0 < minutes < float("inf"):
-        raise UserError(f"minutes must be above 0, found {minutes:g}")
-    check_seed(seed)
+def _check(features: FeatureFile) -> None:
     if features.width < NARROWEST:
         raise UserError(f"width must be at least {NARROWEST}, found {features.width}")
     if not 0 < features.fps < float("inf"):

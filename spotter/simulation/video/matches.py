@@ -1,17 +1,16 @@
-"""Simulated passes and drives, drawn by the statistics of real football, and their official label files."""
+"""Simulated passes and drives, drawn by the statistics of real football, and what their label files say."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
-from spotter.simulation.fixtures import annotation, fixture
+from spotter.simulation.fixtures import Match, fixture
 from spotter.simulation.seeds import generator
-from spotter.simulation.video.rates import GAPS, QUANTILES, SHARES, TURNOVER
-from spotter.tasks import Task
+from spotter.simulation.video.transitions import GAPS, QUANTILES, SHARES, TURNOVER
+from spotter.types import Half, Spots
 
 LEAGUE = "demoland_second-league"
 SIDES = ("left", "right")
@@ -28,17 +27,14 @@ class Touches(NamedTuple):
     side: NDArray[np.int64]
 
 
-def simulated_match(task: Task, seed: int, index: int, minutes: float) -> tuple[str, bytes]:
-    """Draw match ``index`` of ``seed``, whatever other matches there are; return its game and its label file."""
+def draw_match(seed: int, index: int, minutes: float) -> Match:
+    """Draw match ``index`` of ``seed``, whatever other matches there are."""
     home, away, day, season = fixture(index)
     game = f"{LEAGUE}/{season}/{day} - {home} - {away}"
     touches = draw_touches(60 * minutes, generator(seed, "video match", index))
-    annotations = [
-        annotation(1, task.entry_of(PASS if passes else DRIVE), time, SIDES[side])
-        for time, passes, side in zip(*touches, strict=True)
-    ]
-    content = {"UrlLocal": game, "UrlYoutube": "", "halftime": "", "annotations": annotations}
-    return game, orjson.dumps(content, option=orjson.OPT_INDENT_2)
+    label, team = np.where(touches.passes, PASS, DRIVE), np.array(SIDES)[touches.side]
+    spots = Spots(label, touches.time, np.ones(len(label), bool), team)
+    return Match(game, {Half(game, 1): spots}, {"UrlLocal": game, "UrlYoutube": "", "halftime": ""})
 
 
 def draw_touches(seconds: float, rng: np.random.Generator) -> Touches:
@@ -55,18 +51,9 @@ def draw_touches(seconds: float, rng: np.random.Generator) -> Touches:
     return Touches(np.array(time, float), np.array(passes, bool), np.array(sides, np.int64))
 
 
-def read_touches(content: bytes, task: Task) -> Touches:
-    """Return the touches in the first half of a label file, by time; other labels are left out."""
-    rows = sorted(
-        (_seconds(row), task.class_of(row) == PASS, int(row.get("team") == SIDES[1]))
-        for row in orjson.loads(content)["annotations"]
-        if task.class_of(row) in (PASS, DRIVE) and row["gameTime"].startswith("1")
-    )
-    time, passes, sides = zip(*rows, strict=True) if rows else ((), (), ())
-    return Touches(np.array(time, float), np.array(passes, bool), np.array(sides, np.int64))
-
-
-def _seconds(row: dict[str, Any]) -> float:
-    """Return an annotation's time; as everywhere, ``gameTime`` counts where there is no ``position``."""
-    minutes, seconds = row["gameTime"].split(" - ")[1].split(":")
-    return int(row["position"]) / 1000 if "position" in row else 60.0 * int(minutes) + int(seconds)
+def touches_of(spots: Spots) -> Touches:
+    """Return the touches that labels say, by time."""
+    passes = spots.label == PASS
+    side = np.zeros(len(spots), np.int64) if spots.team is None else (spots.team == SIDES[1]).astype(np.int64)
+    order = np.lexsort((side, passes, spots.time))
+    return Touches(spots.time[order], passes[order], side[order])

@@ -7,10 +7,10 @@ from functools import partial
 from pathlib import Path
 
 from spotter.errors import UserError
-from spotter.simulation.tree import Simulation, check_seed, write_tree
+from spotter.simulation.tree import Simulation, write_tree
 from spotter.simulation.video.encode import write_video
 from spotter.simulation.video.image import image_width, render_images
-from spotter.simulation.video.matches import read_touches, simulated_match
+from spotter.simulation.video.matches import draw_match, touches_of
 from spotter.simulation.video.motion import move
 from spotter.tasks import Task
 from spotter.types import Half, Spots
@@ -18,7 +18,6 @@ from spotter.types import Half, Spots
 DEMO_VIDEO_VERSION = 1
 TASK = "ball-2023"
 HEIGHTS = (32, 1080)
-SHORTEST = 0.1  # minutes
 TAIL = 2.0  # seconds of a match after its last spot, at least
 
 
@@ -42,33 +41,29 @@ def simulate_video(
     Raises UserError for wrong parameters, and for a folder that holds something else.
     """
     root, task = Path(root), Task.load(TASK)
-    _check(minutes, fps, height, seed)
+    _check(fps, height)
     least = 0.0 if labels else 60 * minutes
 
     def write(half: Half, spots: Spots) -> None:
-        touches = read_touches((root / half.game / task.label_file).read_bytes(), task)
+        touches = touches_of(spots)
         motion = move(touches, max(least, touches.time.max(initial=0) + TAIL), fps, seed, half.game)
         frames = render_images(motion, fps, height, seed, half.game)
         write_video(video_path(root, half.game, height), frames, fps, (height, image_width(height)))
 
     simulation = Simulation(
         kind="video",
+        version=DEMO_VIDEO_VERSION,
         task=task,
-        settings={
-            "version": DEMO_VIDEO_VERSION,
-            "kind": "video",
-            "seed": seed,
-            "games": list(games),
-            "minutes": minutes,
-            "fps": float(fps),
-            "height": height,
-            "labels": Path(labels).name if labels else None,
-        },
-        draw=partial(simulated_match, task, seed, minutes=minutes),
+        games=games,
+        minutes=minutes,
+        seed=seed,
+        labels=labels,
+        settings={"fps": float(fps), "height": height},
+        draw=partial(draw_match, seed, minutes=minutes),
         path=lambda half: video_path(root, half.game, height),
         write=write,
     )
-    return write_tree(root, simulation, games, labels)
+    return write_tree(root, simulation)
 
 
 def video_path(root: str | Path, game: str, height: int) -> Path:
@@ -76,11 +71,8 @@ def video_path(root: str | Path, game: str, height: int) -> Path:
     return Path(root) / game / f"{height}p.mp4"
 
 
-def _check(minutes: float, fps: float, height: int, seed: int) -> None:
-    if not SHORTEST <= minutes < float("inf"):
-        raise UserError(f"minutes must be at least {SHORTEST:g}, found {minutes:g}")
+def _check(fps: float, height: int) -> None:
     if not 1 <= fps <= 100:
         raise UserError(f"fps must lie between 1 and 100, found {fps:g}")
     if height % 2 or not HEIGHTS[0] <= height <= HEIGHTS[1]:
         raise UserError(f"height must be even and between {HEIGHTS[0]} and {HEIGHTS[1]}, found {height}")
-    check_seed(seed)
