@@ -142,6 +142,7 @@ def test_scoring_and_suppression_start_without_torch() -> None:
         "spotter.cli.report",
         "spotter.cli.tune",
         "spotter.cli.fuse",
+        "spotter.cli.import_checkpoint",
     ]
     code = "\n".join(
         [

@@ -6,16 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-
-from torch import nn
+from typing import TYPE_CHECKING
 
 from spotter.errors import UserError
-from spotter.models.pretrained.convert_e2e_spot import convert_e2e_spot
-from spotter.models.pretrained.convert_pooling import convert_pooling
-from spotter.models.pretrained.e2e_spot import load_e2e_spot
 from spotter.models.pretrained.options import ImportOptions
-from spotter.models.pretrained.pooling import load_pooling
 from spotter.types import Plain
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -26,10 +24,24 @@ class Codebase:
     convert: Callable[[str | Path, str | Path, ImportOptions], Plain]
 
 
-KINDS = {
-    "e2e-spot": Codebase(load_e2e_spot, convert_e2e_spot),
-    "sn-pooling": Codebase(load_pooling, partial(convert_pooling, codebase="sn-pooling")),
-    "netvladpp": Codebase(load_pooling, partial(convert_pooling, codebase="netvladpp")),
+def _e2e_spot() -> Codebase:
+    from spotter.models.pretrained.convert_e2e_spot import convert_e2e_spot
+    from spotter.models.pretrained.e2e_spot import load_e2e_spot
+
+    return Codebase(load_e2e_spot, convert_e2e_spot)
+
+
+def _pooling(codebase: str) -> Codebase:
+    from spotter.models.pretrained.convert_pooling import convert_pooling
+    from spotter.models.pretrained.pooling import load_pooling
+
+    return Codebase(load_pooling, partial(convert_pooling, codebase=codebase))
+
+
+KINDS: dict[str, Callable[[], Codebase]] = {  # each imports what it needs when it is called: torch takes seconds
+    "e2e-spot": _e2e_spot,
+    "sn-pooling": partial(_pooling, "sn-pooling"),
+    "netvladpp": partial(_pooling, "netvladpp"),
 }
 
 
@@ -64,4 +76,4 @@ def convert_published(path: str | Path, out: str | Path, kind: str, options: Imp
 def _codebase(kind: str) -> Codebase:
     if kind not in KINDS:
         raise UserError(f"kind: {kind!r} is unknown: give one of {', '.join(KINDS)}")
-    return KINDS[kind]
+    return KINDS[kind]()
