@@ -42,9 +42,9 @@ class FittedText:
 
     model: TextModel
     folds: Mapping[str, int]
-    evidence: Sequence[NDArray[np.float16]]
+    evidence: Sequence[NDArray[np.float32]]
 
-    def evidence_for(self, game: str) -> NDArray[np.float16] | None:
+    def evidence_for(self, game: str) -> NDArray[np.float32] | None:
         """Return what takes the place of the model's own evidence in this game; None for games not trained on."""
         return self.evidence[self.folds[game]] if game in self.folds else None
 
@@ -68,7 +68,7 @@ def fit_text_model(
     said = {half: _said(each, index, fps) for half, each in halves.items()}
     rarity, axes = _topics(sparse.vstack(list(said.values())).tocsr(), components)
     folds = _folds(halves)
-    evidence = [np.zeros((len(terms), 0), np.float16)]
+    evidence = [np.zeros((len(terms), 0), np.float32)]
     if folds:
         evidence = _evidence(halves, said, folds, fps, classes)
     *left_out, whole = evidence
@@ -89,7 +89,7 @@ def _said(half: TrainingHalf, index: Mapping[str, int], fps: float) -> sparse.cs
     return sparse.csr_matrix((count, (row, term)), shape=(half.rows, len(index)))
 
 
-def _topics(said: sparse.csr_matrix, components: int) -> tuple[NDArray[np.float32], NDArray[np.float16]]:
+def _topics(said: sparse.csr_matrix, components: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the rarity (V,) of the terms, and their latent semantic analysis (V, C): the axes of most variance.
 
     They are the right singular vectors of the tf-idf of all rows, here from its sparse Gram matrix.
@@ -108,7 +108,7 @@ def _topics(said: sparse.csr_matrix, components: int) -> tuple[NDArray[np.float3
         values, vectors = eigsh(gram, count, v0=np.ones(gram.shape[0]))
         axes = vectors[:, np.argsort(-values)]
     largest = np.abs(axes).argmax(axis=0)
-    return rarity, (axes * np.sign(axes[largest, np.arange(count)])).astype(np.float16)
+    return rarity, _rounded(axes * np.sign(axes[largest, np.arange(count)]))
 
 
 def _folds(halves: Mapping[Half, TrainingHalf]) -> dict[str, int]:
@@ -125,7 +125,7 @@ def _evidence(
     folds: Mapping[str, int],
     fps: float,
     classes: int,
-) -> list[NDArray[np.float16]]:
+) -> list[NDArray[np.float32]]:
     """Return the evidence (V, K * lags) without each fold, and that of all folds."""
     terms = next(iter(said.values())).shape[1]
     number = max(folds.values()) + 1
@@ -152,7 +152,7 @@ def _near(half: TrainingHalf, fps: float, classes: int) -> sparse.csr_matrix:
     return sparse.csr_matrix(out.reshape(half.rows, -1))
 
 
-def _log_ratio(times: NDArray[np.float64], together: NDArray[np.float64]) -> NDArray[np.float16]:
+def _log_ratio(times: NDArray[np.float64], together: NDArray[np.float64]) -> NDArray[np.float32]:
     """Return how much oftener than all terms each term is near a spot, as a logarithm, shrunk towards 0 for rare terms.
 
     times : (V,) how often each term is said
@@ -161,4 +161,9 @@ def _log_ratio(times: NDArray[np.float64], together: NDArray[np.float64]) -> NDA
     share = together.sum(axis=0) / max(1.0, times.sum())
     known = np.maximum(share, 1e-12)
     ratio = (together / known + SHRINK) / (times[:, None] + SHRINK)
-    return np.where(share > 0, np.log(np.maximum(ratio, 1e-6)), 0).astype(np.float16)
+    return _rounded(np.where(share > 0, np.log(np.maximum(ratio, 1e-6)), 0))
+
+
+def _rounded(array: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return what is left of an array when its file, in float16, is read again."""
+    return array.astype(np.float16).astype(np.float32)

@@ -28,16 +28,18 @@ class TextModel:
     fps : rows per second
     terms : V words and pairs of words
     rarity : (V,) float32, the inverse document frequency of each term
-    components : (V, C) float16, latent semantic analysis of the seconds of the training split
-    evidence : (V, E) float16, how much oftener than else each term is said at some distance from an action of each
+    components : (V, C) float32, latent semantic analysis of the seconds of the training split
+    evidence : (V, E) float32, how much oftener than else each term is said at some distance from an action of each
         class; E is 0 where no labels were at hand
+
+    Both are numbers that float16 holds, as the file does.
     """
 
     fps: float
     terms: tuple[str, ...]
     rarity: NDArray[np.float32]
-    components: NDArray[np.float16]
-    evidence: NDArray[np.float16]
+    components: NDArray[np.float32]
+    evidence: NDArray[np.float32]
 
     @property
     def groups(self) -> list[int]:
@@ -51,7 +53,7 @@ class TextModel:
         return {term: index for index, term in enumerate(self.terms)}
 
     def features(
-        self, transcript: Transcript, rows: int | None = None, evidence: NDArray[np.float16] | None = None
+        self, transcript: Transcript, rows: int | None = None, evidence: NDArray[np.float32] | None = None
     ) -> NDArray[np.float16]:
         """Return the feature rows of a half, (rows, sum of groups); row i covers ``i / fps`` to ``(i + 1) / fps``.
 
@@ -79,8 +81,8 @@ class TextModel:
             content,
             about=np.frombuffer(about, np.uint8),
             rarity=self.rarity,
-            components=self.components,
-            evidence=self.evidence,
+            components=self.components.astype(np.float16),
+            evidence=self.evidence.astype(np.float16),
         )
         return content.getvalue()
 
@@ -96,8 +98,8 @@ class TextModel:
                     float(about["fps"]),
                     tuple(about["terms"]),
                     arrays["rarity"].astype(np.float32),
-                    arrays["components"].astype(np.float16),
-                    arrays["evidence"].astype(np.float16),
+                    arrays["components"].astype(np.float32),
+                    arrays["evidence"].astype(np.float32),
                 )
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
             raise UserError(f"{where}: no text model of commentary ({error}); make it by spotter prepare") from error
@@ -120,11 +122,13 @@ def count_terms(
 
 
 def sum_rows(
-    vectors: NDArray[np.floating], row: NDArray, term: NDArray, weight: NDArray[np.float32], rows: int
+    vectors: NDArray[np.float32], row: NDArray, term: NDArray, weight: NDArray[np.float32], rows: int
 ) -> NDArray[np.float32]:
     """Return the weighted sum of the terms' vectors (V, D) in each row, (rows, D); ``row`` is sorted."""
     out = np.zeros((rows, vectors.shape[1]), np.float32)
-    if len(row):
-        starts = np.flatnonzero(np.diff(row, prepend=-1))
-        out[row[starts]] = np.add.reduceat(vectors[term].astype(np.float32) * weight[:, None], starts, axis=0)
+    begins = np.flatnonzero(np.diff(row, prepend=-1))
+    counts = np.diff(begins, append=len(row))
+    for place in range(counts.max(initial=0)):  # the first terms of all rows, then the second: no row comes twice
+        mine = begins[counts > place] + place
+        out[row[mine]] += vectors[term[mine]] * weight[mine, None]
     return out
