@@ -187,3 +187,11 @@ def test_what_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "nowhere: no such folder; give the official tree" in capsys.readouterr().err
     assert prepare(echo, write_tree(tmp_path / "tree")) == 1
     assert "holds no game of the training split" in capsys.readouterr().err
+
+
+def test_fitting_needs_scipy_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spotter.cli.prepare.commentary.find_spec", lambda name: None)
+    assert prepare(write_transcripts(tmp_path / "echoes"), write_tree(tmp_path / "tree")) == 1
+    assert "needs scipy: pip install 'spotter[commentary]'" in capsys.readouterr().err
