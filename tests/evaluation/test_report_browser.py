@@ -261,3 +261,19 @@ def test_tables_are_sorted_by_their_heads(page: Page, report: Path) -> None:
     assert page(column) == sorted(page(column), reverse=True)
     page.click("#classes th:nth-child(2) button")
     assert page(column) == sorted(page(column))
+
+
+def test_a_task_of_tolerances_in_frames_is_headed_by_its_own_score(page: Page, report: Path, tmp_path: Path) -> None:
+    task = Task("rally", ("hit", "bounce", "net"), "L.json", 50, "map_within_2", tolerances=(0, 2), halves=(1,))
+    labels, predictions = matches(task, 2)
+    write_report(tmp_path / "frames.html", predictions, task, labels)
+    page.open(tmp_path / "frames.html")
+    scores = page.text("#scores")
+    assert "mAP within ±2 frames" in scores
+    assert "within ±0 frames" in scores
+    assert page("return document.querySelectorAll('#classes th[scope=col]').length") == 10
+    assert "NaN" not in scores + page.text("#classes")
+    assert page.complaints() == []
+    page.open(report)
+    assert "frames" not in page.text("#scores") + page.text("#classes")
+    assert "NaN" not in page.text("#scores")

@@ -1,7 +1,7 @@
 // The first screen: scores, what made them, how others score; then the table of classes.
 
 const NAMES = { tight: "tight", loose: "loose", at_1: "at 1 s", at_2: "at 2 s", at_3: "at 3 s", at_4: "at 4 s", at_5: "at 5 s", frames: "within frames" };
-for (const name of Object.keys(summary.metrics ?? {})) NAMES[name] ??= name.replace(/^within_(\d+)$/, "within ±$1 frames");
+for (const name of Object.keys(summary.metrics ?? {})) if (name.startsWith("within_")) NAMES[name] = `within ±${name.slice(7)} frames`;
 const [MAIN, MAIN_VIEW] = summary.monitor; // such as "tight" and "" or "_shown"
 
 function showScores() {

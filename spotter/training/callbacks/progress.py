@@ -106,7 +106,8 @@ class EpochLine(pl.Callback):
         """Write the line."""
         metrics = fresh_metrics(trainer)
         words = [f"epoch {_of_all(trainer.current_epoch, trainer.max_epochs)}"]
-        words += [f"{word} {_show(key, metrics[key])}" for word, key in COLUMNS.items() if key in metrics]
+        columns = COLUMNS | ({} if self.monitor in COLUMNS.values() else {_short(self.monitor): self.monitor})
+        words += [f"{word} {_show(key, metrics[key])}" for word, key in columns.items() if key in metrics]
         if self.monitor in metrics:
             value = metrics[self.monitor]
             self.best = value if self.best is None else max(value, self.best)
@@ -125,6 +126,11 @@ class EpochLine(pl.Callback):
 def _of_all(epoch: int, epochs: int | None) -> str:
     """Return the number of an epoch and, where it is known, of all of them."""
     return f"{epoch + 1}/{epochs}" if epochs is not None and epochs > 0 else f"{epoch + 1}"
+
+
+def _short(monitor: str) -> str:
+    """Return a score's name as it may be typed, ``within_0`` for ``val/map_within_0``."""
+    return monitor.removeprefix("val/").removeprefix("map_").removesuffix("_map")
 
 
 def _show(key: str, value: float) -> str:
