@@ -30,13 +30,15 @@ from spotter.training.callbacks.progress import show
 
 log = logging.getLogger(__name__)
 OUTPUT = "output.txt"  # of a job, in its folder
+FINISHED = "finished.json"  # the overrides of a job that has come to its end
 
 
 def run_job(cfg: DictConfig) -> float:
     """Run one job of a sweep as a single run in a fresh process, and return its score to the sweeper.
 
     With several devices a job in this process would start the whole sweep again on each of them; in a process of its
-    own it also frees all memory and closes its loggers. Raises UserError when the job fails.
+    own it also frees all memory and closes its loggers. A job that an earlier sweep in the same folder finished is not
+    run again. Raises UserError when the job fails, or was run there with other overrides.
     """
     hydra_config = HydraConfig.get()
     number, folder = hydra_config.job.num, Path(hydra_config.runtime.output_dir)
@@ -44,6 +46,10 @@ def run_job(cfg: DictConfig) -> float:
     words = [*(word for path in configs for word in ("--config-dir", path)), *hydra_config.overrides.task]
     words += ["hydra.mode=RUN", "hydra.run.dir=" + hydra_string(str(folder)), f"hydra.job.num={number}"]
     name, began = _name_of_job(hydra_config), time.monotonic()
+    if is_finished(folder):
+        _check_overrides(folder, hydra_config)
+        log.info("job %s: %s, finished before", number, name)
+        return _score(cfg, folder, number)
     log.info("job %s: %s, output in %s", number, name, os.path.relpath(folder / OUTPUT))
     with (folder / OUTPUT).open("wb") as output:
         process = subprocess.run(
@@ -57,13 +63,35 @@ def run_job(cfg: DictConfig) -> float:
         raise KeyboardInterrupt
     if process.returncode:
         raise UserError(f"job {number} of the sweep failed{_last_error(folder / OUTPUT)}, see {folder}")
+    atomic_write(folder / FINISHED, orjson.dumps(list(hydra_config.overrides.task)))
+    score = _score(cfg, folder, number)
+    log.info(
+        "job %s: %s after %.0f s",
+        number,
+        f"{Task.load(cfg.data.task).monitor} {100 * score:.2f} %",
+        time.monotonic() - began,
+    )
+    return score
+
+
+def is_finished(folder: Path) -> bool:
+    """Return whether the job of a sweep in ``folder`` has come to its end."""
+    return (folder / FINISHED).is_file()
+
+
+def _check_overrides(folder: Path, hydra_config: HydraConf) -> None:
+    """Raise UserError where the job in ``folder`` was run with other overrides than the present ones."""
+    before = set(orjson.loads((folder / FINISHED).read_bytes()))
+    if differs := sorted(before ^ set(hydra_config.overrides.task)):
+        raise UserError(f"{folder}: was run with other settings ({', '.join(differs)}); give another hydra.sweep.dir")
+
+
+def _score(cfg: DictConfig, folder: Path, number: int) -> float:
+    """Return the score that a finished job is judged by."""
     metrics = orjson.loads((folder / "metrics.json").read_bytes())
     if "valid" not in metrics:
         raise UserError(f"job {number} of the sweep has no score on valid; a sweep needs labelled games")
-    monitor = Task.load(cfg.data.task).monitor
-    score = monitored(metrics["valid"], monitor)
-    log.info("job %s: %s %.2f %% after %.0f s", number, monitor, 100 * score, time.monotonic() - began)
-    return score
+    return monitored(metrics["valid"], Task.load(cfg.data.task).monitor)
 
 
 def _name_of_job(hydra_config: HydraConf) -> str:

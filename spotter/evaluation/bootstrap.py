@@ -89,7 +89,7 @@ def compare_systems(
         compared[title] = {"resamples": resamples, "level": LEVEL, "intervals": _by_class(scores, task, _interval)}
         if first:
             gains = {name: scores[name] - first[name] for name in scores}
-            compared[title] |= {"against": next(iter(predictions)), "differences": _by_class(gains, task, _difference)}
+            compared[title] |= {"against": next(iter(predictions)), "differences": _by_class(gains, task, difference)}
         first = first or scores
     return compared
 
@@ -127,7 +127,11 @@ def _interval(values: Array) -> list[float]:
     return np.quantile(_centre(values), [tail, 1 - tail]).tolist()
 
 
-def _difference(values: Array) -> dict[str, Any]:
+def difference(values: Array) -> dict[str, Any]:
+    """Return ``{"value", "interval", "better"}`` of the gain of one system over another.
+
+    values : (1 + R,) the gain on the games as they are, and on each of R resamples
+    """
     moved = _centre(values)
     better = float(np.mean(moved > 0) + np.mean(moved == 0) / 2)
     return {"value": float(values[0]), "interval": _interval(values), "better": better}

@@ -1,0 +1,163 @@
+"""Compare the systems of a sweep on the same games: means over seeds, and paired differences to the best of them.
+
+A job of the sweep is a system (``model=``) with one seed on one data set (``data=``). What it reaches in resamples of
+the games is kept in its folder, so that a sweep that goes on computes it for new jobs only.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+from hydra.core.utils import JobReturn
+from hydra.experimental.callback import Callback
+from numpy.typing import NDArray
+from omegaconf import DictConfig, OmegaConf
+from rich.markdown import Markdown
+
+from spotter.cli.sweep import is_finished
+from spotter.evaluation.bootstrap import difference, draw_resamples, score_resamples
+from spotter.evaluation.evaluate import load_evaluation
+from spotter.evaluation.frames import score_names
+from spotter.evaluation.metrics import parse_monitor
+from spotter.io.files import atomic_write
+from spotter.tasks import Task
+from spotter.training.callbacks.progress import show
+
+log = logging.getLogger(__name__)
+RESAMPLED = "resampled.json"  # in the folder of a job
+COST = ("parameters", "clips", "cpu_seconds")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """Hold what a finished job reached on the split that is reported: test where it has labels, else valid.
+
+    scores : mAP by its name, as fractions
+    resampled : (1 + R,) the mAP that the task is judged by, of the games as they are and of R resamples of them
+    cost : see ``RunCost``
+    """
+
+    data: str
+    model: str
+    task: Task
+    split: str
+    scores: dict[str, float]
+    resampled: NDArray[np.float64]
+    cost: dict[str, float]
+
+
+class ComparisonTable(Callback):
+    """Write ``comparison.json`` and ``comparison.md`` after each job of a sweep, and print the table after the last."""
+
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
+        """Write what there is, so that a sweep that is interrupted has a table as far as it got."""
+        write_comparison(Path(config.hydra.sweep.dir))
+
+    def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
+        """Print the table."""
+        if text := write_comparison(Path(config.hydra.sweep.dir)):
+            show(Markdown(text))
+
+
+def write_comparison(folder: Path) -> str:
+    """Compare the finished jobs in the folder of a sweep, write the tables, and return the Markdown."""
+    jobs = sorted(path.parent.parent for path in folder.glob("*/.hydra/hydra.yaml"))
+    by_data: dict[str, list[Run]] = defaultdict(list)
+    for job in filter(is_finished, jobs):
+        run = read_run(job)
+        by_data[run.data].append(run)
+    compared = {data: compare(runs) for data, runs in by_data.items()}
+    text = "\n".join(markdown(data, by_data[data][0], rows) for data, rows in compared.items())
+    if compared:
+        atomic_write(folder / "comparison.json", orjson.dumps(compared, option=orjson.OPT_INDENT_2))
+        atomic_write(folder / "comparison.md", text.encode())
+    return text
+
+
+def read_run(job: Path) -> Run:
+    """Read a finished job; its score in resamples of the games is computed once."""
+    choices = OmegaConf.load(job / ".hydra" / "hydra.yaml").hydra.runtime.choices
+    config = OmegaConf.load(job / ".hydra" / "config.yaml")
+    task, metrics = Task.load(config.data.task), orjson.loads((job / "metrics.json").read_bytes())
+    split = "test" if "test" in metrics else "valid"
+    if not (job / RESAMPLED).is_file():
+        values = _resample(config.data.root, job / "predictions" / split, task)
+        atomic_write(job / RESAMPLED, orjson.dumps(values))
+    names = score_names(task) or ["tight", "loose"]
+    return Run(
+        choices.data,
+        choices.model,
+        task,
+        split,
+        {name: float(metrics[split][name]["map"]) for name in names},
+        np.array(orjson.loads((job / RESAMPLED).read_bytes())),
+        orjson.loads((job / "cost.json").read_bytes()),
+    )
+
+
+def compare(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """Return a row for each system, the best first: means and deviations over seeds, cost, difference to the best.
+
+    A difference is ``{"value", "interval", "better"}`` of means over seeds, see ``compare_systems``; the best has none.
+    """
+    systems: dict[str, list[Run]] = defaultdict(list)
+    for run in runs:
+        systems[run.model].append(run)
+    means = {model: np.mean([run.resampled for run in each], axis=0) for model, each in systems.items()}
+    ranked = sorted(means, key=lambda model: -means[model][0])
+    rows = []
+    for model in ranked:
+        each = systems[model]
+        scores = {name: _spread([run.scores[name] for run in each]) for name in each[0].scores}
+        cost = {
+            name: float(np.mean([run.cost[name] for run in each])) for name in ("parameters", "clips", "cpu_seconds")
+        }
+        against = difference(means[model] - means[ranked[0]]) if model != ranked[0] else None
+        rows.append({"model": model, "seeds": len(each), "scores": scores, **cost, "against_best": against})
+    return rows
+
+
+def markdown(data: str, run: Run, rows: Sequence[dict[str, Any]]) -> str:
+    """Return the table of one data set in Markdown, scores in percent.
+
+    run : any of its runs
+    """
+    names = list(run.scores)
+    head = [f"{data}, {run.split}, mAP in %", *names, f"{run.task.monitor}: to the best, 95 %"]
+    lines = [[*head, "seeds", "parameters", "clips", "CPU s"], ["---", *["---:"] * (len(names) + 5)]]
+    for row in rows:
+        scores = [_percent(row["scores"][name]) for name in names]
+        cost = [f"{row['parameters']:,.0f}", f"{row['clips']:,.0f}", f"{row['cpu_seconds']:.0f}"]
+        lines.append([f"`{row['model']}`", *scores, _against(row["against_best"]), str(row["seeds"]), *cost])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _resample(root: str, predictions: Path, task: Task) -> list[float]:
+    evaluation = load_evaluation(root, [predictions])
+    games = len({half.game for half in evaluation.labels})
+    weights = np.concatenate([np.ones((1, games)), draw_resamples(games)])
+    scores = score_resamples(evaluation.labels, evaluation.predictions[0], task, weights)
+    return scores[parse_monitor(task.monitor)[0]][:, 0].tolist()
+
+
+def _spread(values: Sequence[float]) -> dict[str, float]:
+    deviation = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+    return {"mean": float(np.mean(values)), "deviation": deviation}
+
+
+def _percent(score: dict[str, float]) -> str:
+    return f"{100 * score['mean']:.1f} ± {100 * score['deviation']:.1f}"
+
+
+def _against(difference: dict[str, Any] | None) -> str:
+    if difference is None:
+        return "best"
+    low, high = difference["interval"]
+    return f"{100 * difference['value']:+.1f} ({100 * low:+.1f} … {100 * high:+.1f})"

@@ -1,0 +1,69 @@
+"""Systems of a sweep side by side: means, differences to the best, and a sweep that goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+
+from spotter.cli.comparison import Run, compare, markdown
+from spotter.tasks import Task
+from tests.conftest import process
+
+V2, TENNIS = Task.load("soccernet-v2"), Task.load("tennis")
+COST = {"parameters": 1200.0, "clips": 640.0, "cpu_seconds": 91.0}
+
+
+def run(model: str, score: float, spread: float, task: Task = V2, names: tuple[str, ...] = ("tight", "loose")) -> Run:
+    """Return a run of a system; its resamples lie around its score."""
+    resampled = np.append(score, score + np.random.default_rng(0).normal(0, spread, 400))
+    return Run("demo", model, task, "test", dict.fromkeys(names, score), resampled, COST)
+
+
+def test_the_best_comes_first_and_the_others_are_compared_with_it() -> None:
+    rows = compare([run("a", 0.1, 0.01), run("b", 0.3, 0.02), run("a", 0.2, 0.01), run("b", 0.32, 0.02)])
+    assert [row["model"] for row in rows] == ["b", "a"]
+    assert rows[0]["against_best"] is None
+    assert rows[1]["scores"]["tight"] == {"mean": pytest.approx(0.15), "deviation": pytest.approx(0.0707, abs=1e-3)}
+    gain = rows[1]["against_best"]
+    assert gain["value"] == pytest.approx(-0.16)
+    assert gain["interval"][0] < -0.16 < gain["interval"][1] < 0, "the resamples are paired: both systems have the same"
+    assert gain["better"] == 0
+    assert rows[1] | COST == rows[1]
+
+
+def test_the_table_has_the_scores_that_the_task_names() -> None:
+    runs = [run("a", 0.5, 0.01, TENNIS, ("within_0", "frames")), run("b", 0.4, 0.01, TENNIS, ("within_0", "frames"))]
+    lines = markdown("tennis", runs[0], compare(runs)).splitlines()
+    assert lines[0].startswith("| tennis, test, mAP in % | within_0 | frames | map_within_0: to the best, 95 % |")
+    assert lines[2] == "| `a` | 50.0 ± 0.0 | 50.0 ± 0.0 | best | 1 | 1,200 | 640 | 91 |"
+    assert lines[3].startswith("| `b` | 40.0 ± 0.0 | 40.0 ± 0.0 | -10.0 (")
+    assert len({line.count("|") for line in lines}) == 1
+
+
+@pytest.mark.slow
+def test_a_comparison_goes_on_with_the_runs_that_are_missing(tiny: list[str], tmp_path: Path) -> None:
+    tiny = [word for word in tiny if not word.startswith(("trainer.max", "trainer.check"))]
+    words = ["--multirun", "experiment=compare_real", "data=demo", "model=linear", *tiny]
+
+    def sweep(*more: str) -> tuple[int, str, Any]:
+        ran = process("train.py", *words, *more, cwd=tmp_path)
+        table = tmp_path / "multirun" / "compare_real" / "comparison.json"
+        return ran.returncode, ran.stderr, orjson.loads(table.read_bytes())["demo"]
+
+    status, said, (row,) = sweep("seed=1", "trainer.max_cpu_seconds=1")
+    assert (status, row["seeds"]) == (0, 1), said
+    assert row["cpu_seconds"] == pytest.approx(1, abs=0.2)
+    assert row["clips"] > 0
+    best = tmp_path / "multirun" / "compare_real" / "demo-linear-1" / "checkpoints" / "best.ckpt"
+    written = best.stat().st_mtime_ns
+    status, said, (row,) = sweep("seed=1,2", "trainer.max_cpu_seconds=1")
+    assert (status, row["seeds"]) == (0, 2), said
+    assert "finished before" in said
+    assert best.stat().st_mtime_ns == written
+    status, said, (row,) = sweep("seed=1", "trainer.max_cpu_seconds=2")
+    assert status == 1
+    assert "trainer.max_cpu_seconds=2); give another hydra.sweep.dir" in said
