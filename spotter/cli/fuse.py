@@ -30,7 +30,7 @@ import orjson
 from rich.console import Console
 from rich.progress import Progress
 
-from spotter.cli.fuse_ensemble import Ensemble, describe, fusion_table, summarise
+from spotter.cli.fuse_ensemble import Ensemble, describe, fusion_table, summarise_fusion
 from spotter.cli.options import add_trust
 from spotter.errors import UsageError, UserError
 from spotter.evaluation.metrics import monitored
@@ -107,7 +107,7 @@ def run(arguments: argparse.Namespace) -> None:
         predictions, fused_metrics = fused.score(scores, postprocess)
         if fused.labels is not None:
             metrics[fused.split] = [*fused.metrics(), fused_metrics]
-        summary = summarise(arguments.scores, weights, arguments.displacement, metrics, fused.task)
+        summary = summarise_fusion(arguments.scores, weights, arguments.displacement, metrics, fused.task)
         fused.write(arguments.out, scores, predictions, fused_metrics, summary)
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
     console.print(fusion_table(arguments.scores, weights, [*fused.postprocesses, postprocess], metrics, fused.task))

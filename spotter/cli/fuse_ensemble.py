@@ -96,7 +96,7 @@ class Ensemble:
         )
 
 
-def summarise(
+def summarise_fusion(
     runs: Sequence[Path], weights: Weights, displacement: Path | None, metrics: Mapping[str, list[Metrics]], task: Task
 ) -> dict[str, Any]:
     """Return what ``fuse.json`` holds: the runs with their weights, and by split the score of each and of the fusion.

@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
         metrics={"postprocess": found.postprocesses[0]},
         title=arguments.title or _title(next(iter(named.values()))),
         split=found.split,
-        videos=find_videos(arguments.video, filled, Path(arguments.out)) if arguments.video else None,
+        videos=locate_videos(arguments.video, filled, Path(arguments.out)) if arguments.video else None,
     )
     if arguments.plots:
         _write_plots(arguments.plots, found, list(named))
@@ -85,7 +85,7 @@ def _write_plots(folder: str, found: Evaluation, names: list[str]) -> None:
     write_plots(folder, dict(zip(names, analyses, strict=True)))
 
 
-def find_videos(root: str, halves: Iterable[Half], report: Path) -> dict[Half, list[str]]:
+def locate_videos(root: str, halves: Iterable[Half], report: Path) -> dict[Half, list[str]]:
     """Return links to the video of every half below ``root``, a folder or a URL; of own files, one of the same name."""
     from spotter.data.video.find import VIDEOS, find_video  # here, for it needs the JPEG decoder
 

@@ -21,7 +21,7 @@ from omegaconf import DictConfig
 
 from spotter.cli.jobs import command_of
 from spotter.cli.overrides import hydra_string, key_of
-from spotter.cli.sweep_summary import markdown, read_job, summarise, table
+from spotter.cli.sweep_summary import markdown, read_job, summarise_jobs, sweep_table
 from spotter.errors import FAILURE, INTERRUPTED, UserError
 from spotter.evaluation.metrics import monitored
 from spotter.io.files import atomic_write
@@ -131,7 +131,7 @@ class SweepTable(Callback):
         summary = write_summary(config)
         if not summary["jobs"]:
             return
-        show(table(summary))
+        show(sweep_table(summary))
         log.info("sweep: %s", config.hydra.sweep.dir)
         failed = [job["job"] for job in summary["jobs"] if job["failed"]]
         if failed:
@@ -142,7 +142,7 @@ class SweepTable(Callback):
 def write_summary(config: DictConfig) -> dict[str, Any]:
     """Read what the jobs of a sweep have left, write their summary, and return it."""
     folder = Path(config.hydra.sweep.dir)
-    summary = summarise([read_job(path.parent.parent) for path in folder.glob("*/.hydra/overrides.yaml")])
+    summary = summarise_jobs([read_job(path.parent.parent) for path in folder.glob("*/.hydra/overrides.yaml")])
     if summary["jobs"]:
         atomic_write(folder / "sweep.json", orjson.dumps(summary, option=orjson.OPT_INDENT_2))
     if summary["over_seeds"]:

@@ -28,7 +28,7 @@ def read_job(folder: Path) -> dict[str, Any]:
     return {"job": folder.name, "overrides": overrides, "failed": not scores, **scores, **known}
 
 
-def summarise(jobs: list[dict[str, Any]]) -> dict[str, Any]:
+def summarise_jobs(jobs: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the jobs in order, each with the overrides in which it differs from others, and means over seeds."""
     jobs = sorted(jobs, key=lambda job: (len(job["job"]), job["job"]))
     shared = set.intersection(*(set(job["overrides"]) for job in jobs)) if len(jobs) > 1 else set()
@@ -114,7 +114,7 @@ def _percent(score: dict[str, float] | None) -> str:
     return f"{100 * score['mean']:.1f} ± {100 * score['deviation']:.1f}" if score else ""
 
 
-def table(summary: dict[str, Any]) -> Table:
+def sweep_table(summary: dict[str, Any]) -> Table:
     """Return a table of all jobs, and of means over seeds below them."""
     made = Table(title="sweep, mAP in %", title_justify="left")
     made.add_column("job")

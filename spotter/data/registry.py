@@ -35,7 +35,7 @@ def _video_files(spec: InputSpec, paths: Sequence[str | Path]) -> tuple[list[Hal
     return list(files), VideoSource.of_spec(spec, files=files)
 
 
-KINDS = {
+SOURCE_KINDS = {
     "features": SourceKind(FeatureSource.of_spec, _feature_files),
     "video": SourceKind(VideoSource.of_spec, _video_files),
 }
@@ -43,7 +43,7 @@ KINDS = {
 
 def open_source(spec: InputSpec, root: str | Path | None) -> Source:
     """Return the source that reads what ``spec`` describes in the official tree below ``root``."""
-    return KINDS[spec.kind].open_tree(spec, root)
+    return SOURCE_KINDS[spec.kind].open_tree(spec, root)
 
 
 def open_files(spec: InputSpec, paths: Sequence[str | Path]) -> tuple[list[Half], Source]:
@@ -53,4 +53,4 @@ def open_files(spec: InputSpec, paths: Sequence[str | Path]) -> tuple[list[Half]
     half. A model of several feature streams takes a folder with one ``<name>_<stream's file>.npy`` for each.
     Raises UserError when there is nothing that can be read, a stream is missing, or two files have one name.
     """
-    return KINDS[spec.kind].open_files(spec, paths)
+    return SOURCE_KINDS[spec.kind].open_files(spec, paths)

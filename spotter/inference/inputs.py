@@ -17,6 +17,7 @@ from spotter.data.arrays import ArraySource
 from spotter.data.registry import open_files
 from spotter.data.source import Excerpt, InputSpec, Source
 from spotter.errors import UsageError, UserError
+from spotter.io.splits import USER_FILES
 from spotter.types import Half, HalfRecord
 
 log = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ Given = str | os.PathLike[str] | ArrayLike | Sequence[str | os.PathLike[str] | A
 class Input:
     """Hold what is predicted: the halves of a split, or of a user's own files, and the source that reads them.
 
-    split : its name, ``own`` for own files
+    split : its name, ``USER_FILES`` for a user's own files
     games : how many games the split has; some may be missing on disk
     """
 
@@ -66,7 +67,7 @@ def open_input(
     first, last = _seconds("start", start), _seconds("end", end)
     if first is not None or last is not None:
         source = Excerpt(source, first or 0.0, last)
-    return Input("own", source, [HalfRecord(half, source.length(half), None) for half in halves])
+    return Input(USER_FILES, source, [HalfRecord(half, source.length(half), None) for half in halves])
 
 
 def _paths(given: Given) -> list[Path] | None:

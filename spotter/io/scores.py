@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from spotter.errors import UserError
 from spotter.io.files import atomic_write
+from spotter.io.splits import USER_FILES
 from spotter.settings import Postprocess
 from spotter.tasks import Task
 from spotter.types import Half
@@ -99,7 +100,8 @@ def load_scores_info(folder: str | Path) -> ScoresInfo:
     try:
         content = orjson.loads(path.read_bytes())
         task = Task.load(content["task"])
-        return ScoresInfo(task, str(content["split"]), Postprocess.load(content["postprocess"], len(task.classes)))
+        split = USER_FILES if content["split"] == "own" else str(content["split"])  # as earlier versions called them
+        return ScoresInfo(task, split, Postprocess.load(content["postprocess"], len(task.classes)))
     except (ValueError, KeyError, TypeError, UserError) as error:
         raise UserError(f"{path}: does not describe raw scores ({error}); write the scores again") from error
 

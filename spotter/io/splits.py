@@ -12,6 +12,7 @@ from spotter.tasks import ASSETS, Task
 SPLITS = ("train", "valid", "test", "challenge")
 LABELLED = SPLITS[:3]
 SCORED = LABELLED[1:]  # by a run
+USER_FILES = "user_files"  # in place of a split's name, where no split is predicted
 
 
 def load_splits(

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import yaml
 
-from spotter.cli.sweep_summary import markdown, read_job, summarise
+from spotter.cli.sweep_summary import markdown, read_job, summarise_jobs
 from spotter.tasks import ASSETS, Task
 from tests.conftest import PROJECT
 
@@ -36,7 +36,7 @@ def test_means_stand_beside_published_scores_and_their_sources(tmp_path: Path) -
         job(tmp_path, 4, ["data=demo", "model=linear", "seed=1"], 0.1),
         job(tmp_path, 5, ["data=demo", "model=linear", "seed=2"], 0.1),
     ]
-    lines = markdown(summarise(jobs)["over_seeds"], V2).splitlines()
+    lines = markdown(summarise_jobs(jobs)["over_seeds"], V2).splitlines()
     assert lines[0].startswith("| test, mAP in % | tight | loose | parameters | CPU s an epoch |")
     assert [line.count("|") for line in lines] == [7] * 5
     assert lines[2].startswith(
@@ -48,7 +48,7 @@ def test_means_stand_beside_published_scores_and_their_sources(tmp_path: Path) -
 
 def test_a_sweep_of_one_model_knows_what_is_published_of_it(tmp_path: Path) -> None:
     jobs = [job(tmp_path, seed, ["model=netvlad", f"seed={seed}"], 0.1) for seed in (1, 2)]
-    (row,) = summarise(jobs)["over_seeds"]
+    (row,) = summarise_jobs(jobs)["over_seeds"]
     assert row["differs"] == ""
     assert "4.20 / 31.37" in markdown([row], V2)
 

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from spotter.evaluation.average_map import average_map
-from spotter.evaluation.errors import ERRORS, TRUE_POSITIVE
+from spotter.evaluation.error_causes import ERRORS, TRUE_POSITIVE
 from spotter.evaluation.report import video_link, write_report
 from spotter.evaluation.report.analysis import analyse
 from spotter.evaluation.report.packing import MOST, choose_floor

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spotter.evaluation.errors import CAUSES, ErrorAnalysis
+from spotter.evaluation.error_causes import CAUSES, ErrorAnalysis
 from spotter.evaluation.report import video_link, write_report
 from spotter.tasks import Task
 from spotter.types import METRIC_THRESHOLDS, Half, HalfPredictions

@@ -18,6 +18,7 @@ from spotter.io.scores import (
     save_scores,
     save_scores_info,
 )
+from spotter.io.splits import USER_FILES
 from spotter.settings import Postprocess
 from spotter.tasks import Task
 from spotter.types import Half
@@ -50,10 +51,15 @@ def test_the_same_scores_give_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "a/game/1.npz").read_bytes() == (tmp_path / "b/game/1.npz").read_bytes()
 
 
-def test_header_comes_back(tmp_path: Path) -> None:
+def test_what_scores_are_of_comes_back(tmp_path: Path) -> None:
     info = ScoresInfo(Task.load("ball-2023"), "valid", Postprocess("soft_nms", (1.0, 0.5), 0.01))
     save_scores_info(tmp_path, info)
     assert load_scores_info(tmp_path) == info
+
+
+def test_the_word_of_earlier_versions_for_user_files(tmp_path: Path) -> None:
+    save_scores_info(tmp_path, ScoresInfo(Task.load("ball-2023"), "own", Postprocess("nms", 1.0)))
+    assert load_scores_info(tmp_path).split == USER_FILES
 
 
 def test_no_scores_are_told(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from spotter.evaluation.report.packing import (
     pack_spots,
 )
 from spotter.evaluation.report.page import render_page
-from spotter.evaluation.report.summary import UNSCORED_THRESHOLD, summarise
+from spotter.evaluation.report.summary import UNSCORED_THRESHOLD, summarise_predictions
 from spotter.io.files import atomic_write
 from spotter.tasks import Task
 from spotter.types import METRIC_THRESHOLDS, Half, HalfPredictions, Metrics, Spots
@@ -62,7 +62,7 @@ def write_report(
     floor = choose_floor(rows.value, float(METRIC_THRESHOLDS[lowest]))
     columns = pack_spots(rows, len(halves), floor, judged) | pack_curves(judged)
     content, layout = pack(columns | (pack_labels(analysis) if analysis else {}))
-    summary = summarise(task, halves, analysis, metrics, split) | {
+    summary = summarise_predictions(task, halves, analysis, metrics, split) | {
         "threshold": first,
         "columns": layout,
         "floor": floor,

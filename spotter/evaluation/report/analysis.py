@@ -9,7 +9,7 @@ import numpy as np
 
 from spotter.evaluation.average_map import TOLERANCES, average_map, average_precision, precision_recall
 from spotter.evaluation.columns import Floats, Ints
-from spotter.evaluation.errors import ERRORS, OUTCOMES, TRUE_POSITIVE, Diagnosis, ErrorAnalysis
+from spotter.evaluation.error_causes import ERRORS, OUTCOMES, TRUE_POSITIVE, Diagnosis, ErrorAnalysis
 from spotter.evaluation.events import ALL, SHOWN, UNSHOWN
 from spotter.evaluation.frames import score_names
 from spotter.evaluation.metrics import monitored_tolerances

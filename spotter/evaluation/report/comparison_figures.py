@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spotter.evaluation.errors import AROUND, CAUSES, ERRORS, OUTCOMES
+from spotter.evaluation.error_causes import AROUND, CAUSES, ERRORS, OUTCOMES
 from spotter.evaluation.metrics import parse_monitor
 from spotter.evaluation.report.analysis import DELTAS, Analysis
 from spotter.evaluation.report.figures import displacement_axis, displacements, monitor_text, stack, tolerance_axis

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spotter.evaluation.columns import Floats, Ints
-from spotter.evaluation.errors import AROUND, CAUSES, ERRORS, OUTCOMES
+from spotter.evaluation.error_causes import AROUND, CAUSES, ERRORS, OUTCOMES
 from spotter.evaluation.report.analysis import DELTAS, Analysis
 from spotter.types import METRIC_THRESHOLDS
 

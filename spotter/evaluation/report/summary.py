@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spotter.evaluation.errors import AROUND, ERRORS
+from spotter.evaluation.error_causes import AROUND, ERRORS
 from spotter.evaluation.frames import score_names
 from spotter.evaluation.metrics import parse_monitor, tolerance_names
 from spotter.evaluation.report.analysis import JUDGED, Analysis
@@ -20,7 +20,7 @@ METHODS = {"nms": "hard NMS", "soft_nms": "soft NMS", "quadratic_nms": "quadrati
 UNSCORED_THRESHOLD = 40  # of 199, about 0.2
 
 
-def summarise(
+def summarise_predictions(
     task: Task, halves: Sequence[Half], analysis: Analysis | None, metrics: Metrics | None, split: str | None
 ) -> dict[str, Any]:
     """Return all that needs no spots: names, scores, how others score, curves, and what each cause costs."""

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from spotter.evaluation.average_map import average_precision, match
 from spotter.evaluation.columns import count_thresholds
-from spotter.evaluation.errors import (
+from spotter.evaluation.error_causes import (
     BACKGROUND,
     CAUSES,
     DISPLACED,
