@@ -9,7 +9,7 @@ from spotter.data.source import Layout, StreamLayout
 from spotter.data.streams import POSITION
 
 WIDTH = 128  # of the tokens
-HIDDEN = 48  # numbers for each entity
+HIDDEN = 32  # numbers for each entity
 BALL = "ball"
 
 
@@ -30,7 +30,7 @@ class EntitySets(nn.Module):
         self.register_buffer("group", group, persistent=False)
         self.embed = nn.Embedding(len(self.entities), hidden)
         self.first = nn.Linear(POSITION + 2 * self.vectors + 4 + 4, hidden)
-        self.second = nn.Sequential(nn.GELU(), nn.Linear(hidden, hidden), nn.GELU())
+        self.second = nn.Sequential(nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU())
         self.join = nn.Linear(2 * hidden * len(self.entities), width)
 
     def forward(self, rows: Tensor, inside: Tensor) -> Tensor:
