@@ -83,8 +83,13 @@ class System:
         return {**batch, "inputs": {name: rows.float() for name, rows in batch["inputs"].items()}}
 
     def forward(self, batch: Batch) -> Output:
-        """Return the head's output for a batch that went through ``prepare``."""
-        output: Output = self.head(self.network(batch["inputs"], batch["phase"], batch["valid"]))
+        """Return the head's output for a batch that went through ``prepare``.
+
+        Heads compute in float32 whatever the network does: scores of 8 bits would make neighbours equal.
+        """
+        tokens: Tensor = self.network(batch["inputs"], batch["phase"], batch["valid"])
+        with torch.autocast(tokens.device.type, enabled=False):
+            output: Output = self.head(tokens.float())
         return output
 
     def outputs(self, batch: Batch) -> dict[str, Tensor]:

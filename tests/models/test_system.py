@@ -93,3 +93,19 @@ def test_a_fused_system_gives_the_same_and_leaves_the_first_as_it_was() -> None:
 def test_wrong_parts_are_named(key: str, value: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         System.build({**FEATURES, key: value})
+
+
+@pytest.mark.parametrize(("description", "frames"), [(FEATURES, 8), (VIDEO, 4)])
+def test_heads_compute_in_single_precision_whatever_the_network_does(description: dict[str, Any], frames: int) -> None:
+    """Of scores with 8 bits, neighbours become equal, and suppression would drop one by chance."""
+    system = System.build(description).eval()
+    shape = (1, frames, 6) if description is FEATURES else (1, frames, 32, 48, 3)
+    inputs = torch.randint(255, shape, dtype=torch.uint8)
+    batch = batch_of({"a" if description is FEATURES else "video": inputs}, frames)
+    seen: list[torch.dtype] = []
+    for layer in system.head.modules():
+        if isinstance(layer, torch.nn.Linear):
+            layer.register_forward_hook(lambda _, given, made: seen.extend((given[0].dtype, made.dtype)))
+    with torch.autocast("cpu", torch.bfloat16), torch.inference_mode():
+        system.outputs(batch)
+    assert set(seen) == {torch.float32}
