@@ -46,14 +46,16 @@ class ImageTransform(nn.Module):
 
     def forward(self, video: Tensor, valid: Tensor) -> Tensor:
         """Turn (B, T, H, W, 3) uint8 into (B, T, 3, H, W) float, 0 (the mean) outside ``valid`` (B, T)."""
-        if self.training:
-            video = torch.stack([self._augmented(clip) for clip in video]) if len(video) else video
-        images = video * self.scale + self.shift  # the memory stays channels last
+        images = torch.empty_like(video, dtype=torch.float32)  # the one copy: all else happens in place, clip by clip
+        with torch.autocast(video.device.type, enabled=False):  # of which the blur would come out in half precision
+            for clip, image in zip(video, images, strict=True):
+                self._augment(clip, image) if self.training else image.copy_(clip)
+        images.mul_(self.scale).add_(self.shift)
         images.masked_fill_(~valid[:, :, None, None, None], 0)
-        return images.permute(0, 1, 4, 2, 3)
+        return images.permute(0, 1, 4, 2, 3)  # the memory stays channels last
 
-    def _augmented(self, clip: Tensor) -> Tensor:
-        """Return a clip (T, H, W, 3) changed by one draw."""
+    def _augment(self, clip: Tensor, out: Tensor) -> None:
+        """Write a clip (T, H, W, 3), changed by one draw, to ``out``."""
         draws = torch.rand(11).tolist()  # a fixed number, on the CPU: the same for any settings and device
         chosen = [draw < self.settings["jitter"] for draw in draws[1:6]]
         hue, saturation, brightness, contrast, sigma = (
@@ -62,9 +64,10 @@ class ImageTransform(nn.Module):
         )
         if draws[0] < self.settings["flip"]:
             clip = clip.flip(2)
+        out.copy_(clip)
         if not any(chosen):
-            return clip.float()
-        pixels = clip.permute(0, 3, 1, 2).float() / 255  # (T, 3, H, W)
+            return
+        pixels = out.div_(255).permute(0, 3, 1, 2)  # (T, 3, H, W)
         if chosen[0]:
             pixels = F.adjust_hue(pixels, hue)
         if chosen[1]:
@@ -75,7 +78,7 @@ class ImageTransform(nn.Module):
             pixels = F.adjust_contrast(pixels, contrast)
         if chosen[4] and sigma > 0:
             pixels = F.gaussian_blur(pixels, [5, 5], [sigma, sigma])
-        return pixels.permute(0, 2, 3, 1) * 255
+        out.copy_(pixels.permute(0, 2, 3, 1)).mul_(255)
 
 
 _ORDER = ("hue", "saturation", "brightness", "contrast", "blur")

@@ -67,7 +67,7 @@ def _take(tensors: Mapping[str, Tensor], chosen: slice | Tensor) -> dict[str, Te
 def blend(first: Tensor, second: Tensor, weight: Tensor) -> Tensor:
     """Return ``weight`` (B,) of one tensor (B, …) and the rest of the other."""
     weight = weight.to(first.dtype).view(-1, *[1] * (first.dim() - 1))
-    return weight * first + (1 - weight) * second
+    return (weight * first).add_((1 - weight) * second)
 
 
 def blend_all(first: Mapping[str, Tensor], second: Mapping[str, Tensor], weight: Tensor) -> dict[str, Tensor]:

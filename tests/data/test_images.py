@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from spotter.data.images import UNCHANGED, ImageTransform
 from spotter.errors import UserError
@@ -98,3 +99,40 @@ def test_each_change_alone(key: str) -> None:
 def test_unknown_setting_is_named() -> None:
     with pytest.raises(UserError, match=r"model\.augment\.colour: unknown; its keys are flip"):
         ImageTransform(MEAN, STD, {"colour": 1})
+
+
+def test_half_precision_changes_no_image() -> None:
+    x = video()
+    images = ImageTransform(MEAN, STD, {**ALL, "jitter": 1.0})
+    torch.manual_seed(5)
+    expected = images(x, everywhere(x))
+    torch.manual_seed(5)
+    with torch.autocast("cpu", torch.bfloat16):
+        seen = images(x, everywhere(x))
+    assert seen.dtype == torch.float32
+    torch.testing.assert_close(seen, expected, rtol=0, atol=0)
+
+
+class Allocations(TorchDispatchMode):
+    """Count the tensors of at least ``size`` numbers that are made."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size, self.made = size, set[int]()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        known = {each.untyped_storage().data_ptr() for each in args if isinstance(each, Tensor)}
+        if isinstance(out, Tensor) and out.numel() >= self.size and out.untyped_storage().data_ptr() not in known:
+            self.made.add(out.untyped_storage().data_ptr())
+        return out
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_batch_of_images_is_copied_once(training: bool) -> None:
+    """A batch of E2E-Spot has 0.9 GB as floats."""
+    x = video(3)
+    valid, images = everywhere(x), ImageTransform(MEAN, STD, {**ALL, "jitter": 1.0}).train(training)
+    with Allocations(x.numel()) as counted:
+        images(x, valid)
+    assert len(counted.made) == 1
