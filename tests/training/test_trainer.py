@@ -11,6 +11,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from omegaconf import OmegaConf
+from pytorch_lightning.accelerators import CPUAccelerator
 from torch.utils.data import DataLoader, TensorDataset
 
 from spotter.errors import UsageError, UserError
@@ -119,21 +120,29 @@ def test_wrong_intervals() -> None:
 
 
 @pytest.mark.parametrize(
-    ("accelerator", "given", "bf16", "expected"),
+    ("accelerator", "given", "capability", "expected"),
     [
-        ("cpu", "auto", True, "32-true"),
-        ("gpu", "auto", True, "bf16-mixed"),
-        ("gpu", "auto", False, "32-true"),
-        ("gpu", "16-mixed", True, "16-mixed"),
-        ("cpu", "bf16-mixed", False, "bf16-mixed"),
+        ("cpu", "auto", (9, 0), "32-true"),
+        ("gpu", "auto", (9, 0), "bf16-mixed"),
+        ("gpu", "auto", (8, 0), "bf16-mixed"),
+        ("gpu", "auto", (7, 5), "16-mixed"),
+        ("gpu", "auto", (7, 0), "16-mixed"),
+        ("gpu", "auto", (6, 1), "32-true"),
+        ("gpu", "16-mixed", (9, 0), "16-mixed"),
+        ("cpu", "bf16-mixed", (6, 1), "bf16-mixed"),
     ],
 )
-def test_precision(accelerator: str, given: str, bf16: bool, expected: str) -> None:
-    """Half precision is chosen where a GPU has it; what is given counts."""
+def test_precision(accelerator: str, given: str, capability: tuple[int, int], expected: str) -> None:
+    """Half precision is chosen where a GPU has it, not where it is emulated; what is given counts."""
     settings = OmegaConf.create({"accelerator": accelerator, "precision": given})
+
+    def supported(including_emulation: bool = True) -> bool:
+        return including_emulation or capability >= (8, 0)
+
     with (
         mock.patch.object(torch.cuda, "is_available", return_value=True),
-        mock.patch.object(torch.cuda, "is_bf16_supported", return_value=bf16),
+        mock.patch.object(torch.cuda, "get_device_capability", return_value=capability),
+        mock.patch.object(torch.cuda, "is_bf16_supported", supported),
     ):
         assert precision(settings) == expected
 
@@ -145,3 +154,14 @@ def test_what_is_monitored_may_be_typed_short() -> None:
     cfg = OmegaConf.create({"callbacks": {"average_map": average_map, "stop": stopping}, "trainer": trainer})
     (found,) = build_trainer(cfg).early_stopping_callbacks
     assert found.monitor == "val/map_at_1"
+
+
+def test_products_of_float32_are_as_precise_as_the_trainer_says_on_a_gpu_alone() -> None:
+    with mock.patch.object(torch, "set_float32_matmul_precision") as chosen:
+        Trainer(accelerator="cpu", logger=False, matmul_precision="medium")
+        chosen.assert_not_called()
+        with mock.patch("spotter.training.trainer.CUDAAccelerator", CPUAccelerator):  # as if it were one
+            Trainer(accelerator="cpu", logger=False, matmul_precision="medium")
+        chosen.assert_called_once_with("medium")
+    with pytest.raises(UserError, match=r"trainer\.matmul_precision: 'low' is unknown: give one of highest"):
+        Trainer(accelerator="cpu", matmul_precision="low")
