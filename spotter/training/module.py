@@ -79,17 +79,23 @@ class SpottingModule(pl.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of a batch; what is random in it follows from (seed, epoch, step, rank)."""
         key = [self._data.seed, self.current_epoch, batch_idx, self.global_rank]
-        torch.manual_seed(int(np.random.SeedSequence(key).generate_state(1)[0]))
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices):  # what others draw, a user's callback for example, does not begin anew
+            torch.manual_seed(int(np.random.SeedSequence(key).generate_state(1)[0]))
+            losses = self.losses(batch)
+        optimizer = self.trainer.optimizers[0]
+        if not (isinstance(optimizer, SharpnessAware) and optimizer.ascended):
+            self._log_losses(losses, batch_size(batch))
+        return losses["loss"]
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Augment and mix a training batch as it was read; return the ``loss`` and its parts."""
         batch = self.system.prepare(batch)
         if self.rows is not None:
             batch = self.rows(batch)
         if self.mixup is not None:
             batch = self.mixup(batch, self.head.mix, self.system.clips.balanced_mixup)
-        losses = self.head.loss(self(batch), batch)
-        optimizer = self.trainer.optimizers[0]
-        if not (isinstance(optimizer, SharpnessAware) and optimizer.ascended):
-            self._log_losses(losses, batch_size(batch))
-        return losses["loss"]
+        return self.head.loss(self(batch), batch)
 
     def _log_losses(self, losses: Mapping[str, Tensor], size: int) -> None:
         self.log("train/loss_step", losses["loss"], on_step=True, on_epoch=False, batch_size=size)
@@ -113,6 +119,8 @@ class SpottingModule(pl.LightningModule):
         config = self.optimizer_config
         if config.sam and self.trainer.accumulate_grad_batches > 1:
             raise UserError("model.sam: does not go with trainer.accumulate_grad_batches; set it to 1")
+        if config.sam and self.trainer.precision == "16-mixed":
+            raise UserError("model.sam: does not go with trainer.precision=16-mixed; take bf16-mixed or 32-true")
         optimizer = adamw(self.parameters(), config.lr, config.weight_decay, config.sam)
         if config.schedule == "plateau":
             plateau = ReduceLROnPlateau(optimizer, **(config.plateau or {}))
@@ -136,10 +144,12 @@ class SpottingModule(pl.LightningModule):
     def _steps(self) -> Callable[[int], float]:
         """Return what says, at a step, how many steps there will be in all."""
         # Not trainer.estimated_stepping_batches: it would fetch the first batches before a resumed run knows its epoch.
-        trainer, limit = self.trainer, cpu_limit_of(self.trainer)
-        if limit is not None:
-            return limit.expected_steps
-        per_epoch = -(-self._data.batches_per_epoch // trainer.accumulate_grad_batches)
+        trainer, clock = self.trainer, cpu_limit_of(self.trainer)
+        if clock is not None:
+            return clock.expected_steps
+        batches, limit = self._data.batches_per_epoch, trainer.limit_train_batches
+        batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
+        per_epoch = -(-batches // trainer.accumulate_grad_batches)
         steps = per_epoch * (trainer.max_epochs or 0) if trainer.max_steps < 0 else trainer.max_steps
         return lambda step: steps
 

@@ -95,7 +95,7 @@ class SharpnessAware(torch.optim.AdamW):
     def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor:  # type: ignore[override]
         """Run ``closure``, which clears and computes gradients, at the weights and at the point above them."""
         if closure is None:
-            raise UserError("model.sam: does not go with trainer.precision=16-mixed; take bf16-mixed or 32-true")
+            raise ValueError("a closure is needed, which computes the gradients twice")
         with torch.enable_grad():
             loss = closure()
         weights = [p for group in self.param_groups for p in group["params"] if p.grad is not None]

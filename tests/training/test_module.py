@@ -1,17 +1,24 @@
-"""The schedule, the averaged weights, and the module's own promises: names, seeds, plain hyper-parameters."""
+"""The schedule, and the module's own promises: names, seeds, plain hyper-parameters."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
+import pytorch_lightning as pl
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spotter.errors import UserError
 from spotter.tasks import Task
 from spotter.training.build import build_from
 from spotter.training.module import SpottingModule
 from spotter.training.optimizer import schedule_factor
+from tests.gpu.gpu_parts import build, trainer
 
 SETTINGS: dict[str, Any] = {
     "task": Task.load("soccernet-v2").to_dict(),
@@ -74,3 +81,41 @@ def test_sizes_follow_from_task_and_input() -> None:
     assert module.system.rate == 2.0
     assert module.head.confidence.out_features == 17
     assert module.head.max_displacement == 12  # six seconds at two anchors a second
+
+
+@pytest.mark.parametrize(
+    ("limit", "accumulate", "expected"),
+    [(1.0, 1, 50), (0.5, 1, 25), (3, 1, 15), (99, 1, 50), (3, 2, 10), (1.0, 4, 15)],
+)
+def test_a_schedule_ends_with_the_run_whatever_limits_its_epochs(
+    limit: int | float, accumulate: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Epochs of 10 batches, 5 of them."""
+    module, _ = build("linear", batches=10)
+    monkeypatch.setattr("spotter.training.module.cpu_limit_of", lambda trainer: None)
+    limited = mock.Mock(limit_train_batches=limit, accumulate_grad_batches=accumulate, max_epochs=5, max_steps=-1)
+    monkeypatch.setattr(SpottingModule, "trainer", limited)
+    monkeypatch.setattr(SpottingModule, "_data", mock.Mock(batches_per_epoch=10))
+    assert module._steps()(0) == expected
+
+
+def test_sharpness_aware_steps_are_refused_at_the_start_where_gradients_are_scaled(tmp_path: Path) -> None:
+    module, data = build("linear", batches=1)
+    module.optimizer_config = replace(module.optimizer_config, sam=0.05)
+    with (
+        mock.patch.object(pl.Trainer, "precision", "16-mixed"),
+        pytest.raises(UserError, match=r"model\.sam: does not go with trainer\.precision=16-mixed"),
+    ):
+        trainer(tmp_path, accelerator="cpu").fit(module, data)
+
+
+def test_what_others_draw_does_not_begin_anew_with_every_step(tmp_path: Path) -> None:
+    module, data = build("transformer", batches=3)
+    drawn: list[float] = []
+
+    class Draws(pl.Callback):
+        def on_train_batch_end(self, *_: Any) -> None:
+            drawn.append(torch.rand(1).item())
+
+    trainer(tmp_path, [Draws()], accelerator="cpu").fit(module, data)
+    assert len(set(drawn)) == 3

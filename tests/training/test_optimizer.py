@@ -8,7 +8,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from spotter.errors import UserError
 from spotter.training.optimizer import SharpnessAware, adamw, schedule_factor
 from tests.conftest import call
 
@@ -65,7 +64,7 @@ def test_weights_come_back_when_the_second_pass_fails() -> None:
     with pytest.raises(OSError, match="the disk"):
         sharp.step(closure)
     assert all(torch.equal(w, b) for w, b in zip(weights, before, strict=True))
-    with pytest.raises(UserError, match=r"16-mixed; take bf16-mixed"):
+    with pytest.raises(ValueError, match="closure"):
         sharp.step()
     assert type(adamw(weights, 0.1, 0.0, None)) is torch.optim.AdamW
     assert isinstance(adamw(weights, 0.1, 0.0, 0.05), SharpnessAware)
