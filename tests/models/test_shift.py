@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from spotter.models.blocks.shift import Frames, GatedShift, Shifted, TemporalShift
+from spotter.models.blocks.shift import Frames, GatedShift, Shifted, TemporalShift, _MoveGated
 
 FORMATS = [torch.contiguous_format, torch.channels_last]
 
@@ -125,3 +125,32 @@ def test_half_precision_stays_half() -> None:
     out.float().sum().backward()
     assert x.grad is not None
     assert all(parameter.grad is not None for parameter in net.parameters())
+
+
+@pytest.mark.parametrize("shift", [GatedShift, TemporalShift])
+def test_the_gradient_of_what_is_added_behind_a_shift_is_right(shift: type[GatedShift] | type[TemporalShift]) -> None:
+    """A sum gives one gradient to both of its terms, so that no shift may write to it."""
+    frames = Frames()
+    frames.count = 4
+    layer, x = shift(frames, 16).double(), example(16, 4, torch.channels_last).requires_grad_()
+    other, weight = torch.randn_like(x, requires_grad=True), torch.randn_like(x)
+    ((layer(x) + other) * weight).sum().backward()
+    torch.testing.assert_close(other.grad, weight)
+
+
+def test_only_a_convolution_gets_a_gradient_that_is_written_to() -> None:
+    assert not GatedShift(Frames(), 16).before_convolution
+    assert Shifted(GatedShift(Frames(), 16), nn.Conv2d(16, 4, 1)).shift.before_convolution
+    assert not Shifted(GatedShift(Frames(), 16), nn.Identity()).shift.before_convolution
+
+
+def test_gradients_of_gates_do_not_overflow_in_half_precision() -> None:
+    """Products of 300 by 300 are beyond what float16 holds, though their sum is not."""
+    signs = torch.tensor([1.0, -1.0, 1.0, -0.99]).repeat(8)[:, None, None]
+    x = (300 * signs.expand(4, 32, 3, 3)).half().requires_grad_()
+    taps = torch.zeros(4, 6, 3, 3, dtype=torch.float16, requires_grad=True)
+    (_MoveGated.apply(x, x[:, :8].detach(), taps, 2) * 300).sum().backward()
+    wide = taps.detach().double().requires_grad_()
+    (_MoveGated.apply(x.detach().double(), x[:, :8].detach().double(), wide, 2) * 300).sum().backward()
+    assert torch.isfinite(taps.grad).all()
+    torch.testing.assert_close(taps.grad.double(), wide.grad, rtol=0.01, atol=0.01)

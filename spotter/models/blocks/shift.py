@@ -24,6 +24,8 @@ class Shifted(nn.Module):
     def __init__(self, shift: nn.Module, net: nn.Module) -> None:
         super().__init__()
         self.shift, self.net = shift, net
+        if isinstance(shift, GatedShift):
+            shift.before_convolution = isinstance(net, nn.Conv2d)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return what ``net`` makes of the shifted (B * T, C, H, W)."""
@@ -51,7 +53,11 @@ class GatedShift(nn.Module):
     Half of them move to the frame before, half to the one after. Gates are closed at the start of training, so that
     a pretrained network starts as it is. After Sudhakaran et al., *Gate-Shift Networks*, 2020, which afterwards
     interleaves channels of each half: that changes no more than the order of weights in the layer that follows.
+
+    before_convolution : nothing but a convolution takes the output, which spares a copy of its gradient
     """
+
+    before_convolution = False
 
     def __init__(self, frames: Frames, channels: int) -> None:
         super().__init__()
@@ -63,7 +69,7 @@ class GatedShift(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the shifted (B * T, C, H, W)."""
-        x, moving = _Take.apply(x, self.fold)
+        x, moving = _Take.apply(x, self.fold, self.before_convolution)
         normed = F.relu(self.bn(moving), inplace=True)
         bias = F.pad(self.bias[:, None], (1, 1)).flatten()  # of a gate, added by the tap of its own frame
         taps = F.conv2d(normed, self.weight, bias, padding=1, groups=2)  # (B * T, 2 * 3, H, W)
@@ -97,16 +103,17 @@ class _Take(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, fold: int) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, x: Tensor, fold: int, own: bool) -> tuple[Tensor, Tensor]:
+        ctx.own = own
         return x.view_as(x), x[:, :fold].contiguous(memory_format=layout_of(x))
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, rest: Tensor, moving: Tensor) -> Any:
-        # The convolution behind made ``rest`` for nobody else, so that it may be written to, which spares a full copy.
-        grad = rest if rest.is_contiguous(memory_format=layout_of(rest)) else rest.clone()
+        # A convolution made ``rest`` for nobody else, so that it may be written to; a sum gives it to others, too.
+        grad = rest if ctx.own and rest.is_contiguous(memory_format=layout_of(rest)) else rest.clone()
         grad[:, : moving.shape[1]] = moving
-        return grad, None
+        return grad, None, None
 
 
 class _MoveGated(torch.autograd.Function):
@@ -114,22 +121,21 @@ class _MoveGated(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, moving: Tensor, taps: Tensor, count: int) -> Tensor:
-        dtype = taps.dtype
+        dtype, single = taps.dtype, torch.promote_types(x.dtype, torch.float32)
         # CPUs add what lies apart in memory far faster in single precision than in half.
-        wide = torch.promote_types(x.dtype, torch.float32) if x.device.type == "cpu" else x.dtype
-        old, taps = split_channels(moving, count).to(wide), taps.to(wide)
-        before, now, after = taps.view(-1, count, 2, 3, *taps.shape[2:]).unbind(3)  # (B, T, 2, H, W)
+        old = split_channels(moving, count).to(single if x.device.type == "cpu" else x.dtype)
+        before, now, after = taps.to(single).view(-1, count, 2, 3, *taps.shape[2:]).unbind(3)  # (B, T, 2, H, W)
         gate = torch.empty_like(now).copy_(now)
         gate[:, 1:] += before[:, :-1]
         gate[:, :-1] += after[:, 1:]
-        gate = gate.tanh_().to(old.dtype)
-        moved = old * gate[:, :, :, None]
+        gate = gate.tanh_()
+        moved = old * gate[:, :, :, None].to(old.dtype)
         mixed = old - moved
         mixed[:, :-1, 0] += moved[:, 1:, 0]
         mixed[:, 1:, 1] += moved[:, :-1, 1]
         out = x.clone()
         out[:, : moving.shape[1]] = mixed.view_as(moving)
-        ctx.save_for_backward(moving, gate.to(x.dtype))
+        ctx.save_for_backward(moving, gate)
         ctx.dtype = dtype
         return out
 
@@ -143,7 +149,8 @@ class _MoveGated(torch.autograd.Function):
         moved = -mixed
         moved[:, 1:, 0] += mixed[:, :-1, 0]
         moved[:, :-1, 1] += mixed[:, 1:, 1]
-        gates = (moved * old).sum(3) * (1 - gate * gate)  # (B, T, 2, H, W)
+        # Sums of products are in single precision: in half they would overflow, or lose what is small.
+        gates = (moved.to(gate.dtype) * old).sum(3) * (1 - gate * gate)  # (B, T, 2, H, W)
         mixed += moved.mul_(gate[:, :, :, None])
         shape = moving.shape[0], 6, *moving.shape[2:]
         taps = torch.empty(shape, dtype=ctx.dtype, device=grad.device, memory_format=layout_of(moving)).zero_()
