@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from spotter.data.source import Layout
 from spotter.models.base import Network
 from spotter.models.blocks.stream_embedding import StreamEmbedding
-from spotter.models.blocks.window import window_index
+from spotter.models.blocks.window import take_rows, window_index
 
 POOLS = ("max", "mean", "netvlad", "netrvlad")
 AT_ONCE = 1 << 25  # numbers in the windows of the clips that are described at once: 128 MiB
@@ -66,8 +66,7 @@ class Pooling(Network):
         rows = self.embed(inputs, phase, valid)  # (B, T, dim)
         index = window_index(valid, self.window)  # (B, N, window), each window one row on from the last
         path = torch.cat((index[:, :, 0], index[:, -1, 1:]), dim=1)  # (B, N + window - 1)
-        clip = torch.arange(len(rows), device=rows.device)[:, None]
-        return self.pool(rows[clip, path], self.window)
+        return self.pool(take_rows(rows, path), self.window)
 
 
 class WindowPool(nn.Module):
@@ -132,12 +131,9 @@ class Vlad(nn.Module):
         rows = F.normalize(rows, dim=-1)
         weights = self.assignment(rows).softmax(-1)  # (B, N + window - 1, K)
         count, dim = rows.shape[1] - window + 1, rows.shape[2]
-        pooled = rows.new_empty(len(rows), count, weights.shape[2] * dim)
-        clips = max(1, AT_ONCE // (count * window * dim))
-        for first in range(0, len(rows), clips):  # matrix products copy the windows, which overlap
-            few = slice(first, first + clips)
-            pooled[few] = self._describe(rows[few].unfold(1, window, 1), weights[few].unfold(1, window, 1))
-        return pooled
+        clips = max(1, AT_ONCE // (count * window * dim))  # matrix products copy the windows, which overlap
+        parts = zip(torch.split(rows, clips), torch.split(weights, clips), strict=True)
+        return torch.cat([self._describe(x.unfold(1, window, 1), w.unfold(1, window, 1)) for x, w in parts])
 
     def _describe(self, rows: Tensor, weights: Tensor) -> Tensor:
         """Return (B, N, K * dim) for the windows' rows (B, N, dim, window) and weights (B, N, K, window)."""

@@ -31,8 +31,16 @@ def window_index(valid: Tensor, window: int) -> Tensor:
 
 def windows_of(rows: Tensor, valid: Tensor, window: int) -> Tensor:
     """Return the windows (B, N, window, dim) of rows (B, T, dim), see ``window_index``."""
-    clip = torch.arange(len(rows), device=rows.device)[:, None, None]
-    return rows[clip, window_index(valid, window)]
+    index = window_index(valid, window)
+    return take_rows(rows, index.flatten(1)).view(*index.shape, -1)
+
+
+def take_rows(rows: Tensor, index: Tensor) -> Tensor:
+    """Return the rows (B, R, dim) of every clip that ``index`` (B, R) names, of rows (B, T, dim).
+
+    By ``gather``, whose gradient is added up at once, where that of an index is sorted first.
+    """
+    return rows.gather(1, index[..., None].expand(-1, -1, rows.shape[2]))
 
 
 def valid_windows(valid: Tensor, count: int) -> Tensor:
