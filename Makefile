@@ -48,7 +48,7 @@ bench: setup ## measure speed and memory
 
 .PHONY: gpu
 gpu: ## test and measure on a GPU; needs no .venv, only torch, timm, pytorch-lightning and pytest
-	PYTHONPATH=. $(PYTHON) -m pytest tests/gpu --durations=10
+	PYTHONPATH=. PYTHONUNBUFFERED=1 $(PYTHON) -m pytest tests/gpu --durations=10
 
 .PHONY: screenshots
 screenshots: setup ## make the README's pictures of the report again (needs Chromium)

@@ -20,6 +20,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="needs a GPU: torch.cuda.is_available() is False"))
 
 
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Print an error as soon as it is there: a lent machine may be taken away before the end."""
+    if report.failed:
+        print(f"\n{report.longreprtext}", flush=True)  # noqa: T201
+
+
 @pytest.fixture(autouse=True)
 def _alone() -> Iterator[None]:
     """Start every test with fixed random numbers, and leave nothing on the device for the next."""
