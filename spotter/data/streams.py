@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -204,6 +203,8 @@ class Stream:
 
     def _check_clock(self, path: Path) -> None:
         """Compare rate and offset with what the JSON file beside the features says, where there is one."""
+        import orjson  # here, so that networks, arrays and training do without
+
         beside = path.with_suffix(".json")
         try:
             about = orjson.loads(beside.read_bytes())
