@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +27,18 @@ from spotter.cli.options import add_trust
 from spotter.errors import UsageError
 from spotter.evaluation.average_map import average_map
 from spotter.evaluation.metrics import monitored, parse_monitor
-from spotter.inference.decode import apply_displacement
+from spotter.inference.decode import apply_displacement, round_confidence
 from spotter.inference.tune import Trial, Tuner, best
 from spotter.io.files import atomic_write
 from spotter.io.formats import format_of
 from spotter.io.run_folders import find_scores
 from spotter.io.scores import ScoresInfo, load_scores, load_scores_info
 from spotter.io.splits import SPLITS
-from spotter.progress import stderr_console
+from spotter.progress import ProgressDisplay, stderr_console, visible_log
 from spotter.settings import Postprocess
 from spotter.tasks import Task
 from spotter.trust import import_trusted
+from spotter.types import Half, HalfPredictions, Metrics
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,12 +66,22 @@ def run(arguments: argparse.Namespace) -> None:
             _value(info.task.monitor),
             _class_values(info.task) if arguments.per_class else None,
         )
-        trials = list(progress.track(search, total=tuner.trials(arguments.per_class), description="tuning"))
+    trials = _run(search, tuner.trials(arguments.per_class))
     winners = {name: best(trials, _value(name)) for name in dict.fromkeys((info.task.monitor, "loose_map"))}
     if arguments.json:
         content = orjson.dumps(_report(trials, winners), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
         atomic_write(arguments.json, content)
     _show(trials, winners, title=f"{info.split} of {info.task.name}, {len(tuner.candidates)} halves, mAP in %")
+
+
+def _run(search: Iterator[Trial], total: int) -> list[Trial]:
+    """Return the trials, showing how many are done."""
+    trials = []
+    with visible_log(), ProgressDisplay(total, "trials") as shown:
+        for trial in search:
+            trials.append(trial)
+            shown.update(len(trials) / total)
+    return trials
 
 
 def _tuner(folder: Path, root: str, info: ScoresInfo, progress: Progress) -> Tuner:
@@ -82,7 +93,13 @@ def _tuner(folder: Path, root: str, info: ScoresInfo, progress: Progress) -> Tun
         progress.advance(bar)
     progress.update(bar, total=len(candidates))
     labels = format_of(info.task).read(root, dict.fromkeys(half.game for half in candidates), info.task)
-    return Tuner(candidates, info.task.fps, lambda predictions: average_map(labels, predictions, info.task))
+
+    def evaluate(predictions: Mapping[Half, HalfPredictions]) -> Metrics:
+        if info.task.tolerances:  # which rank all halves together: rounding, as files are, may make ranks equal there
+            predictions = {half: round_confidence(spots) for half, spots in predictions.items()}
+        return average_map(labels, predictions, info.task)
+
+    return Tuner(candidates, info.task.fps, evaluate)
 
 
 def _value(monitor: str) -> Callable[[Trial], float]:

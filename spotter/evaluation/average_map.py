@@ -54,7 +54,8 @@ def average_precision(events: MetricEvents, tolerances: Sequence[float]) -> NDAr
 
     Its mean over classes is the mAP; a class without labels has AP 0.
     """
-    return np.stack([_interpolate(*precision_recall(events, tolerance)) for tolerance in tolerances])
+    near = events.near(match_radius(max(tolerances), events.fps))
+    return np.stack([_interpolate(*precision_recall(near, tolerance)) for tolerance in tolerances])
 
 
 def interpolate_precision(
@@ -103,10 +104,7 @@ def match_events(events: MetricEvents, radius: int) -> NDArray[np.int64]:
     windows are linked by shared detections form a chain; chains are independent of each other, so one step serves the
     next event of all chains at once.
     """
-    start = events.event - events.event % events.frames
-    low = np.searchsorted(events.detection, np.maximum(events.event - radius, start))
-    last = np.minimum(events.event + radius, start + events.frames - 1)
-    high = np.searchsorted(events.detection, last, side="right")
+    low, high = events.windows(radius)
     candidates = np.flatnonzero(low < high)
     low, high = low[candidates], high[candidates]
     rank, taken = events.rank.copy(), len(events.rank)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +16,13 @@ from spotter.types import HALF_SECONDS, METRIC_THRESHOLDS, Half, HalfPredictions
 ALL, SHOWN, UNSHOWN = range(3)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class MetricEvents:
     """Hold the events (labels) and detections of all halves on one axis, ordered by (class, half, frame).
 
     event : (E,) int64, position on the axis, ascending
     detection : (D,) int64, position on the axis, ascending
-    ranked : (D,) int64, detections from the highest confidence to the lowest, equal ones from the earliest
-    rank : (D,) int64, each detection's index in ``ranked``
+    confidence : (D,) float64
     cell : (D,) int64, cell of the (2, C, 201) histogram over shown or not, class, thresholds reached
     event_counts : (3, C) int64, how many events a view (all, shown, unshown) has of each class
     detection_counts : (3, C, 200) int64, how many detections reach each threshold
@@ -32,13 +32,42 @@ class MetricEvents:
 
     event: NDArray[np.int64]
     detection: NDArray[np.int64]
-    ranked: NDArray[np.int64]
-    rank: NDArray[np.int64]
+    confidence: NDArray[np.float64]
     cell: NDArray[np.int64]
     event_counts: NDArray[np.int64]
     detection_counts: NDArray[np.int64]
     frames: int
     fps: int
+
+    @cached_property
+    def ranked(self) -> NDArray[np.int64]:
+        """Return the detections from the highest confidence to the lowest, equal ones from the earliest: (D,)."""
+        return np.argsort(-self.confidence, kind="stable")
+
+    @cached_property
+    def rank(self) -> NDArray[np.int64]:
+        """Return each detection's index in ``ranked``: (D,)."""
+        rank = np.empty_like(self.ranked)
+        rank[self.ranked] = np.arange(len(rank))
+        return rank
+
+    def windows(self, radius: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the first detection within ``radius`` frames of each event, and the first behind: (E,) each."""
+        start = self.event - self.event % self.frames
+        low = np.searchsorted(self.detection, np.maximum(self.event - radius, start))
+        last = np.minimum(self.event + radius, start + self.frames - 1)
+        return low, np.searchsorted(self.detection, last, side="right")
+
+    def near(self, radius: int) -> MetricEvents:
+        """Return the same events with the detections within ``radius`` frames of one: all that can be matched.
+
+        The counts stay those of all detections.
+        """
+        low, high = self.windows(radius)
+        size = len(self.detection) + 1
+        rows = np.flatnonzero(np.cumsum(np.bincount(low, minlength=size) - np.bincount(high, minlength=size)))
+        columns = {name: getattr(self, name)[rows] for name in ("detection", "confidence", "cell")}
+        return replace(self, **columns)
 
     def count_reaching(self, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Return how many of some detections, a mask (D,), reach each threshold: (3, C, 200)."""
@@ -64,16 +93,12 @@ def collect_events(
     legal = confidence >= 0  # neither negative nor NaN; such an entry has deleted what stood in its cell before
     detection, confidence = detection[legal], confidence[legal]
     view = np.where(_in_shown_cell(detection, event, shown, frames), 0, 1)
-    reached = np.searchsorted(METRIC_THRESHOLDS, confidence, side="right")
-    cell = (view * classes + detection // (len(halves) * frames)) * (len(METRIC_THRESHOLDS) + 1) + reached
-    ranked = np.argsort(-confidence, kind="stable")
-    rank = np.empty_like(ranked)
-    rank[ranked] = np.arange(len(ranked))
+    row = view * classes + detection // (len(halves) * frames)
+    cell = row * (len(METRIC_THRESHOLDS) + 1) + _thresholds_reached(confidence)
     return MetricEvents(
         event=event,
         detection=detection,
-        ranked=ranked,
-        rank=rank,
+        confidence=confidence,
         cell=cell,
         event_counts=np.concatenate([events.sum(axis=0, keepdims=True), events]),
         detection_counts=_count_reaching(cell, classes),
@@ -95,7 +120,9 @@ def _positions(
         game, number = halves[half[row]]
         raise UserError(f"{game}, half {number}: the time {time[row]} s lies two hours before the half: correct it")
     position = (label * len(halves) + half) * (HALF_SECONDS * task.fps) + frame
-    order = np.argsort(position, kind="stable")
+    order = np.argsort(label.astype(np.int16), kind="stable")  # of short numbers fast; enough where a half is by time
+    if np.any(np.diff(position[order]) < 0):
+        order = np.argsort(position, kind="stable")
     position = position[order]
     last = np.diff(position, append=-1) != 0
     return position[last], order[last]
@@ -112,8 +139,16 @@ def _in_shown_cell(
         return np.zeros(len(detection), bool)
     left, right = event[:-1], event[1:]
     cut = np.where(left // frames == right // frames, (left + right) // 2, right - right % frames)
-    owner = np.searchsorted(cut, detection, side="right")
+    changes = np.searchsorted(detection, cut)  # few cuts among many detections
+    owner = np.repeat(np.arange(len(event)), np.diff(changes, prepend=0, append=len(detection)))
     return shown[owner] & (event[owner] // frames == detection // frames)
+
+
+def _thresholds_reached(confidence: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return how many thresholds of the metric each confidence, of at least 0, reaches."""
+    last = len(METRIC_THRESHOLDS) - 1
+    nearest = np.rint(np.minimum(confidence, 1) * last).astype(np.int64)  # they are equally spaced
+    return nearest + (confidence >= METRIC_THRESHOLDS[nearest])
 
 
 def _count_reaching(cell: NDArray[np.int64], classes: int) -> NDArray[np.int64]:

@@ -49,6 +49,8 @@ def frame_scores(
     Each has ``map``, and ``per_class`` with None for a class without labels, which does not count in the mean. Without
     any labels the mAP is 0. Of a task without tolerances the result is empty.
     """
+    if not task.tolerances:
+        return {}
     ranked = rank_detections(labels, predictions, task)
     means, classes = frame_precision(ranked, task.tolerances, np.ones((1, ranked.games)))
     columns = dict(zip(score_names(task), zip(means[:, 0].tolist(), classes[:, 0], strict=True), strict=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -17,7 +18,7 @@ SUPPRESSED = -1.0
 DIGITS = 5  # significant ones of a written confidence
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Candidates:
     """Hold the displaced anchors of one half: in each cell, as wide as an anchor, the best that moved there.
 
@@ -29,6 +30,15 @@ class Candidates:
     confidence: NDArray[np.float64]
     time: NDArray[np.float64]
     fps: float
+
+    @cached_property
+    def in_time(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+        """Return index, class and time of all cells that are not empty, (N,) each, by time, then class."""
+        classes = self.confidence.shape[1]
+        index = np.flatnonzero(self.confidence > SUPPRESSED)
+        time = self.time.reshape(-1)[index]
+        order = np.argsort(np.rint(1000 * time) * classes + index % classes)
+        return index[order], index[order] % classes, time[order]
 
 
 def decode(scores: Scores, postprocess: Postprocess, metric_fps: int) -> HalfPredictions:
@@ -91,18 +101,20 @@ def suppress(candidates: Candidates, postprocess: Postprocess, metric_fps: int) 
     left = np.where(candidates.confidence >= postprocess.threshold, candidates.confidence, SUPPRESSED)
     windows = np.array(postprocess.windows(classes))
     for window in np.unique(windows):
-        decay = _decay(postprocess.method, window * candidates.fps)
+        decay = decay_factors(postprocess.method, window * candidates.fps)
         left[:, windows == window] = _greedy(left[:, windows == window], decay, postprocess.threshold)
-    cell, label = np.nonzero(left > SUPPRESSED)
-    time, confidence = candidates.time[cell, label], left[cell, label]
-    order = np.argsort(np.rint(1000 * time).astype(np.int64) * classes + label)
-    label, time, confidence = label[order], time[order], confidence[order]
-    frame = metric_frame(time, metric_fps)
-    best = np.sort(_best(frame * classes + label, confidence, classes * int(frame.max(initial=0) + 1)))
-    return HalfPredictions(label[best], time[best], confidence[best])
+    index, label, time = candidates.in_time
+    confidence = left.reshape(-1)[index]
+    kept = np.flatnonzero(confidence > SUPPRESSED)
+    label, time, confidence = label[kept], time[kept], confidence[kept]
+    place = metric_frame(time, metric_fps) * classes + label
+    if np.bincount(place, minlength=1).max() > 1:
+        best = np.sort(_best(place, confidence, int(place.max()) + 1))
+        label, time, confidence = label[best], time[best], confidence[best]
+    return HalfPredictions(label, time, confidence)
 
 
-def _decay(method: str, window: float) -> NDArray[np.float64]:
+def decay_factors(method: str, window: float) -> NDArray[np.float64]:
     """Return the factors at distances of 1, 2, … cells, (R,), up to where they are 1; ``window`` is in cells."""
     if method == "nms":
         return np.zeros(math.floor(window / 2 + 1e-9))
@@ -129,34 +141,31 @@ def _greedy(confidence: NDArray[np.float64], decay: NDArray[np.float64], thresho
     against this), in few rounds.
 
     confidence : (T, K), -1 where empty; of equals the first is taken first
-    decay : (R,) factors at distances 1…R; 0 removes
+    decay : (R,) factors at distances 1…R, all above 0 or all 0, which removes
     """
     radius, (length, classes) = len(decay), confidence.shape
     if radius == 0:
         return confidence
-    taken = np.full(confidence.shape, SUPPRESSED)
-    score = np.full((length + 2 * radius, classes), SUPPRESSED)
-    score[radius:-radius] = confidence
-    cells = score.reshape(-1)  # the same memory, as is the next: row i holds cells i, i + K, … of one class
-    runs = sliding_window_view(cells, (radius - 1) * classes + 1, writeable=True)[:, ::classes]
-    first, last = 0, length
+    score = np.full((classes, length + radius), SUPPRESSED)  # one class after the other, empty cells between them
+    score[:, radius:] = confidence.T
+    cells = np.append(score, np.full(radius, SUPPRESSED))
+    taken, removes = np.full(cells.shape, SUPPRESSED), not decay.any()
+    runs = sliding_window_view(cells, radius, writeable=True)
     while True:
-        ahead = _running_max(score[first : last + 2 * radius], radius)
-        middle = score[first + radius : last + radius]
-        highest = (middle > ahead[: last - first]) & (middle >= ahead[radius + 1 :])
-        picked = np.flatnonzero(highest) + first * classes
+        ahead, middle = _running_max(cells, radius), cells[radius:-radius]
+        picked = radius + np.flatnonzero((middle > ahead[: -radius - 1]) & (middle >= ahead[radius + 1 :]))
         if len(picked) == 0:
-            return taken
-        centre = picked + radius * classes
-        taken.reshape(-1)[picked] = cells[centre]
-        cells[centre] = SUPPRESSED
-        for side, factors in ((classes, decay), (-radius * classes, decay[::-1])):
-            left = runs[centre + side] * factors  # holds no cell twice: what is picked together lies apart
-            left[(left < threshold) | (factors == 0)] = SUPPRESSED
-            runs[centre + side] = left
-        # only near a change can another cell have become the highest
-        first = max(0, int(picked[0]) // classes - 2 * radius)
-        last = min(length, int(picked[-1]) // classes + 2 * radius + 1)
+            return taken[:-radius].reshape(score.shape)[:, radius:].T
+        taken[picked] = cells[picked]
+        cells[picked] = SUPPRESSED
+        for start, factors in ((picked + 1, decay), (picked - radius, decay[::-1])):
+            if removes:
+                runs[start] = SUPPRESSED
+                continue
+            left = runs[start]  # holds no cell twice: what is picked together lies apart
+            left *= factors
+            np.copyto(left, SUPPRESSED, where=left < threshold)
+            runs[start] = left
 
 
 def _running_max(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from spotter.inference.decode import Candidates, round_confidence, suppress
+from spotter.inference.decode import Candidates, decay_factors, suppress
 from spotter.settings import METHODS, Postprocess
 from spotter.types import Half, HalfPredictions, Metrics
 
@@ -37,6 +37,7 @@ class Tuner:
     candidates: Mapping[Half, Candidates]
     metric_fps: int
     evaluate: Callable[[Mapping[Half, HalfPredictions]], Metrics]
+    _known: dict[tuple[float, tuple[bytes, ...]], Metrics] = field(default_factory=dict, init=False)
 
     def search(
         self, current: Postprocess, value: Value, class_values: Callable[[Trial], Sequence[float]] | None = None
@@ -78,12 +79,19 @@ class Tuner:
             yield Trial(replace(postprocess, threshold=threshold), self.evaluate(left))
 
     def _try(self, postprocess: Postprocess) -> Trial:
-        return Trial(postprocess, self.evaluate(self._predict(postprocess)))
+        """Score a suppression, unless another has done the same to every cell."""
+        rates = {candidates.fps for candidates in self.candidates.values()}
+        windows = postprocess.window if isinstance(postprocess.window, tuple) else (postprocess.window,)
+        decays = tuple(decay_factors(postprocess.method, window * fps).tobytes() for fps in rates for window in windows)
+        key = postprocess.threshold, decays
+        if key not in self._known:
+            self._known[key] = self.evaluate(self._predict(postprocess))
+        return Trial(postprocess, self._known[key])
 
     def _predict(self, postprocess: Postprocess) -> dict[Half, HalfPredictions]:
+        """Return the predictions as ``decode`` does but not rounded, which changes no score."""
         return {
-            half: round_confidence(suppress(candidates, postprocess, self.metric_fps))
-            for half, candidates in self.candidates.items()
+            half: suppress(candidates, postprocess, self.metric_fps) for half, candidates in self.candidates.items()
         }
 
 

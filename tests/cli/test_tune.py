@@ -13,7 +13,7 @@ import pytest
 from spotter.cli import main
 from spotter.evaluation.average_map import average_map
 from spotter.evaluation.metrics import monitored
-from spotter.inference.decode import apply_displacement, decode
+from spotter.inference.decode import apply_displacement, decode, round_confidence
 from spotter.inference.tune import Trial, Tuner, best, best_per_class
 from spotter.io.scores import Scores, ScoresInfo, load_scores, save_scores, save_scores_info
 from spotter.io.soccernet import SoccerNet
@@ -97,7 +97,7 @@ def test_every_trial_equals_a_run_of_its_own(scores: Path, labels: Path) -> None
     assert len(trials) == tuner.trials(per_class=False)
     for trial in trials:
         for half, raw in halves.items():
-            expected, found = decode(raw, trial.postprocess, 2), trial.metrics[str(half)]
+            expected, found = decode(raw, trial.postprocess, 2), round_confidence(trial.metrics[str(half)])
             assert np.array_equal(expected.time, found.time)
             assert np.array_equal(expected.label, found.label)
             assert np.array_equal(expected.confidence, found.confidence)
