@@ -18,7 +18,7 @@ from spotter.io.transcripts.segments import Transcript
 from spotter.types import Half, Spots
 
 LAGS = ((-30, -10), (-10, -3), (-3, 1), (1, 4), (4, 8), (8, 15), (15, 30))  # seconds from an action to a word
-SHRINK = 20.0  # how often a term has to be said until what it says counts as much as what all terms say
+SHRINK = 100.0  # how often a term has to be said until what it says counts as much as what all terms say
 FOLDS = 6
 DENSE = 1024  # terms up to which all eigenvectors are computed, and the wanted ones taken
 
