@@ -123,7 +123,7 @@ def test_promised_options_are_there(group: str) -> None:
     promised = {
         "model": {
             *("transformer", "window_transformer", "linear", "e2e_spot", "e2e_spot_dense"),
-            *("maxpool", "avgpool", "netvlad", "netrvlad", "netvladpp", "calf", "rms", "ste", "unet", "astra"),
+            *("maxpool", "avgpool", "netvlad", "netrvlad", "netvladpp", "calf", "rms", "ste", "unet", "astra", "tcn"),
         },
         "data": {"demo", "demo_video", "baidu", "resnet", "soccernet_video", "ball"},
         "trainer": {"auto", "cpu", "gpu", "ddp", "ddp_cpu", "slurm"},
@@ -157,7 +157,7 @@ SMALL = {  # sizes that spare time; a model that is not listed is built as large
     "e2e_spot_dense": ["model.pretrained=false", "data.size=[32,48]", "model.clips.clip_len=8"],
 }
 DEFAULT: dict[str, list[str]] = {"features": [], "video": SMALL["e2e_spot"]}
-OF_DATA = {"tracking": ["data.fps=5"], "tennis": ["data.fps=5"]}  # long clips of many rows spare no time
+OF_DATA = {"tracking": ["data.fps=5"]}  # long clips of many rows spare no time
 OTHER_TASK = {  # what two systems state for each class of SoccerNet-v2
     "astra": lambda classes: ["postprocess=nms"],
     "calf": lambda classes: [f"model.head.margins={[[-10, -5, 5, 10]] * classes}"],

@@ -53,7 +53,8 @@ def prepare_hydra() -> None:
 def register_resolvers() -> None:
     """Teach OmegaConf what configs derive: frames in seconds, anchors per frame, the key that a task is judged by."""
     resolvers: dict[str, Callable[..., Any]] = {
-        "frames": lambda seconds, fps: max(1, round(float(seconds) * float(parse_fps(fps)))),
+        "frames": lambda seconds, fps, scale=1: max(1, round(float(seconds) * float(parse_fps(fps)) * float(scale))),
+        "scaled": lambda seconds, scale: float(seconds) * float(scale),
         "times": lambda factor, number: round(float(factor) * float(number)),
         "seconds": lambda frames, fps: float(frames) / float(parse_fps(fps)),
         "upsample": lambda fps, target: max(1, round(float(target) / float(parse_fps(fps)))),

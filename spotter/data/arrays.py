@@ -74,7 +74,8 @@ class ArraySource:
         rows = [ArrayRows(self._rows[halves[clip.half]]) for clip in clips]
         first = np.array([clip.start for clip in clips], dtype=np.int64)
         out = cut_rows(rows, first, clip_len, sum(stream.read_groups))
-        return {stream.name: torch.from_numpy(out)}, {stream.name: torch.zeros(len(clips))}
+        inputs = {stream.name: torch.from_numpy(out)}, {stream.name: torch.zeros(len(clips))}
+        return self.spec.add_match_clock(inputs, halves, clips, clip_len)
 
     def video(self, half: Half) -> Path | None:
         """Return None: no video belongs to an array."""

@@ -26,6 +26,7 @@ class FeatureSource:
     root : the official tree that holds the files
     files : in place of ``root``, the path of each half and stream; a transcript where the stream has a text model
     remedy : what an error about a file of another width advises; it may hold ``{width}``
+    match_clock : read the time in the half, and which half it is, as one more stream
 
     Only a clip's rows are copied, whenever a clip is read, in any process.
     """
@@ -36,9 +37,12 @@ class FeatureSource:
         root: str | Path | None = None,
         files: Mapping[Half, Mapping[str, Path]] | None = None,
         remedy: str = OTHER_WIDTH,
+        match_clock: bool = False,
     ) -> None:
-        spec = InputSpec.load({"kind": "features", "streams": streams})
-        self.spec = spec if root is None else InputSpec.features([with_text_model(each, root) for each in spec.streams])
+        spec = InputSpec.load({"kind": "features", "streams": streams, "match_clock": match_clock})
+        if root is not None:
+            spec = InputSpec.features([with_text_model(each, root) for each in spec.streams], match_clock)
+        self.spec = spec
         self.fps, self.offset = self.spec.fps, self.spec.offset
         self._root, self._files, self._remedy = root or ".", files, remedy
         self._open: dict[tuple[str, Half], RowReader] = {}
@@ -52,7 +56,7 @@ class FeatureSource:
     ) -> FeatureSource:
         """Return the source that reads what ``spec`` describes, for a model that is trained already."""
         remedy = "give files of the features that this model was trained on"
-        return cls(spec.to_dict()["streams"], root, files, remedy)
+        return cls(spec.to_dict()["streams"], root, files, remedy, spec.match_clock)
 
     def missing(self, half: Half) -> list[Path]:
         """Return the files that the half lacks."""
@@ -91,7 +95,7 @@ class FeatureSource:
             files = [self._rows(stream, halves[clip.half]) for clip in clips]
             inputs[stream.name] = torch.from_numpy(cut_rows(files, first, rows, sum(stream.read_groups)))
             phases[stream.name] = torch.from_numpy((position - first).astype(np.float32))
-        return inputs, phases
+        return self.spec.add_match_clock((inputs, phases), halves, clips, clip_len)
 
     def _rows(self, stream: Stream, half: Half) -> RowReader:
         key = (stream.name, half)

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypedDict
 
+import torch
 from torch import Tensor
 
 from spotter.data.fps import parse_fps
+from spotter.data.match_clock import STREAM, WIDTH, read_match_clock
 from spotter.data.streams import Stream
 from spotter.errors import UserError
 from spotter.types import Clip, Half
@@ -76,6 +78,7 @@ class InputSpec:
     fps, offset : frame i of a half lies at ``offset + i / fps`` seconds
     streams : the feature files of a half; the first is the clock, whose rows are the frames
     image : of a video
+    match_clock : features only: the network sees the time in the half, and which half it is
     """
 
     kind: Literal["features", "video"]
@@ -83,13 +86,16 @@ class InputSpec:
     offset: float = 0.0
     streams: tuple[Stream, ...] = ()
     image: ImageSpec | None = None
+    match_clock: bool = False
 
     @classmethod
-    def features(cls, streams: Sequence[Stream]) -> InputSpec:
+    def features(cls, streams: Sequence[Stream], match_clock: bool = False) -> InputSpec:
         """Return the spec of one or several feature streams."""
         if not streams:
             raise UserError("data.streams: expected at least one feature stream")
-        return cls("features", streams[0].fps, streams[0].offset, tuple(streams))
+        if match_clock and any(stream.name == STREAM for stream in streams):
+            raise UserError(f"data.streams.{STREAM}: is the name of the match clock; give the stream another")
+        return cls("features", streams[0].fps, streams[0].offset, tuple(streams), match_clock=match_clock)
 
     @classmethod
     def video(cls, fps: float | str, image: ImageSpec) -> InputSpec:
@@ -101,7 +107,8 @@ class InputSpec:
         """Load what ``to_dict`` returned; raises UserError for an unknown kind, and naming a wrong key."""
         kind = content.get("kind")
         if kind == "features":
-            return cls.features([Stream.load(name, stream) for name, stream in content["streams"].items()])
+            streams = [Stream.load(name, stream) for name, stream in content["streams"].items()]
+            return cls.features(streams, bool(content.get(STREAM, False)))
         if kind == "video":
             return cls.video(content["fps"], ImageSpec.load(content))
         raise UserError(f"source: kind {kind!r} is unknown: expected one of features, video")
@@ -117,13 +124,23 @@ class InputSpec:
             layout[stream.name] = {"fps": stream.fps, "clock_fps": self.fps, "groups": stream.read_groups}
             if stream.entities is not None:
                 layout[stream.name]["entities"] = dict(stream.entities)
+        if self.match_clock:
+            layout[STREAM] = {"fps": self.fps, "clock_fps": self.fps, "groups": [WIDTH]}
         return layout
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, as checkpoints hold them."""
         if self.image is not None:
             return {"kind": self.kind, "fps": self.fps, **self.image.to_dict()}
-        return {"kind": self.kind, "streams": {stream.name: stream.to_dict() for stream in self.streams}}
+        streams = {stream.name: stream.to_dict() for stream in self.streams}
+        return {"kind": self.kind, "streams": streams} | ({STREAM: True} if self.match_clock else {})
+
+    def add_match_clock(self, inputs: Inputs, halves: Sequence[Half], clips: Sequence[Clip], clip_len: int) -> Inputs:
+        """Return what a source has read with the match clock beside it, where the network sees one."""
+        if not self.match_clock:
+            return inputs
+        clock = read_match_clock(halves, clips, clip_len, self.fps, self.offset)
+        return {**inputs[0], STREAM: clock}, {**inputs[1], STREAM: torch.zeros(len(clips))}
 
     def config_values(self) -> dict[str, Any]:
         """Return what a data config states once and its other keys refer to."""

@@ -42,7 +42,8 @@ from spotter.trust import import_trusted
 from spotter.types import Batch, Metrics, batch_size
 
 log = logging.getLogger(__name__)
-STATED_ONCE = ("fps", "width", "columns", "offset", "size", "crop", "augment")  # facts that other keys refer to
+# Facts in data configs that other keys refer to.
+STATED_ONCE = ("fps", "time_scale", "width", "columns", "offset", "size", "crop", "match_clock", "augment")
 
 
 @dataclass(frozen=True)
