@@ -142,6 +142,14 @@ def test_positives_weigh_their_share_in_every_class() -> None:
     assert [weights.tolist() for weights in plain._weights()] == [[1, 1, 1], [1, 1, 1]]
 
 
+def test_positives_of_rare_classes_count_more() -> None:
+    head = dense_head(positive_weight=None, rare_weight=0.5)
+    head.set_class_prior(torch.tensor([0.04, 0.01, 0.0]))
+    positive, negative = head._weights()
+    torch.testing.assert_close(positive, torch.tensor([1.0, 2.0, 1.0]))
+    assert negative.tolist() == [1, 1, 1]
+
+
 def test_the_rates_travel_with_the_weights() -> None:
     head, other = dense_head(), dense_head()
     head.set_class_prior(torch.tensor([0.3, 0.02, 0.001]))

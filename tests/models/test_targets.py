@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spotter.errors import UserError
-from spotter.models.blocks.dense import DenseTargets, nearest
+from spotter.models.blocks.dense import SHAPES, DenseTargets, nearest
 from spotter.models.blocks.frame import FrameTargets
 from spotter.models.blocks.window import WindowTargets
 from spotter.types import ClipFrames, Spots
@@ -80,6 +80,18 @@ def test_dense_targets_equal_a_slow_look_at_every_anchor(
                 assert made["displacement"][cell] == 0
 
 
+@pytest.mark.parametrize(
+    ("shape", "radius", "expected"),
+    [("linear", 2.0, [0, 0, 0.5, 1, 0.5, 0, 0]), ("gaussian", 1.0, [0, 0.135, 0.607, 1, 0.607, 0.135, 0])],
+)
+def test_confidence_falls_with_the_distance_to_a_spot(shape: str, radius: float, expected: list[float]) -> None:
+    """A Gaussian ends at three deviations."""
+    spots = Spots(np.array([0]), np.array([3.0]), np.array([True]))
+    made = DenseTargets(1, radius, 0.5, shape=shape)(spots, ClipFrames(0, 7, 1.0, 0.0))["confidence"][:, 0]
+    assert made.dtype == np.float32
+    np.testing.assert_allclose(made, expected, atol=1e-3)
+
+
 def test_an_anchor_moved_by_its_displacement_lands_on_the_spot() -> None:
     spots = Spots(np.array([0]), np.array([10.3]), np.array([True]))
     made = DenseTargets(1, 2.0, 6.0, 2)(spots, ClipFrames(5, 10, 1.0, 0.5))
@@ -90,12 +102,14 @@ def test_an_anchor_moved_by_its_displacement_lands_on_the_spot() -> None:
     assert made["confidence"].sum() == 8
 
 
-@given(st.integers(0, 5), st.sampled_from([0.5, 2.0]), RATES, st.integers(1, 3))
-def test_the_expected_rate_is_the_share_that_is_marked(count: int, radius: float, fps: float, upsample: int) -> None:
+@given(st.integers(0, 5), st.sampled_from([0.5, 2.0]), RATES, st.integers(1, 3), st.sampled_from(sorted(SHAPES)))
+def test_the_expected_rate_is_the_share_that_is_marked(
+    count: int, radius: float, fps: float, upsample: int, shape: str
+) -> None:
     frames = round(200 * fps)
     times = np.array([20.0, 55.5, 90.1, 130.0, 170.3])[:count]  # apart, and away from the ends
     spots = Spots(np.zeros(count, np.int64), times, np.ones(count, bool))
-    targets = DenseTargets(1, radius, 6.0, upsample)
+    targets = DenseTargets(1, radius, 6.0, upsample, shape)
     marked = targets(spots, ClipFrames(0, frames, fps, 0.0))["confidence"].mean()
     told = targets.class_prior(np.array([count]), frames, fps)
     assert abs(told[0] - marked) <= count * 1.01 / (frames * upsample), "no more than an anchor a spot apart"

@@ -8,18 +8,23 @@ import torch
 from spotter.models.transformer import Transformer
 from tests.helpers.networks import LAYOUT, TINY, clips
 
+SIGHTED = {"dilations": (1, 2), "kernel": 3, "attention_dropout": 0.0}  # with convolutions before attention
+VARIANTS = pytest.mark.parametrize("more", [{}, SIGHTED], ids=["attention", "convolutions"])
 
+
+@VARIANTS
 @pytest.mark.parametrize("upsample", [1, 2, 3])
-def test_there_is_a_token_for_every_anchor(upsample: int) -> None:
-    net = Transformer(LAYOUT, upsample, **TINY).eval()
+def test_there_is_a_token_for_every_anchor(upsample: int, more: dict) -> None:
+    net = Transformer(LAYOUT, upsample, **TINY, **more).eval()
     batch = clips(3, 10)
     assert net(batch["inputs"], batch["phase"], batch["valid"]).shape == (3, 10 * upsample, net.width)
 
 
+@VARIANTS
 @pytest.mark.parametrize("upsample", [1, 2])
-def test_what_lies_beyond_the_half_changes_nothing_inside(upsample: int) -> None:
+def test_what_lies_beyond_the_half_changes_nothing_inside(upsample: int, more: dict) -> None:
     torch.manual_seed(0)
-    net = Transformer(LAYOUT, upsample, **TINY).eval()
+    net = Transformer(LAYOUT, upsample, **TINY, **more).eval()
     batch = clips(3, 12, [(0, 12), (4, 12), (0, 7)])
     soiled = {"a": torch.where(batch["valid"][..., None], batch["inputs"]["a"], 50.0 * torch.randn(3, 12, 7))}
     inside = batch["valid"].repeat_interleave(upsample, 1)
@@ -29,9 +34,10 @@ def test_what_lies_beyond_the_half_changes_nothing_inside(upsample: int) -> None
     assert torch.isfinite(clean_out).all()
 
 
-def test_a_token_sees_the_whole_clip_and_its_order() -> None:
+@VARIANTS
+def test_a_token_sees_the_whole_clip_and_its_order(more: dict) -> None:
     torch.manual_seed(0)
-    net = Transformer(LAYOUT, 1, **TINY).eval()
+    net = Transformer(LAYOUT, 1, **TINY, **more).eval()
     batch = clips(1, 12)
     out = net(batch["inputs"], batch["phase"], batch["valid"])
     changed = batch["inputs"]["a"].clone()
@@ -51,6 +57,11 @@ def test_batches_do_not_mix_and_prediction_is_repeatable() -> None:
         inside = batch["valid"][i].repeat_interleave(2)
         torch.testing.assert_close(alone[0][inside], together[i][inside])
     assert torch.equal(net(batch["inputs"], batch["phase"], batch["valid"]), together)
+
+
+def test_a_kernel_without_a_middle_is_refused() -> None:
+    with pytest.raises(ValueError, match="odd kernel and dilations from 1 on, found kernel=4"):
+        Transformer(LAYOUT, 1, **TINY, dilations=(1,), kernel=4)
 
 
 def test_the_published_size_stays_small() -> None:

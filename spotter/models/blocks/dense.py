@@ -19,12 +19,17 @@ from spotter.models.blocks import losses
 from spotter.types import Arrays, Batch, ClipFrames, Output, Spots, Targets
 
 DISPLACEMENTS = ("huber", "gaussian", "none")
+SHAPES = {"hard": 1.0, "linear": 1.0, "gaussian": 3.0}  # radii from a spot to where its confidence is 0
+# Sum of the confidences around a spot, in radii.
+AREAS = {"hard": 2.0, "linear": 1.0, "gaussian": math.sqrt(2 * math.pi) * math.erf(3 / math.sqrt(2))}
 
 
 class DenseTargets:
     """Mark every anchor near a spot, and give its distance to the nearest spot of its class.
 
-    radius : seconds around a spot within which an anchor's confidence should be 1
+    radius : how far around a spot anchors count as positive, in seconds
+    shape : what confidence they should have: ``hard``, 1 within the radius; ``linear``, falling to 0 at the radius;
+        ``gaussian``, with the radius as its standard deviation
     displacement_radius : seconds around a spot within which an anchor's displacement is learned
     upsample : anchors per frame
 
@@ -32,27 +37,38 @@ class DenseTargets:
     the displacement counts.
     """
 
-    def __init__(self, classes: int, radius: float, displacement_radius: float, upsample: int = 1) -> None:
-        self.classes, self.upsample = classes, upsample
+    def __init__(
+        self, classes: int, radius: float, displacement_radius: float, upsample: int = 1, shape: str = "hard"
+    ) -> None:
+        self.classes, self.upsample, self.shape = classes, upsample, shape
         self.radius, self.displacement_radius = radius, displacement_radius
 
     def __call__(self, spots: Spots, frames: ClipFrames) -> Arrays:
         rate = frames.fps * self.upsample
         anchors = np.arange(frames.start * self.upsample, (frames.start + frames.length) * self.upsample)
         position = (spots.time - frames.offset) * rate
-        radius = max(self.radius, self.displacement_radius) * rate
+        radius = max(SHAPES[self.shape] * self.radius, self.displacement_radius) * rate
         inside = (position >= anchors[0] - radius) & (position <= anchors[-1] + radius)
         distance = nearest(position[inside], spots.label[inside], anchors, self.classes)
         mask = np.abs(distance) <= self.displacement_radius * rate
         return {
-            "confidence": (np.abs(distance) <= self.radius * rate).astype(np.float32),
+            "confidence": self._confidence(np.abs(distance) / rate),
             "displacement": np.where(mask, distance, 0).astype(np.float32),
             "mask": mask,
         }
 
+    def _confidence(self, seconds: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Return what an anchor's confidence should be, by its distance to the nearest spot."""
+        if self.shape == "hard":
+            return (seconds <= self.radius).astype(np.float32)
+        if self.shape == "linear":
+            return np.maximum(0, 1 - seconds / self.radius).astype(np.float32)
+        near = seconds < SHAPES[self.shape] * self.radius
+        return np.where(near, np.exp(-0.5 * (seconds / self.radius) ** 2), 0).astype(np.float32)
+
     def class_prior(self, counts: NDArray[np.int64], frames: int, fps: float) -> NDArray[np.float64]:
-        """Return the expected fraction of anchors within ``radius`` of a spot, per class."""
-        return counts * (2 * self.radius * fps) / frames
+        """Return the expected confidence of anchors, per class, as if spots lay far from each other."""
+        return counts * (AREAS[self.shape] * self.radius * fps) / frames
 
 
 def nearest(
@@ -93,11 +109,12 @@ class DenseHead(Head):
     """Give every anchor a confidence per class and a displacement to the nearest spot.
 
     fps, upsample : frames per second, and anchors per frame
-    radius, displacement_radius : seconds around a spot, see ``DenseTargets``
+    radius, displacement_radius, shape : of the targets around a spot, see ``DenseTargets``
     displacement : its loss: ``huber``, ``gaussian`` (uncertainty-aware, as in ASTRA), or ``none`` for confidences only
     displacement_weight : of its loss against that of the confidences
     huber_delta : fraction of the largest displacement below which an error counts quadratically
     positive_weight : of all positives together in the confidence loss of each class; None leaves them unweighted
+    rare_weight : exponent: positives of a class n times as rare as the most frequent count n**rare_weight times as much
     focal_gamma : exponent of the focal term, 0 for plain cross-entropy
     prior : confidence at the start of training
     hidden : width of a hidden layer before each output, None for none
@@ -123,18 +140,23 @@ class DenseHead(Head):
         prior: float = 0.01,
         hidden: int | None = None,
         mix_displacement: bool = False,
+        shape: str = "hard",
+        rare_weight: float = 0.0,
     ) -> None:
         super().__init__()
         if displacement not in DISPLACEMENTS:
             raise ValueError(f"model.head.displacement: {displacement!r}: give one of {', '.join(DISPLACEMENTS)}")
+        if shape not in SHAPES:
+            raise ValueError(f"model.head.shape: {shape!r}: give one of {', '.join(SHAPES)}")
         if width == 0:
             raise UserError(
                 "model.network.temporal: mstcn and asformer end in class scores; "
                 "take gru, deeper_gru or none with this head"
             )
-        self.targets = DenseTargets(classes, radius, displacement_radius, upsample)
+        self.targets = DenseTargets(classes, radius, displacement_radius, upsample, shape)
         self.max_displacement = displacement_radius * (fps * upsample)  # anchors
         self.kind, self.displacement_weight, self.huber_delta = displacement, displacement_weight, huber_delta
+        self.rare_weight = rare_weight
         self.positive_weight, self.focal_gamma, self.mix_displacement = positive_weight, focal_gamma, mix_displacement
         last = nn.Linear(hidden or width, classes)
         nn.init.constant_(last.bias, -math.log((1 - prior) / prior))
@@ -149,7 +171,7 @@ class DenseHead(Head):
 
         A class without a single spot is left unweighted.
         """
-        unseen = self.positive_weight or 0.5
+        unseen = self.positive_weight or float(prior.max().clamp(1e-5, 0.5))
         self.rates.copy_(torch.where(prior > 0, prior.clamp(1e-5, 0.5), unseen))
 
     def forward(self, tokens: Tensor) -> Output:
@@ -199,9 +221,10 @@ class DenseHead(Head):
         return {"logits": output["logits"], "displacement": output["displacement"]}
 
     def _weights(self) -> tuple[Tensor, Tensor]:
+        rare = (self.rates.max() / self.rates) ** self.rare_weight
         if self.positive_weight is None:
-            return torch.ones_like(self.rates), torch.ones_like(self.rates)
-        return self.positive_weight / self.rates, (1 - self.positive_weight) / (1 - self.rates)
+            return rare, torch.ones_like(self.rates)
+        return rare * self.positive_weight / self.rates, (1 - self.positive_weight) / (1 - self.rates)
 
 
 def _after_hidden(width: int, hidden: int | None, last: nn.Linear) -> nn.Module:

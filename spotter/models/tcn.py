@@ -1,0 +1,55 @@
+"""A small temporal convolutional network: the baseline that every other system should beat."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from spotter.data.source import Layout
+from spotter.models.base import Network
+from spotter.models.blocks.stream_embedding import StreamEmbedding
+
+
+class TemporalConvNet(Network):
+    """Look at ever wider surroundings of a frame by a few dilated convolutions, each added to what it saw.
+
+    dim : channels
+    kernel : frames side by side that a convolution sees
+    dilations : distance between them, a convolution each
+    dropout : of the normalised features
+
+    After van den Oord et al., *WaveNet*, 2016, without its gates and looking both ways.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        upsample: int = 1,
+        dim: int = 40,
+        kernel: int = 5,
+        dilations: Sequence[int] = (1, 2, 4, 8, 12),
+        dropout: float = 0.0,
+        input_dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if kernel % 2 == 0 or not dilations:
+            raise ValueError(
+                f"model.network: expected an odd kernel and a dilation, found kernel={kernel}, "
+                f"dilations={list(dilations)}"
+            )
+        self.width, self.upsample = dim, upsample
+        self.embed = StreamEmbedding(layout, dim, upsample, input_dropout, 0.0, 0.0)
+        self.convolutions = nn.ModuleList(
+            nn.Conv1d(dim, dim, kernel, padding=step * (kernel // 2), dilation=step) for step in dilations
+        )
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, inputs: dict[str, Tensor], phase: dict[str, Tensor], valid: Tensor) -> Tensor:
+        """Return (B, T * upsample, width) for inputs (B, rows, features) and ``valid`` (B, T)."""
+        inside = valid.repeat_interleave(self.upsample, dim=1)[..., None]
+        x = (F.relu(self.embed(inputs, phase, valid)) * inside).transpose(1, 2)  # (B, dim, A)
+        for convolution in self.convolutions:
+            x = x + self.dropout(F.relu(convolution(x)))
+        return x.transpose(1, 2)
