@@ -87,7 +87,7 @@ def test_every_model_predicts_splits_and_own_matches(system: System, matches: Pa
 
 def test_systems_of_different_rates_are_fused(system: System, matches: Path, tmp_path: Path) -> None:
     """Windows, one a second, join dense anchors, two a second, with their displacements."""
-    dense, windows, out = system("transformer"), system("avgpool"), tmp_path / "fused"
+    dense, windows, out = system("unet"), system("avgpool"), tmp_path / "fused"
     assert main(["fuse", str(dense), str(windows), "--labels", str(matches), "-o", str(out)]) == 0
     games = read(matches / "splits.json")["test"]
     form = average_map(SoccerNet().read(matches, games, TASK), read_predictions(out, games, TASK), TASK)
