@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -18,7 +17,7 @@ SUPPRESSED = -1.0
 DIGITS = 5  # significant ones of a written confidence
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Candidates:
     """Hold the displaced anchors of one half: in each cell, as wide as an anchor, the best that moved there.
 
@@ -30,15 +29,6 @@ class Candidates:
     confidence: NDArray[np.float64]
     time: NDArray[np.float64]
     fps: float
-
-    @cached_property
-    def in_time(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-        """Return index, class and time of all cells that are not empty, (N,) each, by time, then class."""
-        classes = self.confidence.shape[1]
-        index = np.flatnonzero(self.confidence > SUPPRESSED)
-        time = self.time.reshape(-1)[index]
-        order = np.argsort(np.rint(1000 * time) * classes + index % classes)
-        return index[order], index[order] % classes, time[order]
 
 
 def decode(scores: Scores, postprocess: Postprocess, metric_fps: int) -> HalfPredictions:
@@ -82,11 +72,13 @@ def apply_displacement(scores: Scores) -> Candidates:
     with np.errstate(over="ignore"):  # exp(-logit) may be infinite: the confidence is 0 then
         confidence = 1 / (1 + np.exp(-scores.logits.astype(np.float64)))
     confidence = np.nan_to_num(confidence, nan=SUPPRESSED)  # scores of a network that diverged count, too
-    position = np.broadcast_to(np.arange(length, dtype=np.float64)[:, None], (length, classes))
+    position = np.arange(length, dtype=np.float64)[:, None]
     if scores.displacement is not None:
         position = position + np.nan_to_num(scores.displacement)
     end = max(0.0, scores.offset + (length - 1) / scores.fps)
     time = np.rint(1000 * np.clip(scores.offset + position / scores.fps, 0, end)) / 1000
+    if scores.displacement is None:  # every anchor is alone in its own cell
+        return Candidates(confidence, np.broadcast_to(time, confidence.shape), scores.fps)
     cell = np.clip(np.floor(position), 0, length - 1).astype(np.int64) * classes + np.arange(classes)
     best = _best(cell.ravel(), confidence.ravel(), confidence.size)
     candidates = Candidates(np.full_like(confidence, SUPPRESSED), np.zeros_like(time), scores.fps)
@@ -103,10 +95,11 @@ def suppress(candidates: Candidates, postprocess: Postprocess, metric_fps: int) 
     for window in np.unique(windows):
         decay = decay_factors(postprocess.method, window * candidates.fps)
         left[:, windows == window] = _greedy(left[:, windows == window], decay, postprocess.threshold)
-    index, label, time = candidates.in_time
-    confidence = left.reshape(-1)[index]
-    kept = np.flatnonzero(confidence > SUPPRESSED)
-    label, time, confidence = label[kept], time[kept], confidence[kept]
+    cell, label = np.nonzero(left > SUPPRESSED)
+    time, confidence = candidates.time[cell, label], left[cell, label]
+    # Cells are all but in order of time, which a stable sort makes use of.
+    order = np.argsort(np.rint(1000 * time).astype(np.int64) * classes + label, kind="stable")
+    label, time, confidence = label[order], time[order], confidence[order]
     place = metric_frame(time, metric_fps) * classes + label
     if np.bincount(place, minlength=1).max() > 1:
         best = np.sort(_best(place, confidence, int(place.max()) + 1))
