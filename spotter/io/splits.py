@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from spotter.errors import UsageError, UserError, did_you_mean
+from spotter.io.files import atomic_write
 from spotter.tasks import ASSETS, Task
 
 SPLITS = ("train", "valid", "test", "challenge")
@@ -33,6 +34,13 @@ def load_splits(
         if value is not None:
             splits[name] = _games(name, value, base)
     return splits
+
+
+def write_splits(root: Path, splits: Mapping[str, Sequence[str]]) -> None:
+    """Write the list that ``load_splits`` finds in a tree."""
+    import orjson
+
+    atomic_write(root / "splits.json", orjson.dumps(splits, option=orjson.OPT_INDENT_2))
 
 
 def hold_out(splits: Mapping[str, list[str]], fold: str) -> dict[str, list[str]]:

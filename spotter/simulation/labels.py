@@ -12,7 +12,7 @@ from spotter.errors import UserError
 from spotter.io.files import atomic_write
 from spotter.io.formats import format_of
 from spotter.io.soccernet import SoccerNet
-from spotter.io.splits import LABELLED, load_splits
+from spotter.io.splits import LABELLED, load_splits, write_splits
 from spotter.simulation.fixtures import ROUNDS, Match
 from spotter.tasks import Task
 
@@ -73,7 +73,7 @@ def write_labels(
             for match in (match for matches in drawn.values() for match in matches):
                 SoccerNet().write(root, match.labels, task, {match.game: match.about})
             splits = {split: [match.game for match in matches] for split, matches in drawn.items()}
-        atomic_write(path, orjson.dumps(splits, option=orjson.OPT_INDENT_2))
+        write_splits(root, splits)
     return dict(orjson.loads(path.read_bytes()))
 
 

@@ -25,13 +25,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
+from spotter.cli.prepare.records import read_records
 from spotter.data.tracking import Track, write_track
 from spotter.errors import UserError
-from spotter.io.files import atomic_write
 from spotter.io.formats import format_of
+from spotter.io.splits import write_splits
 from spotter.tasks import Task
 from spotter.types import Half, Spots
 
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
         labels[half] = _spots(play, task, others)
     format_of(task).write(arguments.root, labels, task)
     splits = split_plays(plays)
-    atomic_write(arguments.root / "splits.json", orjson.dumps(splits, option=orjson.OPT_INDENT_2))
+    write_splits(arguments.root, splits)
     counts = ", ".join(f"{len(games)} {name}" for name, games in splits.items())
     log.info("%s: %d plays (%s), %d spots", arguments.root, len(plays), counts, sum(map(len, labels.values())))
     if others:
@@ -75,11 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def read_plays(path: Path) -> list[Play]:
     """Read the plays, in the order of their positions."""
-    try:
-        with lzma.open(path) as file:
-            return [orjson.loads(line) for line in file]
-    except (OSError, EOFError, lzma.LZMAError, orjson.JSONDecodeError) as error:
-        raise UserError(f"{path}: no readable plays ({error}): get the file again") from error
+    return read_records(path, "plays")
 
 
 def read_positions(path: Path) -> NDArray[np.int16]:

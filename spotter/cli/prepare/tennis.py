@@ -16,18 +16,16 @@ from __future__ import annotations
 
 import argparse
 import logging
-import lzma
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import orjson
 
+from spotter.cli.prepare.records import read_records
 from spotter.data.tracking import Track, write_track
-from spotter.errors import UserError
-from spotter.io.files import atomic_write
 from spotter.io.formats import format_of
+from spotter.io.splits import write_splits
 from spotter.tasks import Task
 from spotter.types import Half, Spots
 
@@ -58,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
         labels[half] = _spots(point, task)
     format_of(task).write(arguments.root, labels, task)
     splits = split_points(points)
-    atomic_write(arguments.root / "splits.json", orjson.dumps(splits, option=orjson.OPT_INDENT_2))
+    write_splits(arguments.root, splits)
     counts = ", ".join(f"{len(games)} {name}" for name, games in splits.items())
     log.info("%s: %d points (%s), %d spots", arguments.root, len(points), counts, sum(map(len, labels.values())))
     return 0
@@ -66,12 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def read_points(path: Path) -> list[Point]:
     """Read the points, in the order of time."""
-    try:
-        with lzma.open(path) as file:
-            points = [orjson.loads(line) for line in file]
-    except (OSError, EOFError, lzma.LZMAError, orjson.JSONDecodeError) as error:
-        raise UserError(f"{path}: no readable points ({error}): get the file again") from error
-    return sorted(points, key=lambda point: point["frame"][0])
+    return sorted(read_records(path, "points"), key=lambda point: point["frame"][0])
 
 
 def track_of(point: Point) -> Track:
