@@ -18,7 +18,8 @@ class TemporalConvNet(Network):
     dim : channels
     kernel : frames side by side that a convolution sees
     dilations : distance between them, a convolution each
-    dropout : of the normalised features
+    dropout : of what each convolution adds
+    input_dropout : of the normalised features
 
     After van den Oord et al., *WaveNet*, 2016, without its gates and looking both ways.
     """
