@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import pickle
 import warnings
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ import torch
 from torch import Tensor
 
 from spotter.errors import UserError
-from spotter.io.files import atomic_write
+from spotter.io.files import atomic_file
 from spotter.io.upgrade import upgrade_settings
 
 FORMAT = 2
@@ -22,10 +21,22 @@ FOREIGN = "; one of another codebase is converted by: spotter import-checkpoint"
 
 def write_checkpoint(path: str | Path, settings: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
     """Write a system that was not trained here: its settings, as plain values, and its weights."""
-    buffer = io.BytesIO()
-    content = {"spotter_format": FORMAT, "hyper_parameters": dict(settings), "state_dict": dict(state)}
-    torch.save(content, buffer)
-    atomic_write(path, buffer.getvalue())
+    save_checkpoint(path, {"spotter_format": FORMAT, "hyper_parameters": dict(settings), "state_dict": dict(state)})
+
+
+def save_checkpoint(path: str | Path, content: Mapping[str, Any]) -> None:
+    """Write the content of a checkpoint, tensor by tensor and never as a second copy in memory.
+
+    It is written beside ``path``, synced to the disk and renamed: whatever happens, the file is the old one or the new.
+    Raises OSError naming the file, for a full disk, for example.
+    """
+    with atomic_file(path, sync=True) as file:
+        try:
+            torch.save(dict(content), file)
+        except RuntimeError as error:
+            if isinstance(error.__context__, OSError):  # torch's own error hides it
+                raise error.__context__ from None
+            raise
 
 
 def open_checkpoint(path: str | Path, key: str = "ckpt") -> dict[str, Any]:

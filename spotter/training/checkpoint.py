@@ -1,4 +1,4 @@
-"""Whether training can go on from a checkpoint, and the start of another run from its weights."""
+"""How checkpoints are written, whether training can go on from one, and the start of another run from its weights."""
 
 from __future__ import annotations
 
@@ -6,12 +6,22 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from lightning_fabric.plugins import TorchCheckpointIO
+
 from spotter.errors import UserError
-from spotter.io.checkpoints import FORMAT, open_checkpoint
+from spotter.io.checkpoints import FORMAT, open_checkpoint, save_checkpoint
 from spotter.training.module import SpottingModule
 from spotter.training.optimizer import OptimizerConfig
 
 log = logging.getLogger(__name__)
+
+
+class CheckpointFiles(TorchCheckpointIO):
+    """Write the trainer's checkpoints as ``save_checkpoint`` does; Lightning reads and removes them."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: object = None) -> None:
+        """Write a checkpoint."""
+        save_checkpoint(path, checkpoint)
 
 
 def check_fits(module: SpottingModule, content: dict[str, Any], path: str | Path) -> None:

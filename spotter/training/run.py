@@ -25,7 +25,7 @@ from spotter.inference.engine import Compute
 from spotter.inference.inputs import Input
 from spotter.inference.model import Model, load
 from spotter.io.checkpoints import open_checkpoint
-from spotter.io.files import atomic_write
+from spotter.io.files import atomic_file, atomic_write
 from spotter.io.run_folders import BEST
 from spotter.io.splits import SCORED
 from spotter.models.build import module_of
@@ -226,7 +226,7 @@ def best_checkpoint(trainer: pl.Trainer, folder: Path) -> Path:
             return Path(callback.best_model_path)
     best = folder / "best.ckpt"
     if trainer.is_global_zero:
-        shutil.copyfile(folder / "last.ckpt", folder / "best.part")
-        (folder / "best.part").replace(best)
+        with (folder / "last.ckpt").open("rb") as last, atomic_file(best, sync=True) as copy:
+            shutil.copyfileobj(last, copy)
     trainer.strategy.barrier()
     return best

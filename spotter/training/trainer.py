@@ -21,6 +21,7 @@ from spotter.inference.precision import PRECISIONS, fast_precision
 from spotter.tasks import full_name
 from spotter.training.callbacks.clock import CpuLimit
 from spotter.training.callbacks.progress import EpochBar, progress_callback
+from spotter.training.checkpoint import CheckpointFiles
 
 MATMUL_PRECISIONS = ("highest", "high", "medium")
 
@@ -43,6 +44,7 @@ class Trainer(pl.Trainer):
         max_cpu_seconds: float | None = None,
         matmul_precision: str = "high",
         callbacks: Sequence[pl.Callback] = (),
+        plugins: Sequence[Any] | None = None,
         **settings: Any,
     ) -> None:
         for key, value, least in (
@@ -58,7 +60,12 @@ class Trainer(pl.Trainer):
         limit: list[pl.Callback] = []
         if max_cpu_seconds is not None:
             limit, settings = [CpuLimit(max_cpu_seconds)], {**settings, "max_epochs": -1}
-        super().__init__(check_val_every_n_epoch=1, callbacks=[*callbacks, *limit], **settings)
+        super().__init__(
+            check_val_every_n_epoch=1,
+            callbacks=[*callbacks, *limit],
+            plugins=[*(plugins or ()), CheckpointFiles()],
+            **settings,
+        )
         if isinstance(self.accelerator, CUDAAccelerator):
             torch.set_float32_matmul_precision(matmul_precision)
 

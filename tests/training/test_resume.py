@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -246,3 +247,28 @@ def test_last_without_an_unfinished_run(trained: Path, tmp_path: Path) -> None:
         assert called.err.startswith("error: ckpt=last: no unfinished run in outputs/transformer-demo")
         assert called.err.count("\n") == 1
     assert not (tmp_path / "outputs").exists()
+
+
+def test_a_full_disk_ends_a_run_in_one_line_and_it_goes_on(tiny: list[str], tmp_path: Path) -> None:
+    """The checkpoint that cannot be written is named, the one before it is whole."""
+    words = [*tiny, "model=linear", "callbacks.ema=null"]
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def full(epoch: int) -> None:
+        if epoch == 1:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+
+    step = SpottingModule.training_step
+    try:
+        with mock.patch.object(
+            SpottingModule, "training_step", lambda self, *given: (full(self.current_epoch), step(self, *given))[1]
+        ):
+            called = call("train.py", *words, cwd=tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert called.status == 1
+    assert "checkpoints/last.ckpt" in called.err or "checkpoints/best.ckpt" in called.err
+    assert called.err.splitlines()[-1].startswith("error: [Errno 27] cannot be written, File too large: ")
+    assert sorted(os.listdir(the_run(tmp_path) / "checkpoints")) == ["best.ckpt", "last.ckpt"]
+    called = call("train.py", "model=linear", "ckpt=last", cwd=tmp_path)
+    assert called.status == 0, called.err
