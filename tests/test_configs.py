@@ -158,10 +158,6 @@ SMALL = {  # sizes that spare time; a model that is not listed is built as large
 }
 DEFAULT: dict[str, list[str]] = {"features": [], "video": SMALL["e2e_spot"]}
 OF_DATA = {"tracking": ["data.fps=5"]}  # long clips of many rows spare no time
-OTHER_TASK = {  # what two systems state for each class of SoccerNet-v2
-    "astra": lambda classes: ["postprocess=nms"],
-    "calf": lambda classes: [f"model.head.margins={[[-10, -5, 5, 10]] * classes}"],
-}
 
 
 def kinds_of(cfg: DictConfig) -> tuple[str, str]:
@@ -180,8 +176,6 @@ def test_every_model_builds_on_all_data_of_its_kind(model: str, data: str) -> No
             build_module(cfg, build_data(cfg))
         return
     words = [*SMALL.get(model, DEFAULT[kind]), *OF_DATA.get(data, [])]
-    if model in OTHER_TASK and cfg.data.task != "soccernet-v2":
-        words += OTHER_TASK[model](len(Task.load(cfg.data.task).classes))
     cfg = composed("train", f"model={model}", f"data={data}", "data.root=/no/such/folder", *words)
     assert plain(cfg.model) == OmegaConf.to_container(cfg.model, resolve=True)
     module = build_data(cfg)

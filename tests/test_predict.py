@@ -83,7 +83,8 @@ def test_a_checkpoint_knows_no_path_but_its_run_does(best: Path, trained: Path, 
     called = call("predict.py", "ckpt=alone.ckpt", "trainer=cpu", cwd=tmp_path)
     assert called.status == 1
     assert called.err.strip().splitlines()[-1] == (
-        "error: data.root is not set: give data.root=FOLDER, or set the environment variable SOCCERNET_ROOT"
+        "error: data.root is not set: give data.root=FOLDER, or set the environment variable SOCCERNET_ROOT "
+        "(data=ngs reads NGS_ROOT, data=tennis TENNIS_ROOT)"
     )
 
 

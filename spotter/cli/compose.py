@@ -51,7 +51,7 @@ def prepare_hydra() -> None:
 
 
 def register_resolvers() -> None:
-    """Teach OmegaConf what configs derive: frames in seconds, anchors per frame, the key that a task is judged by."""
+    """Teach OmegaConf what configs derive: frames in seconds, anchors per frame, what a task is judged by."""
     resolvers: dict[str, Callable[..., Any]] = {
         "frames": lambda seconds, fps, scale=1: max(1, round(float(seconds) * float(parse_fps(fps)) * float(scale))),
         "scaled": lambda seconds, scale: float(seconds) * float(scale),
@@ -60,6 +60,7 @@ def register_resolvers() -> None:
         "upsample": lambda fps, target: max(1, round(float(target) / float(parse_fps(fps)))),
         "monitor": lambda task: f"val/{Task.load(task).monitor}",
         "task": lambda task: Task.load(task).to_dict(),
+        "on_task": _choose_by_task,
         "needed": _need,
         "classes": lambda task: len(Task.load(task).classes),
     }
@@ -84,6 +85,11 @@ def register_sizes() -> None:
         store.store(str(size), {}, "size", "_global_", "conf/sizes.yaml")
         for model, changes in models.items():
             store.store(f"{size}-{model}", changes, "sizes", "_global_", "conf/sizes.yaml")
+
+
+def _choose_by_task(task: str, name: str, there: Any, elsewhere: Any) -> Any:
+    """Return ``there`` on the task of this name; as a node, since no interpolation may lead to a plain list."""
+    return OmegaConf.create({"chosen": there if task == name else elsewhere}).chosen
 
 
 def _need(key: str) -> None:

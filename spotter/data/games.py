@@ -36,7 +36,10 @@ def find_halves(
     Raises UserError with the first missing file and the remedy.
     """
     if root is None:
-        raise UserError("data.root is not set: give data.root=FOLDER, or set the environment variable SOCCERNET_ROOT")
+        raise UserError(
+            "data.root is not set: give data.root=FOLDER, or set the environment variable SOCCERNET_ROOT "
+            "(data=ngs reads NGS_ROOT, data=tennis TENNIS_ROOT)"
+        )
     if not Path(root).is_dir():
         raise UserError(f"data.root: no folder {str(root)!r}; give the official tree <root>/<league>/<season>/<game>/")
     if not games:
