@@ -23,6 +23,7 @@ COMMANDS = {
     "predict": "predict with a checkpoint: spotter predict ckpt=… split=test, or input=FILE_OR_FOLDER",
     "evaluate": "score predictions against labels: official tight and loose Average-mAP",
     "demo": "simulate a small data set in the official layout",
+    "check": "look through a tree for damaged files and numbers that are not finite",
     "prepare": "make inputs that training reads fast: spotter prepare video",
     "import-checkpoint": "turn a checkpoint of E2E-Spot, NetVLAD++ or a pooling baseline into one of spotter",
     "report": "write one HTML file to look at predictions with: scores, errors by cause, timelines",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from spotter.data.fps import parse_fps
 from spotter.data.source import Inputs, InputSpec
-from spotter.data.streams import cut_rows
+from spotter.data.streams import RowReader, cut_rows
 from spotter.errors import UserError
 from spotter.types import Clip, Half
 
@@ -27,6 +27,11 @@ class ArrayRows:
     def dtype(self) -> np.dtype:
         """Return the type of the numbers."""
         return self.array.dtype
+
+    @property
+    def width(self) -> int:
+        """Return the number of columns."""
+        return self.array.shape[1]
 
     def __len__(self) -> int:
         return len(self.array)
@@ -77,6 +82,10 @@ class ArraySource:
         inputs = {stream.name: torch.from_numpy(out)}, {stream.name: torch.zeros(len(clips))}
         return self.spec.add_match_clock(inputs, halves, clips, clip_len)
 
+    def rows(self, half: Half) -> Iterator[tuple[str, RowReader]]:
+        """Yield the half's array, by its name."""
+        yield f"features: half {half.number}", ArrayRows(self._rows[half])
+
     def video(self, half: Half) -> Path | None:
         """Return None: no video belongs to an array."""
         return None
@@ -92,9 +101,6 @@ class ArraySource:
             raise UserError(f"features: expected numbers (T, D) for {name}, found {rows.dtype} of shape {rows.shape}")
         if rows.dtype not in (np.float16, np.float32):
             rows = rows.astype(np.float32)
-        finite = np.isfinite(rows).all(axis=1)
-        if not finite.all():
-            raise UserError(f"features: {name} holds a number that is not finite in row {int(np.argmin(finite))}")
         if stream.columns is not None and rows.shape[1] == stream.width:
             rows = rows[:, slice(*stream.columns)]
         width = sum(stream.read_groups)

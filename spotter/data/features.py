@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,11 @@ class FeatureSource:
         """Return the files that the half lacks."""
         paths = [self._path(stream, half) for stream in self.spec.streams]
         return [path for path in paths if not path.is_file()]
+
+    def rows(self, half: Half) -> Iterator[tuple[str, RowReader]]:
+        """Yield the half's rows of every stream, by the path of their file."""
+        for stream in self.spec.streams:
+            yield str(self._path(stream, half)), self._rows(stream, half)
 
     def video(self, half: Half) -> Path | None:
         """Return the video beside the half's features, if there is one."""

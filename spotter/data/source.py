@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypedDict
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from spotter.data.fps import parse_fps
 from spotter.data.match_clock import STREAM, WIDTH, read_match_clock
-from spotter.data.streams import Stream
+from spotter.data.streams import RowReader, Stream
 from spotter.errors import UserError
 from spotter.types import Clip, Half
 
@@ -174,6 +174,9 @@ class Source(Protocol):
     def read(self, halves: Sequence[Half], clips: Sequence[Clip], clip_len: int) -> Inputs:
         """Return the ``inputs`` and ``phase`` of a batch; ``Clip.half`` counts through ``halves``."""
 
+    def rows(self, half: Half) -> Iterable[tuple[str, RowReader]]:
+        """Return the half's feature rows by the name of what holds them, for each stream; nothing of video."""
+
     def video(self, half: Half) -> Path | None:
         """Return the video that shows the half to people, if there is one."""
 
@@ -228,6 +231,10 @@ class Excerpt:
     def read(self, halves: Sequence[Half], clips: Sequence[Clip], clip_len: int) -> Inputs:
         """Return clips of the half itself; frames around the excerpt serve as context."""
         return self._source.read(halves, [clip._replace(start=clip.start + self.first) for clip in clips], clip_len)
+
+    def rows(self, half: Half) -> Iterable[tuple[str, RowReader]]:
+        """Return the feature rows of the whole half."""
+        return self._source.rows(half)
 
     def video(self, half: Half) -> Path | None:
         """Return the video that shows the half to people, if there is one."""

@@ -29,6 +29,10 @@ class RowReader(Protocol):
     def dtype(self) -> np.dtype:
         """Return the type of the numbers."""
 
+    @property
+    def width(self) -> int:
+        """Return the number of columns."""
+
     def __len__(self) -> int:
         """Return the number of rows."""
 
@@ -61,6 +65,11 @@ class FeatureRows:
     offset: int
     order: Literal["C", "F"]
     columns: slice
+
+    @property
+    def width(self) -> int:
+        """Return the number of columns that are read."""
+        return len(range(self.shape[1])[self.columns])
 
     def __len__(self) -> int:
         return self.shape[0]

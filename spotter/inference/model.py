@@ -16,7 +16,7 @@ from spotter.errors import UserError
 from spotter.inference.engine import Compute
 from spotter.inference.inputs import Given, Input, Moment, open_input
 from spotter.inference.precision import fast_precision, fused_dtype
-from spotter.inference.predict import merge, predict_records, score_records
+from spotter.inference.predict import merge, predict_records, say_broken_rows, score_records
 from spotter.inference.ranks import broadcast, gather, rank_and_world
 from spotter.io.checkpoints import open_checkpoint
 from spotter.io.run_folders import find_checkpoint
@@ -110,6 +110,7 @@ class Model:
         given = open_input(system.spec, input, fps, start, end)
         with self._watch(given, progress) as update:
             mine = predict_records(system, given.source, given.records, self._loading(), progress=update)
+            say_broken_rows(system, given.source, given.records)
         return Predictions(broadcast(merge(gather(mine), given.records)), self.task)
 
     def scores(
@@ -128,6 +129,7 @@ class Model:
         given = open_input(self.system.spec, input, fps, start, end)
         with self._watch(given, progress) as update:
             mine = score_records(self.system, given.source, given.records, self._loading(), update)
+            say_broken_rows(self.system, given.source, given.records)
         found = broadcast({half: scores for each in gather(mine) for half, scores in each.items()})
         halves = {record.half: self._half_scores(record.half, found[record.half]) for record in given.records}
         return next(iter(halves.values())) if len(halves) == 1 else halves

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from spotter.data.check import warn_of_broken
 from spotter.data.source import Excerpt, Source
+from spotter.errors import UserError
 from spotter.inference.background import in_background
 from spotter.inference.decode import decode
 from spotter.inference.engine import Compute, Outputs, run
+from spotter.inference.ranks import broadcast, gather, rank_and_world
 from spotter.io.scores import Scores
 from spotter.models.system import System
 from spotter.types import Arrays, Half, HalfPredictions, HalfRecord, TargetMaker
@@ -39,7 +44,11 @@ class Decoder:
 
 
 def scores_of(system: System, source: Source, arrays: Arrays) -> Scores:
-    """Return the scores of a half from its stitched outputs."""
+    """Return the scores of a half from its stitched outputs; raises UserError where they are no numbers."""
+    if np.isnan(arrays["logits"]).any():
+        raise UserError(
+            "the network's scores are no numbers, though its input is; compute in trainer.precision=32-true"
+        )
     return Scores(arrays["logits"], arrays.get("displacement"), system.rate, source.offset)
 
 
@@ -79,6 +88,17 @@ def score_records(
     upsample = system.network.upsample
     found = run(system.outputs, source, records, system.clips, upsample, compute, progress=progress)
     return {half: scores_of(system, source, arrays) for half, arrays in found}
+
+
+def say_broken_rows(system: System, source: Source, records: Sequence[HalfRecord]) -> bool:
+    """Warn of feature rows that were not finite, and return whether a rank has seen any.
+
+    All ranks call this when they have run.
+    """
+    seen = any(broadcast(gather(system.saw_broken_rows())))
+    if seen and rank_and_world()[0] == 0:
+        warn_of_broken(source, [record.half for record in records])
+    return seen
 
 
 def merge(

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TypeVar
 
+import torch
 import torch.distributed as dist
+from torch import Tensor
 
 T = TypeVar("T")
 REPORTED = "spotter/reported"  # a key of the store that all ranks share
@@ -46,6 +48,15 @@ def exchange(outgoing: Sequence[T]) -> list[T]:
     for receiver in range(world):
         dist.gather_object(outgoing[receiver], incoming if receiver == rank else None, dst=receiver)
     return incoming
+
+
+def any_rank(flag: Tensor) -> Tensor:
+    """Return whether a flag () on the device is set on any rank; nothing is waited for."""
+    if not _several():
+        return flag
+    count = flag.to(torch.int32)
+    dist.all_reduce(count)
+    return count > 0
 
 
 def barrier() -> None:

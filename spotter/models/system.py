@@ -29,6 +29,7 @@ class System:
     clips : how halves are cut into clips
     postprocess : suppression
     images : normalises video; None for features
+    broken : of evaluated features, whether a row was not finite, on the device; see ``saw_broken_rows``
     """
 
     task: Task
@@ -38,6 +39,7 @@ class System:
     network: Network
     head: Head
     images: ImageTransform | None = None
+    broken: Tensor | None = None
 
     @classmethod
     def build(cls, description: Plain, trusted: Sequence[str] = ()) -> Self:
@@ -77,10 +79,28 @@ class System:
         return self.spec.fps * self.network.upsample
 
     def prepare(self, batch: Batch) -> Batch:
-        """Turn the inputs, which travel as they are stored, into floats; images are normalised."""
+        """Turn the inputs, which travel as they are stored, into floats; images are normalised.
+
+        In eval mode feature rows that are not finite become zero, as missing ones are; in training they are an error.
+        """
         if self.images is not None:
             return {**batch, "inputs": {"video": self.images(batch["inputs"]["video"], batch["valid"])}}
-        return {**batch, "inputs": {name: rows.float() for name, rows in batch["inputs"].items()}}
+        inputs = {name: rows.float() for name, rows in batch["inputs"].items()}
+        return {**batch, "inputs": inputs if self.network.training else self._without_broken(inputs)}
+
+    def _without_broken(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        filled = {}
+        for name, rows in inputs.items():
+            bad = ~rows.sum(-1, keepdim=True).isfinite()  # (B, R, 1)
+            self.broken = bad.any() if self.broken is None else self.broken | bad.any()
+            intact = bad.device.type == "cpu" and not self.broken  # only there asking costs nothing
+            filled[name] = rows if intact else rows.masked_fill(bad, 0.0)
+        return filled
+
+    def saw_broken_rows(self) -> bool:
+        """Return whether a row that was evaluated since this was last asked was not finite."""
+        broken, self.broken = self.broken, None
+        return broken is not None and bool(broken)
 
     def forward(self, batch: Batch) -> Output:
         """Return the head's output for a batch that went through ``prepare``.

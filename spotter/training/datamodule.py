@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from spotter.data.balanced import BalancedClips
+from spotter.data.check import warn_of_broken
 from spotter.data.clips import EvaluationBatches, TrainingBatches, batches, evaluation_clips
 from spotter.data.datasets import ClipDataset, batch_loader
 from spotter.data.games import MOST_BEYOND_END, drop_spots_beyond_end, find_halves
@@ -43,6 +44,7 @@ class SpottingDataModule(pl.LightningDataModule):
     num_workers : processes that read the input, 0 for this one
     allow_missing : continue with what is on disk, with a counted warning
     max_beyond_end : fraction of the training spots that may lie beyond the end of their input
+    check : read all feature files at the start, and say which rows are not finite
     seed : of the clips that are drawn, together with the epoch
 
     After ``setup`` its ``records`` hold the halves of ``train``, ``valid`` and, where it is on disk, ``test``.
@@ -63,6 +65,7 @@ class SpottingDataModule(pl.LightningDataModule):
         num_workers: int = 0,
         allow_missing: bool = False,
         max_beyond_end: float = MOST_BEYOND_END,
+        check: bool = False,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -74,7 +77,7 @@ class SpottingDataModule(pl.LightningDataModule):
         self.source, self.root, self.splits, self.fold = source, root, splits, fold
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size or batch_size
         self.num_workers, self.seed = num_workers, seed
-        self.allow_missing, self.max_beyond_end = allow_missing, max_beyond_end
+        self.allow_missing, self.max_beyond_end, self.check = allow_missing, max_beyond_end, check
         self.targets: TargetMaker | None = None  # of the model's head
         self.records: dict[str, list[HalfRecord]] = {}
 
@@ -93,6 +96,8 @@ class SpottingDataModule(pl.LightningDataModule):
             self.records["test"] = self._find("test", unseen["test"], labels="optional")
             if all(record.spots is None for record in self.records["test"]):
                 log.info("split test has no labels here: it is predicted, not scored, until they are in data.root")
+        if self.check:
+            warn_of_broken(self.source, [record.half for records in self.records.values() for record in records])
         show(statistics_table(dataset_statistics(self.records, self.task, self.source.fps)))
 
     def class_prior(self) -> Tensor:

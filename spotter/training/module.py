@@ -20,6 +20,7 @@ from spotter.io.checkpoints import FORMAT
 from spotter.models.build import module_of
 from spotter.models.system import System
 from spotter.training.callbacks.clock import cpu_limit_of
+from spotter.training.callbacks.nonfinite import nonfinite_of
 from spotter.training.datamodule import SpottingDataModule, data_of
 from spotter.training.optimizer import OptimizerConfig, SharpnessAware, adamw, schedule_factor
 from spotter.types import Batch, Output, Plain, batch_size
@@ -65,6 +66,7 @@ class SpottingModule(pl.LightningModule):
         layout = self.system.spec.layout
         self.rows = FeatureTransform(**augment, layout=layout) if augment and image is None else None
         self.mixup = Mixup(**mixup) if mixup else None
+        self._last_losses: dict[str, Tensor] = {}
         self._check_mixup()
 
     def setup(self, stage: str) -> None:
@@ -85,7 +87,7 @@ class SpottingModule(pl.LightningModule):
             losses = self.losses(batch)
         optimizer = self.trainer.optimizers[0]
         if not (isinstance(optimizer, SharpnessAware) and optimizer.ascended):
-            self._log_losses(losses, batch_size(batch))
+            self._log_losses(self._finite(losses), batch_size(batch))
         return losses["loss"]
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
@@ -96,6 +98,16 @@ class SpottingModule(pl.LightningModule):
         if self.mixup is not None:
             batch = self.mixup(batch, self.head.mix, self.system.clips.balanced_mixup)
         return self.head.loss(self(batch), batch)
+
+    def _finite(self, losses: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Return losses to be logged; where steps are skipped, the last finite one stands in for one that is not."""
+        watch = nonfinite_of(self.trainer)
+        if watch is None or not watch.skips:
+            return losses
+        for name, value in losses.items():
+            last = self._last_losses.get(name, torch.zeros_like(value))
+            self._last_losses[name] = torch.where(value.isfinite(), value, last).detach()
+        return self._last_losses
 
     def _log_losses(self, losses: Mapping[str, Tensor], size: int) -> None:
         self.log("train/loss_step", losses["loss"], on_step=True, on_epoch=False, batch_size=size)

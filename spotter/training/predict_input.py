@@ -9,7 +9,7 @@ from spotter.evaluation.average_map import score_predictions
 from spotter.evaluation.table import metrics_table
 from spotter.inference.engine import Compute, Outputs
 from spotter.inference.inputs import Input
-from spotter.inference.predict import merge, predict_records
+from spotter.inference.predict import merge, predict_records, say_broken_rows
 from spotter.inference.ranks import barrier, broadcast, gather, rank_and_world
 from spotter.io.predictions import write_scored
 from spotter.io.scores import ScoresInfo, delete_scores, save_scores, save_scores_info
@@ -48,6 +48,7 @@ def predict_input(
     keep = partial(save_scores, folder) if save else None
     with ProgressDisplay(frames, "frames", shown=first) as watch:
         mine = predict_records(system, given.source, given.records, compute, keep, watch.update, outputs, targets)
+    say_broken_rows(system, given.source, given.records)
     predictions, metrics = merge(gather(mine), given.records), None
     if first:
         metrics = score_predictions(predictions, given.records, system.task, system.postprocess)

@@ -20,6 +20,7 @@ from spotter.inference.allocator import keep_freed_memory
 from spotter.inference.precision import PRECISIONS, fast_precision
 from spotter.tasks import full_name
 from spotter.training.callbacks.clock import CpuLimit
+from spotter.training.callbacks.nonfinite import NonFinite
 from spotter.training.callbacks.progress import EpochBar, progress_callback
 from spotter.training.checkpoint import CheckpointFiles
 
@@ -33,6 +34,7 @@ class Trainer(pl.Trainer):
     ``enable_validation`` says whether the current epoch is one of them, to Lightning and to callbacks alike.
     ``max_cpu_seconds`` of training end it instead of ``max_epochs``, see ``CpuLimit``; the learning rate follows them.
 
+    on_nonfinite : what a loss or gradient that is not finite means, ``stop`` or ``skip``, see ``NonFinite``
     matmul_precision : of products of float32 on a GPU: ``highest``, or ``high`` and ``medium``, which are faster
     """
 
@@ -42,6 +44,7 @@ class Trainer(pl.Trainer):
         check_val_every_n_epoch: int = 1,
         validate_after: int = 0,
         max_cpu_seconds: float | None = None,
+        on_nonfinite: str = "stop",
         matmul_precision: str = "high",
         callbacks: Sequence[pl.Callback] = (),
         plugins: Sequence[Any] | None = None,
@@ -62,7 +65,7 @@ class Trainer(pl.Trainer):
             limit, settings = [CpuLimit(max_cpu_seconds)], {**settings, "max_epochs": -1}
         super().__init__(
             check_val_every_n_epoch=1,
-            callbacks=[*callbacks, *limit],
+            callbacks=[*callbacks, *limit, NonFinite(on_nonfinite)],
             plugins=[*(plugins or ()), CheckpointFiles()],
             **settings,
         )

@@ -21,7 +21,6 @@ from spotter.errors import UserError
 from spotter.io.files import atomic_file
 
 CHUNK = 64  # images decoded at a time
-CHECKED = 64  # images that are decoded again when a store is ready
 
 
 def make(job: Job, advance: Callable[[int], None] = lambda images: None) -> tuple[StoreHeader, bool]:
@@ -68,8 +67,7 @@ def check(path: Path, count: int) -> None:
     try:
         if store.header.count != count:
             raise UserError(f"{path}: holds {store.header.count} images, expected {count}; is the disk sound?")
-        for number in np.unique(np.linspace(0, count - 1, CHECKED).astype(np.int64)):
-            store.read(np.array([number]), np.empty((1, store.height, store.width, 3), np.uint8))
+        store.check_images()
     except UserError:
         path.unlink()
         raise

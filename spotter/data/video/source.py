@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from torch.utils.data import get_worker_info
 
 from spotter.data.fps import parse_fps
 from spotter.data.source import ImageSpec, Inputs, InputSpec
+from spotter.data.streams import RowReader
 from spotter.data.video.decode import Video
 from spotter.data.video.find import VIDEOS, expected, find_input, find_video
 from spotter.data.video.jpegs import Box
@@ -71,6 +72,10 @@ class VideoSource:
         if self._path(half) is not None:
             return []
         return [self._files[half] if self._files else self._expected(half)]
+
+    def rows(self, half: Half) -> Iterable[tuple[str, RowReader]]:
+        """Return nothing: images are no feature rows."""
+        return ()
 
     def video(self, half: Half) -> Path | None:
         """Return the half's video file, if there is one beside or instead of a prepared store."""

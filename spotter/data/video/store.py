@@ -27,6 +27,7 @@ from spotter.errors import UserError
 
 MAGIC, VERSION = b"spotter\x01", 1
 TRAILER = struct.Struct("<QII8s")  # offset of the offsets, length and checksum of the header, magic
+CHECKED = 64  # images of a store that are decoded to see that it is sound
 REMEDY = "make it again with `spotter prepare video`"
 
 
@@ -106,6 +107,11 @@ class Store:
                 unpack(jpeg, image)
             except ValueError as error:
                 raise UserError(f"{self.path}: image {number} is damaged ({error}); {REMEDY}") from error
+
+    def check_images(self) -> None:
+        """Decode a sample of the images; raises UserError naming one that is damaged."""
+        for number in np.unique(np.linspace(0, self.header.count - 1, CHECKED).astype(np.int64)):
+            self.read(np.array([number]), np.empty((1, self.height, self.width, 3), np.uint8))
 
     def _jpegs(self, numbers: Numbers) -> Iterator[memoryview]:
         """Yield images as they are stored; neighbours are read together."""

@@ -11,7 +11,7 @@ from spotter.evaluation.average_map import score_predictions
 from spotter.evaluation.metrics import flatten
 from spotter.inference.background import Background
 from spotter.inference.engine import HalfCollector
-from spotter.inference.predict import Decoder, merge
+from spotter.inference.predict import Decoder, merge, say_broken_rows
 from spotter.inference.ranks import broadcast, gather
 from spotter.training.datamodule import data_of
 from spotter.training.losses import MeanLoss
@@ -33,6 +33,7 @@ class AverageMap(pl.Callback):
         self.metrics: Metrics | None = None
         self.predictions: dict[Half, HalfPredictions] = {}
         self._epoch: _Epoch | None = None
+        self._said_broken = False
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Begin to collect; the sanity check is not scored."""
@@ -58,6 +59,8 @@ class AverageMap(pl.Callback):
         if epoch is None:
             return
         gathered, loss = gather(epoch.finish()), epoch.losses.compute()
+        if not self._said_broken:
+            self._said_broken = say_broken_rows(system_of(pl_module), data_of(trainer).source, epoch.records)
         if trainer.is_global_zero:
             system = system_of(pl_module)
             self.predictions = merge([predictions for predictions, _ in gathered], epoch.records)

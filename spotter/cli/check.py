@@ -1,0 +1,98 @@
+"""Look through a whole tree for what would disturb training: damaged files, and numbers that are not finite.
+
+Every label file and every feature file below ROOT is read, of videos all packets, of prepared stores a sample of their
+images. What is wrong is written to standard output, a line each; the exit status is 1 then.
+
+  spotter check /data/SoccerNet
+  spotter check /data/ball --task my_task.yaml
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from spotter.data.check import check_features
+from spotter.data.video.decode import Video
+from spotter.data.video.find import STORE, VIDEOS
+from spotter.data.video.jobs import game_folders
+from spotter.data.video.store import Store
+from spotter.errors import UserError
+from spotter.io.formats import format_of
+from spotter.progress import ProgressDisplay
+from spotter.tasks import Task, shipped_tasks
+
+KINDS = {".json": "label", ".npy": "feature", STORE: "store", **dict.fromkeys(VIDEOS, "video")}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line."""
+    parser.add_argument("root", metavar="ROOT", type=Path, help="tree of labels, features, stores and videos")
+    parser.add_argument("--task", metavar="NAME|FILE", help="whose labels to read (default: all that spotter knows)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check every file, write what is wrong and how many files were looked at; return 1 if something is."""
+    root: Path = arguments.root
+    if not root.is_dir():
+        raise UserError(f"{root}: no such folder; give the root of a tree, <root>/<league>/<season>/<game>/")
+    tasks = {task.label_file: task for task in map(Task.load, [arguments.task] if arguments.task else shipped_tasks())}
+    files = [file for file in _files(root) if file.suffix.lower() != ".json" or file.name in tasks]
+    if not files:
+        raise UserError(f"{root}: holds no labels, features, stores or videos; give the root of a tree")
+    counts, wrong = Counter(KINDS[file.suffix.lower()] for file in files), 0
+    with ProgressDisplay(len(files), "files") as display:
+        for done, file in enumerate(files, start=1):
+            for problem in check_file(root, file, tasks):
+                wrong += 1
+                sys.stdout.write(f"{problem}\n")
+            display.update(done / len(files))
+    kinds = [kind for kind in dict.fromkeys(KINDS.values()) if counts[kind]]
+    looked = ", ".join(f"{counts[kind]} {kind} {'file' if counts[kind] == 1 else 'files'}" for kind in kinds)
+    sys.stdout.write(f"{root}: {looked}; {wrong or 'no'} {'problem' if wrong == 1 else 'problems'}\n")
+    return 1 if wrong else 0
+
+
+def check_file(root: Path, file: Path, tasks: dict[str, Task]) -> list[str]:
+    """Return what is wrong with a file, each as a line that names it; warnings count, too."""
+    heard = _Warnings()
+    logging.getLogger("spotter").addHandler(heard)
+    try:
+        match KINDS[file.suffix.lower()]:
+            case "label":
+                task, game = tasks[file.name], file.parent.relative_to(root).as_posix()
+                format_of(task).read(root, [game], task)
+            case "feature":
+                check_features(file)
+            case "store":
+                Store(file).check_images()
+            case "video":
+                Video(file).size()
+    except (UserError, OSError) as error:
+        heard.lines.append(str(error))
+    finally:
+        logging.getLogger("spotter").removeHandler(heard)
+    return heard.lines
+
+
+def _files(root: Path) -> Iterator[Path]:
+    """Yield what can be checked, folder by folder."""
+    for folder in game_folders(root):
+        names: Sequence[Path] = sorted(folder.iterdir())
+        yield from (file for file in names if file.suffix.lower() in KINDS and file.is_file() and file.name[0] != ".")
+
+
+class _Warnings(logging.Handler):
+    """Keep the text of warnings."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep one."""
+        self.lines.append(record.getMessage())
