@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import reprlib
 import traceback
 from collections.abc import Iterable
 
@@ -19,6 +20,24 @@ class UserError(Exception):
 
 class UsageError(UserError):
     """A mistake in the command line; exits with status 2."""
+
+
+class _Repr(reprlib.Repr):
+    """Shorten whole numbers, too, which Python refuses to write where they are too long."""
+
+    def repr_int(self, x: int, level: int) -> str:
+        """Return a number of at most 64 bits as it is."""
+        return repr(x) if x.bit_length() <= 64 else "a number of more than 64 bits"
+
+
+_repr = _Repr()
+_repr.maxstring = _repr.maxother = _repr.maxlong = 80
+_repr.maxlevel = 2
+
+
+def shorten(value: object) -> str:
+    """Return ``repr(value)`` cut to what fits a line, for a value that a file holds: it may be 100 MB long."""
+    return _repr.repr(value)
 
 
 SUCCESS, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130  # exit statuses

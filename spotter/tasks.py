@@ -9,9 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from spotter.errors import UserError
+from spotter.bounded import read_yaml
+from spotter.errors import UserError, shorten
 
 ASSETS = Path(__file__).parent / "assets"
 MONITORS = (
@@ -19,6 +18,8 @@ MONITORS = (
     *(f"map_at_{seconds}" for seconds in range(1, 6)),
 )
 OPTIONAL = {"tolerances", "halves", "format", "class_key"}
+PLAIN_NAME = re.compile(r"[^./\\\x00-\x1f][^/\\\x00-\x1f]{0,99}")  # of a file in some folder
+MOST_NUMBERS = 100  # of tolerances or halves
 SHORT = {name: f"{name}_map" for name in ("tight", "loose", "frames")}
 
 
@@ -48,7 +49,7 @@ def monitor_name(text: str, tolerances: Sequence[int] | None = None) -> str:
         tolerances = [int(frames) for frames in re.findall(r"^map_within_(\d+)$", name)] or [0]
     known = monitors(tolerances)
     if name not in known:
-        raise UserError(f"monitor {text!r} is unknown: give one of {', '.join(known)}")
+        raise UserError(f"monitor {shorten(text)} is unknown: give one of {', '.join(known)}")
     return name
 
 
@@ -90,7 +91,7 @@ class Task:
         except KeyError as error:
             raise UserError(f"lacks {self.class_key!r}") from error
         except TypeError as error:
-            raise UserError(f"has the {self.class_key} {entry[self.class_key]!r}, not text") from error
+            raise UserError(f"has the {self.class_key} {shorten(entry[self.class_key])}, not text") from error
 
     def class_name(self, entry: Mapping[str, Any]) -> str:
         """Return what an entry calls its class, whether the task has such a class or not."""
@@ -114,13 +115,17 @@ class Task:
         if not path.is_file():
             known = ", ".join(shipped_tasks())
             raise UserError(f"task {str(source)!r} is unknown: give one of {known}, or the path of a YAML file")
-        try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-            raise UserError(f"{path}: not a readable YAML file ({' '.join(str(error).split())})") from error
+        content = read_yaml(path)
         if not isinstance(content, Mapping):
             raise UserError(f"{path}: expected the keys name, classes, label_file, fps, monitor")
         return cls._from_mapping(content, where=str(path))
+
+    @classmethod
+    def load_stored(cls, value: object) -> Task:
+        """Load a task that a checkpoint or a file of scores holds; a name is one that ships, no path is followed."""
+        if isinstance(value, Mapping) or (isinstance(value, str) and value in shipped_tasks()):
+            return cls.load(value)
+        raise UserError(f"the task {shorten(value)} is unknown: give one of {', '.join(shipped_tasks())}")
 
     @classmethod
     def _from_mapping(cls, content: Mapping[str, Any], where: str) -> Task:
@@ -128,24 +133,29 @@ class Task:
         missing, unknown = required - set(content), set(content) - required - OPTIONAL
         if missing or unknown:
             named = [f"lacks {key!r}" for key in sorted(missing)]
-            named += [f"has the unknown key {key!r}" for key in sorted(map(str, unknown))]
+            named += [f"has the unknown key {shorten(key)}" for key in sorted(map(str, unknown))[:3]]
             raise UserError(f"{where} {' and '.join(named)}: it needs exactly {', '.join(sorted(required))}")
         classes, halves, tolerances = content["classes"], content.get("halves", (1, 2)), content.get("tolerances", ())
         listed = isinstance(classes, Sequence) and not isinstance(classes, str)
         if not listed or not classes or not all(isinstance(name, str) for name in classes):
-            raise UserError(f"{where}: classes must be a list of names, found {classes!r}")
+            raise UserError(f"{where}: classes must be a list of names, found {shorten(classes)}")
         if len(set(classes)) != len(classes):
-            raise UserError(f"{where}: a class is listed twice in {list(classes)}")
+            raise UserError(f"{where}: a class is listed twice in {shorten(list(classes))}")
         if not isinstance(content["fps"], int) or isinstance(content["fps"], bool) or content["fps"] < 1:
-            raise UserError(f"{where}: fps must be a whole number of frames per second, found {content['fps']!r}")
+            found = shorten(content["fps"])
+            raise UserError(f"{where}: fps must be a whole number of frames per second, found {found}")
         if not _are_distinct(tolerances, least=0):
-            raise UserError(f"{where}: tolerances must be a list of frames, as [0, 1, 2, 4], found {tolerances!r}")
+            found = shorten(tolerances)
+            raise UserError(f"{where}: tolerances must be a list of frames, as [0, 1, 2, 4], found {found}")
         try:
             monitor = monitor_name(str(content["monitor"]), tolerances)
         except UserError as error:
             raise UserError(f"{where}: {error}") from error
         if not _are_distinct(halves, least=1) or not halves:
-            raise UserError(f"{where}: halves must be a list of numbers from 1 up, as [1, 2], found {halves!r}")
+            raise UserError(f"{where}: halves must be a list of numbers from 1 up, as [1, 2], found {shorten(halves)}")
+        for key in ("name", "label_file"):
+            if not PLAIN_NAME.fullmatch(str(content[key])):
+                raise UserError(f"{where}: {key} must be a plain name, found {shorten(content[key])}")
         return cls(
             name=str(content["name"]),
             classes=tuple(classes),
@@ -172,4 +182,4 @@ def _are_distinct(numbers: object, least: int) -> bool:
     if not isinstance(numbers, Sequence) or isinstance(numbers, str):
         return False
     whole = all(isinstance(number, int) and not isinstance(number, bool) and number >= least for number in numbers)
-    return whole and len(set(numbers)) == len(numbers)
+    return whole and len(set(numbers)) == len(numbers) <= MOST_NUMBERS

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from spotter.data.fps import parse_fps
 from spotter.errors import UserError
+from spotter.io.game_files import check_file_name, game_file
 from spotter.types import Half
 
 POSITION = 3  # columns of an entity before its vectors, see ``spotter.data.tracking``
@@ -154,7 +155,8 @@ class Stream:
         text_model = content.get("text_model")
         if not isinstance(text_model, Tensor | None):
             raise UserError(f"{key}.text_model: is taken from the root of the data, not from a config; leave it out")
-        return cls(name, str(content["file"]), fps, width, groups, columns, float(offset), entities, text_model)
+        file = check_file_name(content["file"], f"{key}.file")
+        return cls(name, file, fps, width, groups, columns, float(offset), entities, text_model)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the description as plain values, as checkpoints hold it, and the text model if there is one."""
@@ -177,7 +179,7 @@ class Stream:
 
     def path(self, root: str | Path, half: Half) -> Path:
         """Return the path of a half's file in an official tree."""
-        return Path(root) / half.game / f"{half.number}_{self.file}.npy"
+        return game_file(root, half.game, f"{half.number}_{self.file}.npy")
 
     def open(self, path: Path, remedy: str = OTHER_WIDTH) -> FeatureRows:
         """Check a feature file and return the columns that are read of it; its rows are not read yet.

@@ -19,6 +19,7 @@ import orjson
 from numpy.typing import NDArray
 
 from spotter.io.files import atomic_write
+from spotter.io.game_files import game_file_to_write
 from spotter.types import Half
 
 Floats = NDArray[np.floating]
@@ -86,7 +87,7 @@ def write_track(root: str | Path, half: Half, track: Track, name: str = "trackin
 
     made : further facts for the JSON, such as where the data is from
     """
-    rows, path = track.rows(), Path(root, half.game, f"{half.number}_{name}.npy")
+    rows, path = track.rows(), game_file_to_write(root, half.game, f"{half.number}_{name}.npy")
     content = io.BytesIO()
     np.save(content, rows)
     about = {

@@ -17,6 +17,7 @@ from spotter.data.arrays import ArraySource
 from spotter.data.registry import open_files
 from spotter.data.source import Excerpt, InputSpec, Source
 from spotter.errors import UsageError, UserError
+from spotter.io.game_files import check_games
 from spotter.io.splits import USER_FILES
 from spotter.types import Half, HalfRecord
 
@@ -63,6 +64,7 @@ def open_input(
         raise UserError("fps: is for arrays; the rate of files is known from the model and from the files themselves")
     else:
         halves, source = open_files(spec, paths)
+        check_games((half.game for half in halves), "input")  # now: predictions are written under this name
         _warn_of_low_rates(source, halves)
     first, last = _seconds("start", start), _seconds("end", end)
     if first is not None or last is not None:

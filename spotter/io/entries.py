@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spotter.errors import UserError
+from spotter.errors import UserError, shorten
 from spotter.tasks import Task
 
 Mask = NDArray[np.bool_]
@@ -68,7 +68,7 @@ class Entries:
             try:
                 _numbers([row], field, convert)
             except _MALFORMED:
-                return number, f"has the {field} {row[field]!r}, not {expected}"
+                return number, f"has the {field} {shorten(row[field])}, not {expected}"
         raise AssertionError("only called when a row is at fault")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -13,11 +14,16 @@ from typing import Any
 import numpy as np
 import orjson
 
+from spotter.bounded import open_zip
+from spotter.errors import UserError
 from spotter.io.files import atomic_write
+from spotter.io.game_files import game_file_to_write
 from spotter.io.soccernet import MILLISECONDS, game_time, halves_of, warn_of_unknown
 from spotter.io.trees import find_games, read_entries
 from spotter.tasks import Task
 from spotter.types import Half, HalfPredictions, Metrics, quantise
+
+_log = logging.getLogger(__name__)
 
 METRICS = "metrics.json"
 PREDICTION_FILE = "results_spotting.json"
@@ -83,8 +89,9 @@ def write_predictions(out: str | Path, predictions: Mapping[Half, HalfPrediction
     _delete_others(Path(out), {half.game for half in predictions})
     with zipfile.ZipFile(archive, "w") as packed:
         for game, halves in groupby(sorted(predictions), key=lambda half: half.game):
+            path = game_file_to_write(out, game, PREDICTION_FILE)
             content = game_json(game, {half: predictions[half] for half in halves}, task)
-            atomic_write(Path(out, game, PREDICTION_FILE), content)
+            atomic_write(path, content)
             member = zipfile.ZipInfo(f"{game}/{PREDICTION_FILE}", EPOCH)
             member.external_attr = 0o644 << 16  # else the file comes out unreadable
             packed.writestr(member, content, zipfile.ZIP_DEFLATED)
@@ -106,15 +113,17 @@ def game_json(game: str, halves: Mapping[Half, HalfPredictions], task: Task) -> 
 
 
 def _delete_others(out: Path, games: set[str]) -> None:
-    """Delete the predictions of games that were written to ``out`` before and are not now."""
+    """Delete the predictions of games that were written to ``out`` before and are not now; nothing outside of it."""
     path = out / PREDICTION_ZIP
     if not path.is_file() or not zipfile.is_zipfile(path):
         return
-    with zipfile.ZipFile(path) as earlier:
-        for name in earlier.namelist():
-            game, _, file = name.rpartition("/")
-            if file == PREDICTION_FILE and game not in games and ".." not in game.split("/"):
-                (out / game / PREDICTION_FILE).unlink(missing_ok=True)
+    try:
+        with open_zip(path) as earlier:
+            named = [name.rpartition("/") for name in earlier.namelist()]
+        for game in {game for game, _, file in named if file == PREDICTION_FILE} - games:
+            game_file_to_write(out, game, PREDICTION_FILE).unlink(missing_ok=True)
+    except UserError as error:
+        _log.warning("%s: not written by spotter, files of earlier predictions are left: %s", path, error)
 
 
 def _entries(half: Half, predictions: HalfPredictions, task: Task) -> list[dict[str, Any]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import shutil
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spotter.bounded import load_arrays, parse_json, read_file
 from spotter.errors import UserError
 from spotter.io.files import atomic_write
+from spotter.io.game_files import game_file_to_write
 from spotter.io.splits import USER_FILES
 from spotter.settings import Postprocess
 from spotter.tasks import Task
 from spotter.types import Half
 
 SCORES_INFO = "scores.json"
+DAMAGED = "damaged, or not raw scores; write the scores again"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,7 +57,7 @@ def save_scores(folder: str | Path, half: Half, scores: Scores) -> None:
         arrays["displacement"] = scores.displacement
     content = io.BytesIO()
     np.savez(content, **arrays)
-    atomic_write(Path(folder) / half.game / f"{half.number}.npz", content.getvalue())
+    atomic_write(game_file_to_write(folder, half.game, f"{half.number}.npz"), content.getvalue())
 
 
 def load_scores(folder: str | Path) -> Iterator[tuple[Half, Scores]]:
@@ -92,14 +94,12 @@ def delete_scores(folder: str | Path) -> None:
 
 def load_scores_info(folder: str | Path) -> ScoresInfo:
     """Read ``<folder>/scores.json``; raises UserError where it is missing or damaged."""
-    import orjson  # here, so that networks, arrays and training do without
-
     path = Path(folder) / SCORES_INFO
     if not path.is_file():
         raise UserError(f"{path}: no such file; give a folder that holds raw scores of a split")
     try:
-        content = orjson.loads(path.read_bytes())
-        task = Task.load(content["task"])
+        content: Any = parse_json(read_file(path), str(path))
+        task = Task.load_stored(content["task"])
         split = USER_FILES if content["split"] == "own" else str(content["split"])  # as earlier versions called them
         return ScoresInfo(task, split, Postprocess.load(content["postprocess"], len(task.classes)))
     except (ValueError, KeyError, TypeError, UserError) as error:
@@ -108,13 +108,14 @@ def load_scores_info(folder: str | Path) -> ScoresInfo:
 
 def _read(path: Path) -> Scores:
     """Read one half's scores and check that they are whole."""
+    with path.open("rb") as file:
+        arrays = load_arrays(file, str(path), DAMAGED)
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            scores = Scores(arrays["logits"], arrays.get("displacement"), float(arrays["fps"]), float(arrays["offset"]))
-    except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path}: damaged, or not raw scores ({error}); write the scores again") from error
+        scores = Scores(arrays["logits"], arrays.get("displacement"), float(arrays["fps"]), float(arrays["offset"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: {DAMAGED} ({error})") from error
     shape = scores.logits.shape
     fits = len(shape) == 2 and (scores.displacement is None or scores.displacement.shape == shape)
     if not fits or scores.logits.dtype != np.float32 or not 0 < scores.fps < np.inf or not np.isfinite(scores.offset):
-        raise UserError(f"{path}: damaged, or not raw scores; write the scores again")
+        raise UserError(f"{path}: {DAMAGED}")
     return scores

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spotter.errors import shorten
 from spotter.io.files import atomic_write
+from spotter.io.game_files import game_file, game_file_to_write
 from spotter.io.trees import find_games, read_entries
 from spotter.tasks import Task
 from spotter.types import Half, Spots
@@ -33,7 +35,7 @@ class SoccerNet:
 
     def missing(self, root: str | Path, games: Iterable[str], task: Task) -> dict[str, Path]:
         """Return the games whose folder has no label file."""
-        files = {game: Path(root, game, task.label_file) for game in games}
+        files = {game: game_file(root, game, task.label_file) for game in games}
         return {game: file for game, file in files.items() if not file.is_file()}
 
     def read(self, root: str | Path, games: Iterable[str], task: Task) -> dict[Half, Spots]:
@@ -72,7 +74,9 @@ class SoccerNet:
         for game, halves in groupby(sorted(labels), key=lambda half: half.game):
             entries = [entry for half in halves for entry in _entries(half.number, labels[half], task)]
             content = {"UrlLocal": f"{game}/", **(about or {}).get(game, {}), "annotations": entries}
-            atomic_write(Path(root, game, task.label_file), orjson.dumps(content, option=orjson.OPT_INDENT_2))
+            atomic_write(
+                game_file_to_write(root, game, task.label_file), orjson.dumps(content, option=orjson.OPT_INDENT_2)
+            )
 
 
 def halves_of(task: Task) -> list[int]:
@@ -93,7 +97,7 @@ def game_time(half: int, milliseconds: int) -> str:
 def warn_of_unknown(unknown: Counter[str], what: str, task: Task, most: int = 8) -> None:
     """Warn once of all entries whose class the task does not have."""
     if unknown:
-        named = ", ".join(f"{name!r} ({count})" for name, count in unknown.most_common(most))
+        named = ", ".join(f"{shorten(name)} ({count})" for name, count in unknown.most_common(most))
         more = f" and {len(unknown) - most} more" if len(unknown) > most else ""
         _log.warning("%s: skipped %d outside the task %s: %s%s", what, unknown.total(), task.name, named, more)
 

@@ -6,8 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from spotter.errors import UsageError, UserError, did_you_mean
+from spotter.bounded import parse_json, read_file
+from spotter.errors import UsageError, UserError, did_you_mean, shorten
 from spotter.io.files import atomic_write
+from spotter.io.game_files import check_games
 from spotter.tasks import ASSETS, Task
 
 SPLITS = ("train", "valid", "test", "challenge")
@@ -27,7 +29,7 @@ def load_splits(
     """
     packaged, own = ASSETS / "splits" / f"{task.name}.json", Path(root or ".") / "splits.json"
     path = own if root is not None and own.is_file() else packaged
-    base = _read(path) if path.is_file() else {}
+    base = read_splits(path) if path.is_file() else {}
     splits = {name: list(base.get(name, [])) for name in SPLITS}
     for name, value in (overrides or {}).items():
         check_split(name)
@@ -64,34 +66,31 @@ def check_split(name: str) -> str:
     return name
 
 
-def _read(path: Path) -> dict[str, list[str]]:
-    import orjson  # here, so that networks, arrays and training do without
-
-    try:
-        content = orjson.loads(path.read_bytes())
-    except orjson.JSONDecodeError as error:
-        raise UserError(f"{path}: not JSON ({error})") from error
+def read_splits(path: Path) -> dict[str, list[str]]:
+    """Read a list as ``write_splits`` writes it; raises UserError where it is none, or names what is no game."""
+    content = parse_json(read_file(path), str(path))
     if not isinstance(content, dict) or not all(isinstance(games, list) for games in content.values()):
         raise UserError(f"{path}: expected an object that maps split names to lists of games")
-    for name in content:
-        check_split(name)
-    return content
+    return {check_split(name): check_games(games, path) for name, games in content.items()}
 
 
 def _games(name: str, value: str | Sequence[str], base: Mapping[str, list[str]]) -> list[str]:
     if not isinstance(value, Sequence):
-        raise UserError(f"data.splits.{name}: expected a list of games, of splits, or a text file, found {value!r}")
+        raise UserError(
+            f"data.splits.{name}: expected a list of games, of splits, or a text file, found {shorten(value)}"
+        )
     if isinstance(value, str) and value not in SPLITS:
         path = Path(value)
         if not path.is_file():
             raise UserError(f"data.splits.{name}: no file {value!r}; give a list of games, of splits, or a text file")
         try:
-            lines = path.read_text(encoding="utf-8-sig").splitlines()
+            lines = read_file(path).decode("utf-8-sig").splitlines()
         except UnicodeDecodeError as error:
             raise UserError(f"data.splits.{name}: {value!r} is no UTF-8 text with one game a line") from error
         value = [line.strip() for line in lines if line.strip()]
     entries = [value] if isinstance(value, str) else list(value)
     games: list[str] = []
     for entry in entries:
-        games += base.get(entry, []) if entry in SPLITS else [str(entry).rstrip("/")]
+        known = isinstance(entry, str) and entry in SPLITS
+        games += base.get(entry, []) if known else check_games([str(entry).rstrip("/")], f"data.splits.{name}")
     return list(dict.fromkeys(games))

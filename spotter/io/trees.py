@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-import json
 import os
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from spotter.bounded import open_zip, parse_json, read_file, read_member
 from spotter.errors import UserError
 from spotter.io.entries import Entries
-
-_BAD_ZIP = (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError)  # RuntimeError: encrypted, or an unknown method
+from spotter.io.game_files import check_game, check_games, game_file
 
 
 def find_games(root: str | Path, file_name: str) -> list[str]:
     """Return the sorted games of a folder or zip: every directory, at any depth, that holds ``file_name``.
 
-    A single JSON file holds one game, named by its ``UrlLocal`` or else by its folder.
+    A single JSON file holds one game, named by its ``UrlLocal`` or else by its folder. Raises UserError for a game
+    that would lie elsewhere, see ``check_game``.
     """
     root = _check_root(root)
     if root.suffix == ".json":
-        document = _document(root.read_bytes(), str(root))
-        name = str(document.get("UrlLocal") or "").strip("/") if isinstance(document, dict) else ""
-        return [name or root.absolute().parent.name]
+        return [_name_of_only_game(root)]
     if root.is_dir():
         return sorted(folder.relative_to(root).as_posix() for folder, names in _walk(root) if file_name in names)
-    with zipfile.ZipFile(root) as archive:
-        members = map(PurePosixPath, archive.namelist())
-        return sorted(str(member.parent) for member in members if member.name == file_name)
+    with open_zip(root) as archive:
+        parts = (name.rpartition("/") for name in archive.namelist())
+        return sorted(
+            check_games([folder if slash else "." for folder, slash, name in parts if name == file_name], root)
+        )
 
 
 def read_entries(
@@ -44,46 +44,47 @@ def read_entries(
     if root.suffix == ".json":
         yield from _only_game(root, list(games), key)
         return
-    archive = None if root.is_dir() else zipfile.ZipFile(root)
-    try:
+    with nullcontext() if root.is_dir() else open_zip(root) as archive:
         for game in games:
-            member = str(PurePosixPath(game, file_name))
+            member = str(PurePosixPath(check_game(game, root), file_name))
             try:
-                content = (root / member).read_bytes() if archive is None else archive.read(member)
+                content = _content(root, game, file_name, archive)
             except (KeyError, FileNotFoundError, NotADirectoryError) as error:
                 raise UserError(f"{root}: no {member}: {_hint(root, member) or remedy}") from error
-            except _BAD_ZIP as error:
-                raise UserError(f"{root}: cannot read {member} ({error}): make the zip again") from error
             where = f"{root}/{member}"
             yield game, Entries(where, _parse(content, where, key))
-    finally:
-        if archive is not None:
-            archive.close()
+
+
+def read_game_file(root: Path, game: str, file_name: str) -> bytes:
+    """Return the content of one file of a game, of a folder or a zip, that ``find_games`` found."""
+    with nullcontext() if root.is_dir() else open_zip(root) as archive:
+        return _content(root, game, file_name, archive)
+
+
+def _content(root: Path, game: str, file_name: str, archive: zipfile.ZipFile | None) -> bytes:
+    if archive is None:
+        return read_file(game_file(root, game, file_name))
+    return read_member(archive, str(PurePosixPath(check_game(game, root), file_name)), str(root))
+
+
+def _name_of_only_game(path: Path) -> str:
+    document = parse_json(read_file(path), str(path))
+    name = document.get("UrlLocal") if isinstance(document, dict) else None
+    name = name.rstrip("/") if isinstance(name, str) else name
+    return check_game(name, path) if name else path.absolute().parent.name
 
 
 def _only_game(path: Path, games: list[str], key: str) -> Iterator[tuple[str, Entries]]:
     if len(games) != 1:
         raise UserError(f"{path}: a single file holds one game, not {len(games)}: give a folder or a zip of all games")
-    yield games[0], Entries(str(path), _parse(path.read_bytes(), str(path), key))
+    yield games[0], Entries(str(path), _parse(read_file(path), str(path), key))
 
 
 def _parse(content: bytes, where: str, key: str) -> list[Any]:
-    document = _document(content, where)
+    document = parse_json(content, where)
     if not isinstance(document, dict) or not isinstance(document.get(key), list):
         raise UserError(f"{where}: expected an object with a list {key!r}: is it the right file?")
     return document[key]
-
-
-def _document(content: bytes, where: str) -> Any:
-    import orjson  # here, so that networks, arrays and training do without
-
-    try:
-        return orjson.loads(content)
-    except orjson.JSONDecodeError:
-        try:
-            return json.loads(content)  # takes bare NaN and Infinity, as the official code does
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"{where}: not JSON ({error}): correct the file or write it again") from error
 
 
 def _check_root(root: str | Path) -> Path:
@@ -116,6 +117,6 @@ def _hint(root: Path, member: str) -> str | None:
     if root.is_dir():
         found = [folder.name for folder in root.iterdir() if (folder / member).is_file()]
     else:
-        with zipfile.ZipFile(root) as archive:
+        with open_zip(root) as archive:
             found = [name.removesuffix(f"/{member}") for name in archive.namelist() if name.endswith(f"/{member}")]
     return f"it lies in {found[0]!r}: give that folder, or a zip of what is inside it" if found else None

@@ -51,7 +51,7 @@ class System:
 
         Raises UserError for values that are wrong or do not fit together.
         """
-        task, spec = Task.load(description["task"]), InputSpec.load(description["source"])
+        task, spec = Task.load_stored(description["task"]), InputSpec.load(description["source"])
         classes = len(task.classes)
         network = build_network(description["network"], spec.kind, spec.layout, classes, trusted)
         head = build_head(description["head"], network, classes, spec.fps, trusted)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
-
-import orjson
 
 from spotter.errors import UserError
 from spotter.io.files import atomic_write
 from spotter.io.formats import format_of
+from spotter.io.game_files import game_file_to_write
 from spotter.io.soccernet import SoccerNet
-from spotter.io.splits import LABELLED, load_splits, write_splits
+from spotter.io.splits import LABELLED, load_splits, read_splits, write_splits
+from spotter.io.trees import read_game_file
 from spotter.simulation.fixtures import ROUNDS, Match
 from spotter.tasks import Task
 
@@ -42,7 +41,7 @@ def labelled_matches(task: Task, source: str | Path, counts: Sequence[int]) -> d
             raise UserError(
                 f"{source}: holds {len(games)} games for split {split}, not {count}: ask for fewer by --games"
             )
-        chosen[split] = {game: _read(Path(source), PurePosixPath(found[game], task.label_file)) for game in games}
+        chosen[split] = {game: read_game_file(Path(source), found[game], task.label_file) for game in games}
     return chosen
 
 
@@ -66,7 +65,7 @@ def write_labels(
         if labels:
             files = labelled_matches(task, labels, counts)
             for game, content in (item for games in files.values() for item in games.items()):
-                atomic_write(root / game / task.label_file, content)
+                atomic_write(game_file_to_write(root, game, task.label_file), content)
             splits = {split: list(games) for split, games in files.items()}
         else:
             drawn = drawn_matches(draw, counts)
@@ -74,17 +73,10 @@ def write_labels(
                 SoccerNet().write(root, match.labels, task, {match.game: match.about})
             splits = {split: [match.game for match in matches] for split, matches in drawn.items()}
         write_splits(root, splits)
-    return dict(orjson.loads(path.read_bytes()))
+    return read_splits(path)
 
 
 def check_games(counts: Sequence[int]) -> None:
     """Raise UserError for anything but three counts, of which one is above 0."""
     if len(counts) != len(LABELLED) or not 0 <= min(counts) <= max(counts) <= MOST or sum(counts) == 0:
         raise UserError(f"games must be three counts up to {MOST}, for {', '.join(LABELLED)}, found {list(counts)}")
-
-
-def _read(source: Path, member: PurePosixPath) -> bytes:
-    if source.is_dir():
-        return (source / member).read_bytes()
-    with zipfile.ZipFile(source) as archive:
-        return archive.read(str(member))

@@ -32,6 +32,7 @@ from spotter.data.fps import parse_fps
 from spotter.errors import UsageError, UserError
 from spotter.io.files import atomic_write
 from spotter.io.formats import format_of
+from spotter.io.game_files import game_file
 from spotter.io.splits import load_splits
 from spotter.io.transcripts.segments import Transcript
 from spotter.io.transcripts.trees import read_transcripts
@@ -130,7 +131,7 @@ def write_half(root: Path, half: Half, name: str, transcript: Transcript, rows: 
     features = model.features(transcript, rows, fitted.evidence_for(half.game))
     content = io.BytesIO()
     np.save(content, features)
-    file = root / half.game / f"{half.number}_{name}"
+    file = game_file(root, half.game, f"{half.number}_{name}")
     atomic_write(file.with_name(f"{file.name}.npy"), content.getvalue())
     about = {
         "fps": model.fps,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,11 +12,13 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from spotter.bounded import load_arrays
 from spotter.data.commentary.words import SPEECH, speech_rows, spoken_terms
 from spotter.errors import UserError
 from spotter.io.transcripts.segments import Transcript
 
 VERSION = 1
+NONE = "no text model of commentary; make it by spotter prepare"
 TEXT_MODEL = "_text_model.npz"  # what follows the name of the features in the name of its file
 
 
@@ -90,19 +91,19 @@ class TextModel:
     def parse(cls, content: bytes, where: str) -> Self:
         """Return the model that ``dump`` wrote; raises UserError, beginning with ``where``, for anything else."""
         try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-                about = orjson.loads(arrays["about"].tobytes())
-                if about["version"] != VERSION:
-                    raise ValueError(f"of version {about['version']}, this spotter reads {VERSION}")
-                model = cls(
-                    float(about["fps"]),
-                    tuple(about["terms"]),
-                    arrays["rarity"].astype(np.float32),
-                    arrays["components"].astype(np.float32),
-                    arrays["evidence"].astype(np.float32),
-                )
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-            raise UserError(f"{where}: no text model of commentary ({error}); make it by spotter prepare") from error
+            arrays = load_arrays(io.BytesIO(content), where, NONE)
+            about = orjson.loads(arrays["about"].tobytes())
+            if about["version"] != VERSION:
+                raise ValueError(f"of version {about['version']}, this spotter reads {VERSION}")
+            model = cls(
+                float(about["fps"]),
+                tuple(about["terms"]),
+                arrays["rarity"].astype(np.float32),
+                arrays["components"].astype(np.float32),
+                arrays["evidence"].astype(np.float32),
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{where}: {NONE} ({error})") from error
         shapes = [array.shape for array in (model.rarity, model.components, model.evidence)]
         if [len(shape) for shape in shapes] != [1, 2, 2] or any(shape[0] != len(model.terms) for shape in shapes):
             raise UserError(f"{where}: damaged, the arrays of its text model do not fit its terms")

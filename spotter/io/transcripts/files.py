@@ -8,8 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import orjson
-
+from spotter.bounded import parse_json, read_file
 from spotter.errors import UserError
 from spotter.io.transcripts.segments import Segment, Transcript
 
@@ -23,15 +22,13 @@ def read_transcript(path: str | Path) -> Transcript:
     """Return what a file says; raises UserError for one that is missing, unreadable or no transcript."""
     path = Path(path)
     try:
-        content = path.read_bytes()
+        content = read_file(path)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
     try:
         if path.suffix.lower() == ".json":
-            return of_document(orjson.loads(content), str(path))
+            return of_document(parse_json(content, str(path)), str(path))
         return Transcript.of(_cues(content.decode("utf-8-sig")))
-    except orjson.JSONDecodeError as error:
-        raise UserError(f"{path}: not JSON ({error})") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 text; save the subtitles as UTF-8") from error
 

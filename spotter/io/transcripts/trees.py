@@ -6,12 +6,12 @@ import gzip
 import lzma
 import re
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, BinaryIO
 
-import orjson
-
+from spotter.bounded import MOST_JSON, parse_json
 from spotter.errors import UserError
+from spotter.io.game_files import check_game
 from spotter.io.transcripts.files import SUFFIXES, of_document, read_transcript
 from spotter.io.transcripts.segments import Transcript
 from spotter.types import Half
@@ -62,17 +62,12 @@ def _lines(path: Path) -> Iterator[tuple[Half, str, Transcript]]:
 
 
 def _entries(file: BinaryIO, path: Path) -> Iterator[tuple[Half, str, Transcript]]:
-    for number, line in enumerate(file, start=1):
+    for number, line in enumerate(iter(lambda: file.readline(MOST_JSON + 1), b""), start=1):
         where = f"{path} line {number}"
         if not line.strip():
             continue
-        try:
-            entry = orjson.loads(line)
-        except orjson.JSONDecodeError as error:
-            raise UserError(f"{where}: not JSON ({error})") from error
+        entry = parse_json(line, where)
         game, half = (entry.get(key) for key in ("game", "half")) if isinstance(entry, dict) else (None, None)
         if not isinstance(game, str) or not isinstance(half, int) or isinstance(half, bool) or half < 1:
             raise UserError(f"{where}: expected an object with 'game', 'half' (1, 2, …) and 'segments'")
-        if PurePosixPath(game).is_absolute() or not game or ".." in game.replace("\\", "/").split("/"):
-            raise UserError(f"{where}: the game {game!r} is no folder within a tree")
-        yield Half(game, half), where, of_document(entry, where)
+        yield Half(check_game(game, where), half), where, of_document(entry, where)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from spotter.errors import UserError
 from spotter.io.files import atomic_write
+from spotter.io.game_files import game_file_to_write
 from spotter.simulation.features.features import FeatureFile
 from spotter.simulation.features.matches import draw_match
 from spotter.simulation.features.scene import stage
@@ -68,7 +69,7 @@ def simulate(
 
 def feature_path(root: str | Path, half: Half, file: str) -> Path:
     """Return where a feature file of a half lies."""
-    return Path(root) / half.game / f"{half.number}_{file}.npy"
+    return game_file_to_write(root, half.game, f"{half.number}_{file}.npy")
 
 
 def _check(features: FeatureFile) -> None:

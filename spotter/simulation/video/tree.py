@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from spotter.errors import UserError
+from spotter.io.game_files import game_file_to_write
 from spotter.simulation.tree import Simulation, write_tree
 from spotter.simulation.video.encode import write_video
 from spotter.simulation.video.image import image_width, render_images
@@ -68,7 +69,7 @@ def simulate_video(
 
 def video_path(root: str | Path, game: str, height: int) -> Path:
     """Return where the video of a match lies."""
-    return Path(root) / game / f"{height}p.mp4"
+    return game_file_to_write(root, game, f"{height}p.mp4")
 
 
 def _check(fps: float, height: int) -> None:
