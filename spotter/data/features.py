@@ -14,8 +14,8 @@ from spotter.data.arrays import ArrayRows
 from spotter.data.commentary.streams import is_transcript, transcript_rows, with_text_model
 from spotter.data.source import Inputs, InputSpec
 from spotter.data.streams import OTHER_WIDTH, RowReader, Stream, cut_rows
+from spotter.data.video.containers import duration_of
 from spotter.data.video.find import find_video
-from spotter.data.video.index import duration_of
 from spotter.types import Clip, Half
 
 

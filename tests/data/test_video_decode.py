@@ -102,8 +102,8 @@ class Counted(decode.Decoder):
 
     decoded = sought = 0
 
-    def _decode(self) -> Iterator[tuple[int, VideoFrame]]:
-        for found in super()._decode():
+    def _decode(self, from_start: bool) -> Iterator[tuple[int, VideoFrame]]:
+        for found in super()._decode(from_start):
             Counted.decoded += 1
             yield found
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from spotter.data.video.containers import duration_of
 from spotter.data.video.find import find_video
-from spotter.data.video.index import duration_of
 from spotter.io.transcripts.segments import Transcript
 from spotter.types import Half
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 from collections.abc import Iterator
@@ -11,17 +12,21 @@ from typing import Any
 import av
 import numpy as np
 from av.container import InputContainer
+from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from spotter.data.video.index import Index, open_video, scan
+from spotter.data.video.containers import open_video
+from spotter.data.video.index import Index, scan
+from spotter.data.video.packets import NONE, video_packets
 from spotter.data.video.scale import Images, Scaler, upright_size
-from spotter.data.video.times import Numbers, Times
+from spotter.data.video.times import Numbers, Times, clock
 from spotter.errors import UserError
 
 log = logging.getLogger(__name__)
 
 SKIP = 4  # images: to a keyframe further ahead than this the file is sought, in place of decoding all images up to it
+UNKNOWN = 500  # packets after a seek in which a keyframe of the index is looked for
 _orphans: list[Any] = []  # decoders of a parent process, which its forks must neither use nor free
 
 
@@ -32,8 +37,10 @@ class Decoder:
         self._path, self._index, self._threads = path, index, threads
         self._container, self._stream = self._open_file()
         self.scale = Scaler()
-        self._frames: Iterator[tuple[int, VideoFrame]] = self._decode()
+        self._frames: Iterator[tuple[int, VideoFrame]] = self._decode(from_start=True)
         self._begin = 0  # number of the image at which decoding began after the last seek
+        known = zip(index.stamps.tolist(), index.places.tolist(), strict=True)
+        self._known_keys = {(_or_none(stamp), _or_none(place)): key for key, (stamp, place) in enumerate(known)}
         self._previous: tuple[int, VideoFrame] | None = None
         self._following: tuple[int, VideoFrame] | None = None
 
@@ -60,28 +67,30 @@ class Decoder:
 
     def _seek(self, number: int) -> None:
         """Go to the keyframe before ``number``, or further back where nothing can be decoded from there."""
-        keys = self._index.keys
         at, back = self._key(number), 0
         while True:
-            self._begin, self._previous = int(keys[max(0, at - back)]), None
-            self._rewind(self._begin)
+            key = max(0, at - back)
+            self._begin, self._previous = int(self._index.keys[key]), None
+            self._rewind(key)
             self._following = next(self._frames, None)
             if back >= at or (self._following is not None and self._following[0] <= number):
                 return
             back = 2 * back + 1
 
-    def _rewind(self, key: int) -> None:
+    def _rewind(self, at: int) -> None:
         """Go to a keyframe; to the start by opening the file again, since a seek there can miss stamps below 0."""
+        index = self._index
         try:
-            if self._index.counted or key == 0:
+            if at == 0:
                 self._reopen()
+            elif index.by_place:
+                self._container.seek(int(index.places[at]), stream=self._stream, unsupported_byte_offset=True)
             else:
-                ticks = self._index.times.ticks
-                stamp = self._index.origin + (0 if ticks is None else int(ticks[key]))
-                self._container.seek(stamp, stream=self._stream, backward=True)
+                self._container.seek(int(index.stamps[at]), stream=self._stream, backward=True)
         except av.FFmpegError:  # the container cannot seek, at least not there
+            at = 0
             self._reopen()
-        self._frames = self._decode()
+        self._frames = self._decode(from_start=at == 0)
 
     def _reopen(self) -> None:
         self._container.close()
@@ -101,23 +110,52 @@ class Decoder:
                 return
             self._previous, self._following = self._following, following
 
-    def _decode(self) -> Iterator[tuple[int, VideoFrame]]:
+    def _decode(self, from_start: bool) -> Iterator[tuple[int, VideoFrame]]:
         """Yield the images that decode, with their numbers, in order of presentation."""
-        order = 0
+        order = itertools.count()
+        for frame in self._decode_packets(from_start):
+            packet = 0 if frame.pts is None else frame.pts
+            number = next(order) if self._index.counted else int(self._index.numbers[packet])
+            if self._begin <= number < self._index.times.count and not frame.is_corrupt:
+                yield number, frame
+
+    def _decode_packets(self, from_start: bool) -> Iterator[VideoFrame]:
+        """Yield what decodes; the stamp of each image is the number of its packet in the file."""
+        number, unknown, ready = 0 if from_start else None, 0, True
         try:
-            for packet in self._container.demux(self._stream):
+            for packet in video_packets(self._container, self._stream):
+                if number is None:
+                    number = self._recognise(packet)
+                if number is None:
+                    unknown += 1
+                    if unknown > UNKNOWN:
+                        return
+                    continue
+                if number in self._index.restarts:
+                    yield from self._drain()
+                    ready = False  # what precedes a recording's first keyframe would be made of the images before it
+                ready |= packet.is_keyframe
+                packet.pts, number = number, number + 1
                 try:
-                    frames = packet.decode()
+                    yield from packet.decode() if ready else ()
                 except av.FFmpegError:
                     continue  # the images of this packet are missing, and their neighbours are shown instead
-                for frame in frames:
-                    stamp = frame.pts
-                    number = order if self._index.counted else None if stamp is None else self._index.number(stamp)
-                    order += 1
-                    if number is not None and number < self._index.times.count and not frame.is_corrupt:
-                        yield number, frame
+            yield from self._drain()
         except av.FFmpegError:
             return  # the file ends early, as the index knows
+
+    def _drain(self) -> Iterator[VideoFrame]:
+        """Yield the images that the decoder still holds."""
+        yield from self._stream.codec_context.decode(None)
+        self._stream.codec_context.flush_buffers()
+
+    def _recognise(self, packet: Packet) -> int | None:
+        """Return the number of a packet after a seek, where it is a keyframe; decoding begins there."""
+        key = self._known_keys.get((packet.pts, packet.pos))
+        if key is None:
+            return None
+        self._begin = int(self._index.keys[key])
+        return int(self._index.key_packets[key])
 
 
 class Video:
@@ -207,6 +245,5 @@ class Video:
         return self._open
 
 
-def clock(seconds: float) -> str:
-    """Return a time as minutes and seconds."""
-    return f"{int(seconds) // 60:02d}:{seconds % 60:04.1f}"
+def _or_none(number: int) -> int | None:
+    return None if number == NONE else number

@@ -10,7 +10,7 @@ from itertools import islice
 import av
 import numpy as np
 
-from spotter.data.video.index import duration_of, open_video
+from spotter.data.video.containers import duration_of, open_video
 from spotter.data.video.jobs import Job
 from spotter.data.video.jpegs import JpegFolder
 from spotter.data.video.prepare import encode

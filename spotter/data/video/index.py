@@ -1,4 +1,4 @@
-"""Open video files and list the presentation times of all their images, without decoding one."""
+"""List the images of a video with their times, without decoding more than the first."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
-from av.container import InputContainer
-from av.stream import Disposition
-from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
+from spotter.data.video.containers import open_video
+from spotter.data.video.oddities import check_joined, sound_start, warn_if_cut_off, warn_of_oddities
+from spotter.data.video.packets import NONE, TS_DISCONT, Packets, list_packets
 from spotter.data.video.times import Numbers, Times
 from spotter.errors import UserError
 
@@ -23,92 +23,120 @@ log = logging.getLogger(__name__)
 class Index:
     """Hold when the images of a video are shown, and at which of them decoding can begin.
 
-    origin : presentation stamp of the first image
-    keys : (K,) ascending numbers of the images at which decoding can begin
+    numbers : (P,) by packet in the order of the file: the number of its image, -1 without one
+    keys : (K,) ascending numbers of the images at which decoding can begin; the first means the start of the file
+    key_packets : (K,) the packets of the keys
+    stamps, places : (K,) presentation stamp and place in the file of these packets, by which they are known
+    restarts : packets at which a joined recording begins
+    by_place : whether the file is sought by places, since its stamps begin anew somewhere
     counted : whether the container has no reliable presentation stamps, so that images are numbered by their order
     """
 
     times: Times
-    origin: int
+    numbers: NDArray[np.int32]
     keys: Numbers
+    key_packets: Numbers
+    stamps: Numbers
+    places: Numbers
+    restarts: frozenset[int]
+    by_place: bool
     counted: bool
-
-    def number(self, stamp: int) -> int | None:
-        """Return the number of the image with a presentation stamp, None if there is none."""
-        ticks = self.times.ticks
-        at = 0 if ticks is None else int(np.searchsorted(ticks, stamp - self.origin))
-        return at if ticks is not None and at < len(ticks) and ticks[at] == stamp - self.origin else None
-
-
-def open_video(path: str | Path) -> tuple[InputContainer, VideoStream]:
-    """Open a video file and return its container and video stream.
-
-    Raises UserError for anything but a video: a missing or empty file, text, audio alone.
-    """
-    path = Path(path).absolute()  # a relative "a:b.mp4" would be taken for a protocol
-    try:
-        container = av.open(str(path), metadata_errors="replace")
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no such video file") from error
-    except (av.FFmpegError, OSError) as error:
-        reason = "is empty" if path.is_file() and path.stat().st_size == 0 else f"cannot be read ({error.strerror})"
-        raise UserError(f"{path}: {reason}; expected a video file") from error
-    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-    if not streams:
-        kinds = " and ".join(sorted({stream.type for stream in container.streams})) or "an empty container"
-        container.close()
-        raise UserError(f"{path}: holds no video, only {kinds}")
-    if streams[0].codec_context is None:
-        container.close()
-        raise UserError(f"{path}: its codec is unknown to this FFmpeg; convert the file, for example to H.264")
-    return container, streams[0]
-
-
-def duration_of(path: str | Path) -> float:
-    """Return the seconds that a video's header states; raises UserError as ``open_video`` does."""
-    container, stream = open_video(path)
-    with container:
-        if stream.duration and stream.time_base:
-            return float(stream.duration * stream.time_base)
-        return float(container.duration or 0) / 1_000_000
 
 
 def scan(path: str | Path) -> Index:
     """Read through a video's packets and return its index.
 
-    Raises UserError as ``open_video`` does, and for a video without images; warns of one that is cut off.
+    What FFmpeg shows is listed: not what an edit list hides, nor what precedes the first image that can be decoded
+    where the file begins between two keyframes; stamps that begin anew are read on without a gap.
+
+    Raises UserError as ``open_video`` does, for a video without images, and for recordings joined in a container of
+    which only the first is read; warns of a file that is cut off, and of what is left out.
     """
     container, stream = open_video(path)
     with container:
         unit = stream.time_base or Fraction(1, 1000)
-        stamps: list[int] = []
-        keys: list[bool] = []
-        counted = False
-        try:
-            for packet in container.demux(stream):
-                if packet.size == 0 or packet.is_discard:
-                    continue
-                stamp = packet.dts if packet.pts is None else packet.pts
-                counted |= packet.pts is None
-                stamps.append(len(stamps) if stamp is None else stamp)
-                keys.append(packet.is_keyframe)
-        except av.FFmpegError as error:
-            log.warning("%s: broken after %d images (%s); the rest is left out", path, len(stamps), error.strerror)
-        if not stamps:
+        packets = list_packets(container, stream)
+        if packets.error:
+            log.warning("%s: broken after %d images (%s); the rest is left out", path, len(packets.pts), packets.error)
+        if not packets.images.any():
             raise UserError(f"{path}: holds no image; expected a video file")
         # AVI knows no presentation times; with B-frames, those that FFmpeg makes up are wrong.
-        counted |= container.format.name == "avi" and bool(stream.codec_context.has_b_frames)
-        _warn_if_cut_off(path, container, stream, (max(stamps) - min(stamps)) * unit)
-    order = np.unique(np.asarray(stamps, np.int64))
-    starts = order[:1] if counted else np.asarray(stamps, np.int64)[np.asarray(keys, bool)]
-    numbers = np.unique(np.searchsorted(order, starts))
-    return Index(Times.stamped(order, unit), int(order[0]), numbers, counted)
+        avi = container.format.name == "avi" and bool(stream.codec_context.has_b_frames)
+        leaps = bool(container.format.flags & TS_DISCONT)  # then a stated length is no more than a difference of stamps
+        if not leaps:
+            check_joined(path, packets)
+        if not leaps and not packets.error:
+            warn_if_cut_off(path, container, stream, packets)
+        sound = sound_start(container)
+        if avi or np.mean(packets.pts == NONE) > 0.5:
+            return _count(packets, unit, stream.average_rate or Fraction(25))
+    return _index(path, packets, unit, sound, leaps)
 
 
-def _warn_if_cut_off(path: str | Path, container: InputContainer, stream: VideoStream, found: Fraction) -> None:
-    """Compare the length that the file's header states with what is there."""
-    stated = Fraction(container.duration or 0, av.time_base)
-    if stream.duration and stream.time_base:
-        stated = stream.duration * stream.time_base
-    if found + 2 < stated * Fraction(99, 100):
-        log.warning("%s: is cut off: holds %.0f of %.0f seconds", path, found, stated)
+def _count(packets: Packets, unit: Fraction, rate: Fraction) -> Index:
+    """Return the index of a file whose images are numbered as they come out of the decoder, always from its start."""
+    dts = packets.dts[packets.images]
+    stamped = (dts != NONE).all() and (np.diff(dts) > 0).all()
+    times = Times.stamped(dts, unit) if stamped else Times.regular(len(dts), rate)
+    start, numbers = np.zeros(1, np.int64), np.zeros(len(packets.pts), np.int32)
+    return Index(times, numbers, start, start, start, start, frozenset(), by_place=False, counted=True)
+
+
+def _index(path: str | Path, packets: Packets, unit: Fraction, sound: Fraction | None, leaps: bool) -> Index:
+    """Return the index of a file with presentation stamps, and warn of what is left out of it."""
+    lost = _undecodable(packets)
+    shown = packets.images & (packets.pts != NONE) & ~lost
+    if not shown.any():
+        raise UserError(f"{path}: holds no keyframe, so no image can be decoded")
+    at = np.flatnonzero(shown)
+    order, kept = np.unique(_read_on(packets, shown)[at], return_index=True)
+    numbers = np.full(len(shown), -1, np.int32)
+    numbers[at[kept]] = np.arange(len(order))
+    times, joined = Times.stamped(order, unit), len(packets.begins) > 1
+    warn_of_oddities(path, packets, times, lost, numbers, sound)
+    usable = packets.keys & (packets.places != NONE if joined else True) & (leaps or not joined)
+    keys, at = _keys(usable, numbers)
+    return Index(times, numbers, keys, at, packets.pts[at], packets.places[at], frozenset(packets.begins[1:]),
+                 by_place=joined, counted=False)  # fmt: skip
+
+
+def _undecodable(packets: Packets) -> NDArray[np.bool_]:
+    """Return which images cannot be decoded, (P,), since the file begins between two keyframes."""
+    lost = np.zeros(len(packets.pts), bool)
+    if not packets.keys.any():
+        return lost
+    key = int(np.argmax(packets.keys))
+    lost[:key] = packets.images[:key]
+    if packets.first is not None and packets.first >= key:
+        end = (*packets.begins, len(lost))[1]
+        begin = min(packets.pts[key], packets.pts[packets.first])
+        lost[:end] |= packets.images[:end] & (packets.pts[:end] < begin) & (packets.pts[:end] != NONE)
+    return lost
+
+
+def _read_on(packets: Packets, shown: NDArray[np.bool_]) -> Numbers:
+    """Return presentation stamps, (P,), which go on where those of the file begin anew."""
+    stamps = packets.pts.copy()
+    end = (*packets.begins, len(stamps))[1]
+    known = np.sort(stamps[:end][shown[:end]])
+    step = max(1, int(np.median(np.diff(known)))) if len(known) > 1 else 1
+    last: int | None = None
+    for begin, end in zip(packets.begins, [*packets.begins[1:], len(stamps)], strict=True):
+        part, images = stamps[begin:end], shown[begin:end]
+        if images.any():
+            if last is not None:
+                part += last + step - int(part[images].min())
+            last = int(part[images].max())
+    return stamps
+
+
+def _keys(usable: NDArray[np.bool_], numbers: NDArray[np.int32]) -> tuple[Numbers, Numbers]:
+    """Return the images from which on decoding from a keyframe shows everything, ascending, and these packets."""
+    at = np.flatnonzero(usable)
+    first = numbers[at].astype(np.int64)
+    for i in np.flatnonzero(first < 0):  # hidden by an edit list: what follows in the file can be shown
+        following = numbers[at[i] : at[i + 1] if i + 1 < len(at) else None]
+        first[i] = following[following >= 0].min(initial=len(numbers))
+    used = (first > 0) & (first < len(numbers))
+    keys, kept = np.unique(np.concatenate([[0], first[used]]), return_index=True)
+    return keys, np.concatenate([[0], at[used]])[kept]

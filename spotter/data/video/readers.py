@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spotter.data.video.decode import Video, clock
+from spotter.data.video.decode import Video
 from spotter.data.video.find import STORE
 from spotter.data.video.jpegs import JpegFolder
 from spotter.data.video.store import Store
-from spotter.data.video.times import Numbers
+from spotter.data.video.times import Numbers, clock
 from spotter.errors import UserError
 
 REPLACED_WITHIN = 1.0  # seconds: how far from its time an image may be shown where nothing in a clip can be decoded

@@ -66,3 +66,8 @@ class Times:
         if self.ticks is None or self.count < 2:
             return 1
         return max(1, int(np.median(np.diff(self.ticks))))
+
+
+def clock(seconds: float) -> str:
+    """Return a time as minutes and seconds."""
+    return f"{int(seconds) // 60:02d}:{seconds % 60:04.1f}"
