@@ -17,9 +17,11 @@ MONITORS = (
     *(f"{tolerance}_map{view}" for tolerance in ("tight", "loose") for view in ("", "_shown", "_unshown")),
     *(f"map_at_{seconds}" for seconds in range(1, 6)),
 )
-OPTIONAL = {"tolerances", "halves", "format", "class_key"}
+OPTIONAL = {"tolerances", "halves", "format", "class_key", "metric", "splits"}
 PLAIN_NAME = re.compile(r"[^./\\\x00-\x1f][^/\\\x00-\x1f]{0,99}")  # of a file in some folder
 MOST_NUMBERS = 100  # of tolerances or halves
+REPLAY_GROUNDING = "replay-grounding"
+METRICS = ("average-map", REPLAY_GROUNDING)
 SHORT = {name: f"{name}_map" for name in ("tight", "loose", "frames")}
 
 
@@ -65,6 +67,8 @@ class Task:
     halves : numbers of the halves that a game has
     format : name of the annotation format, see ``spotter.io.formats``
     class_key : the key of an annotation entry that holds its class
+    metric : one of ``METRICS``
+    splits : the task whose official games are those of this one; by default itself
     """
 
     name: str
@@ -76,6 +80,8 @@ class Task:
     halves: tuple[int, ...] = (1, 2)
     format: str = "soccernet"
     class_key: str = "label"
+    metric: str = "average-map"
+    splits: str = ""
 
     @cached_property
     def _find(self) -> Callable[[str], int | None]:  # kept, for class_of is called for every entry of every file
@@ -151,9 +157,11 @@ class Task:
             monitor = monitor_name(str(content["monitor"]), tolerances)
         except UserError as error:
             raise UserError(f"{where}: {error}") from error
+        if content.get("metric", cls.metric) not in METRICS:
+            raise UserError(f"{where}: metric {content['metric']!r} is unknown: give one of {', '.join(METRICS)}")
         if not _are_distinct(halves, least=1) or not halves:
             raise UserError(f"{where}: halves must be a list of numbers from 1 up, as [1, 2], found {shorten(halves)}")
-        for key in ("name", "label_file"):
+        for key in ("name", "label_file", *(["splits"] if content.get("splits") else [])):
             if not PLAIN_NAME.fullmatch(str(content[key])):
                 raise UserError(f"{where}: {key} must be a plain name, found {shorten(content[key])}")
         return cls(
@@ -166,6 +174,8 @@ class Task:
             halves=tuple(sorted(halves)),
             format=str(content.get("format", cls.format)),
             class_key=str(content.get("class_key", cls.class_key)),
+            metric=str(content.get("metric", cls.metric)),
+            splits=str(content.get("splits", cls.splits)),
         )
 
     def to_dict(self) -> dict[str, Any]:

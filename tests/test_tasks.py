@@ -118,7 +118,7 @@ def test_no_value_leads_to_anything_but_a_task_or_one_line(key: str, value: Any)
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(UserError, match="unknown: give one of ball-2023, ngs, soccernet-v2, tennis, or the path"):
+    with pytest.raises(UserError, match=f"unknown: give one of {', '.join(shipped_tasks())}, or the path"):
         Task.load("soccernet")
 
 

@@ -22,9 +22,10 @@ from spotter.data.video.find import STORE, VIDEOS
 from spotter.data.video.jobs import game_folders
 from spotter.data.video.store import Store
 from spotter.errors import UserError
+from spotter.io.cameras import read_cameras
 from spotter.io.formats import format_of
 from spotter.progress import ProgressDisplay
-from spotter.tasks import Task, shipped_tasks
+from spotter.tasks import REPLAY_GROUNDING, Task, shipped_tasks
 
 KINDS = {".json": "label", ".npy": "feature", STORE: "store", **dict.fromkeys(VIDEOS, "video")}
 
@@ -65,7 +66,10 @@ def check_file(root: Path, file: Path, tasks: dict[str, Task]) -> list[str]:
         match KINDS[file.suffix.lower()]:
             case "label":
                 task, game = tasks[file.name], file.parent.relative_to(root).as_posix()
-                format_of(task).read(root, [game], task)
+                if task.metric == REPLAY_GROUNDING:
+                    read_cameras(root, [game], task)
+                else:
+                    format_of(task).read(root, [game], task)
             case "feature":
                 check_features(file)
             case "store":

@@ -7,6 +7,9 @@ without a split every game of LABELS is scored. Every game that is scored must h
 Several PREDICTIONS are compared: games are drawn again and again, the same for all, which gives every score and every
 difference to the first an interval. NAME=PATH names one in the tables and in the JSON.
 
+With --task replay-grounding, PREDICTIONS answer replays (results_grounding.json): average-AP, tight and loose, of the
+answered ones as the official evaluator has it, and of all.
+
 Tables are in percent, the JSON holds fractions.
 
   spotter evaluate /data/SoccerNet outputs/RUN
@@ -24,10 +27,11 @@ import orjson
 
 from spotter.cli.options import add_task, add_trust, parse_named
 from spotter.evaluation.bootstrap import RESAMPLES, compare_systems
-from spotter.evaluation.evaluate import load_evaluation
+from spotter.evaluation.evaluate import evaluate, load_evaluation
 from spotter.io.files import atomic_write
 from spotter.io.splits import SPLITS
 from spotter.progress import stderr_console
+from spotter.tasks import REPLAY_GROUNDING, Task
 from spotter.trust import import_trusted
 from spotter.types import Metrics
 
@@ -57,7 +61,15 @@ def run(arguments: argparse.Namespace) -> int:
     """Read, score, write the JSON if wanted, and show the tables."""
     import_trusted(arguments.trust)
     named = parse_named(arguments.predictions)
-    evaluation = load_evaluation(arguments.labels, list(named.values()), task=arguments.task, split=arguments.split)
+    task = None if arguments.task is None else Task.load(arguments.task)
+    if task is not None and task.metric == REPLAY_GROUNDING:
+        scores = {
+            name: evaluate(arguments.labels, path, task=task, split=arguments.split) for name, path in named.items()
+        }
+        _write(arguments.json, scores)
+        _show_grounding(scores)
+        return 0
+    evaluation = load_evaluation(arguments.labels, list(named.values()), task=task, split=arguments.split)
     metrics: dict[str, Metrics] = dict(zip(named, evaluation.metrics(), strict=True))
     games = len({half.game for half in evaluation.labels})
     if len(metrics) > 1 and games > 1 and arguments.resamples:
@@ -65,11 +77,15 @@ def run(arguments: argparse.Namespace) -> int:
         intervals = compare_systems(evaluation.labels, predictions, evaluation.task, arguments.resamples, _progress)
         for name, bootstrap in intervals.items():
             metrics[name] = {**metrics[name], "bootstrap": bootstrap}
-    if arguments.json is not None:
-        content = metrics if len(metrics) > 1 else next(iter(metrics.values()))
-        atomic_write(arguments.json, orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    _write(arguments.json, metrics)
     _show(metrics)
     return 0
+
+
+def _write(path: str | None, metrics: dict[str, Metrics]) -> None:
+    if path is not None:
+        content = metrics if len(metrics) > 1 else next(iter(metrics.values()))
+        atomic_write(path, orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
 
 def _count(text: str) -> int:
@@ -96,3 +112,11 @@ def _show(metrics: dict[str, Metrics]) -> None:
         return
     for name, each in metrics.items():
         console.print(metrics_table(each, name))
+
+
+def _show_grounding(scores: dict[str, Metrics]) -> None:
+    from rich.console import Console
+
+    from spotter.evaluation.table import grounding_table
+
+    Console(width=None if sys.stdout.isatty() else 120).print(grounding_table(scores))

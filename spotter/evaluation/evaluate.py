@@ -10,12 +10,13 @@ from typing import Any
 
 from spotter.errors import UserError
 from spotter.evaluation.average_map import average_map
+from spotter.evaluation.grounding import evaluate_grounding
 from spotter.io.formats import format_of
 from spotter.io.predictions import PREDICTION_FILE, find_predictions, read_predictions
 from spotter.io.run_folders import Description, describe, find_predictions_of
 from spotter.io.splits import check_split, load_splits
 from spotter.predictions import Predictions
-from spotter.tasks import Task
+from spotter.tasks import REPLAY_GROUNDING, Task
 from spotter.types import Half, HalfPredictions, Metrics, Spots
 
 DEFAULT_TASK = "soccernet-v2"
@@ -59,7 +60,12 @@ def evaluate(
 
     Raises UserError for a missing or malformed file, and for a game without predictions.
     """
-    return load_evaluation(labels, [predictions], task=task, split=split).metrics()[0]
+    chosen = None if task is None else _load(task)
+    if chosen is None or chosen.metric != REPLAY_GROUNDING:
+        return load_evaluation(labels, [predictions], task=chosen, split=split).metrics()[0]
+    if isinstance(predictions, Predictions):
+        raise UserError("predictions: spots are no answers to replays: give the files that hold answers")
+    return evaluate_grounding(labels, predictions, chosen, split)
 
 
 def load_evaluation(
@@ -101,7 +107,7 @@ def load_evaluation(
 
 def _task(given: Task | str | Path | None, described: Sequence[Description]) -> Task:
     if given is not None:
-        return given if isinstance(given, Task) else Task.load(given)
+        return _load(given)
     tasks = [each.task for each in described if isinstance(each.task, Task)]
     unknown = {each.task for each in described if isinstance(each.task, str)} - {task.name for task in tasks}
     if any(task != tasks[0] for task in tasks) or len(unknown) + len(tasks[:1]) > 1:
@@ -110,6 +116,10 @@ def _task(given: Task | str | Path | None, described: Sequence[Description]) -> 
     for name in unknown:
         raise UserError(f"the predictions are of task {name!r}, which spotter does not have: give its YAML as task")
     return tasks[0] if tasks else Task.load(DEFAULT_TASK)
+
+
+def _load(task: Task | str | Path) -> Task:
+    return task if isinstance(task, Task) else Task.load(task)
 
 
 def _common_split(described: Sequence[Description]) -> str | None:

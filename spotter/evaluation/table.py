@@ -103,6 +103,16 @@ def _games(metrics: Metrics) -> str:
     return f"{metrics['games']} game{'s' if metrics['games'] != 1 else ''}"
 
 
+def grounding_table(systems: Mapping[str, Metrics]) -> Table:
+    """Return the average-AP of each system in replay grounding: of the answered replays, as officially, and of all."""
+    table = _table("average-AP, %", ("tight", "loose", "tight,\nof all", "loose,\nof all", "answered"))
+    for title, metrics in systems.items():
+        scores = [metrics[name][key] for key in ("average_ap", "average_ap_all") for name in ("tight", "loose")]
+        answered = f"{metrics['answered']} of {metrics['replays']}"
+        table.add_row(Text(title), *map(_percent, scores), answered)
+    return table
+
+
 def spots_table(predictions: Mapping[Half, HalfPredictions], task: Task, threshold: float, most: int = 200) -> Group:
     """Return the spots of at least ``threshold`` by time, with action and confidence; at most ``most`` of a half."""
     parts: list[Text | Table] = []

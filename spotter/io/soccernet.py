@@ -46,8 +46,8 @@ class SoccerNet:
         halves, unknown = {}, Counter[str]()
         remedy = "get the labels of this game, or choose other games; another task has another label file"
         for game, entries in read_entries(root, games, task.label_file, "annotations", remedy):
-            number = entries.column("gameTime", CLOCK, _half)
-            time = entries.column("gameTime", CLOCK, _seconds)
+            number = entries.column("gameTime", CLOCK, clock_half)
+            time = entries.column("gameTime", CLOCK, clock_seconds)
             precise = np.array(["position" in row for row in entries.rows], bool)
             time[precise] = entries.column("position", MILLISECONDS, int, precise) / 1000
             label = entries.classes(task, unknown)
@@ -121,9 +121,11 @@ def _teams(rows: Sequence[Mapping[str, Any]]) -> NDArray[np.str_] | None:
     return np.array(teams) if any(teams) else None
 
 
-def _half(clock: str) -> int:
+def clock_half(clock: str) -> int:
+    """Return the half of a ``gameTime``."""
     return int(clock[0])
 
 
-def _seconds(clock: str) -> int:
+def clock_seconds(clock: str) -> int:
+    """Return the whole seconds of a ``gameTime``, of which two digits of minutes are read, as officially."""
     return 60 * int(clock[-5:-3]) + int(clock[-2:])

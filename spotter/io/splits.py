@@ -27,7 +27,7 @@ def load_splits(
     ``overrides`` replaces single splits by a list of games, of names of splits, or by a file with one game a line.
     Raises UserError for an unknown split name or an unreadable file.
     """
-    packaged, own = ASSETS / "splits" / f"{task.name}.json", Path(root or ".") / "splits.json"
+    packaged, own = ASSETS / "splits" / f"{task.splits or task.name}.json", Path(root or ".") / "splits.json"
     path = own if root is not None and own.is_file() else packaged
     base = read_splits(path) if path.is_file() else {}
     splits = {name: list(base.get(name, [])) for name in SPLITS}
