@@ -11,13 +11,13 @@ import numpy as np
 from spotter.errors import UserError
 from spotter.io.files import atomic_write
 from spotter.io.predictions import find_predictions, game_json, read_predictions, write_predictions
-from spotter.tasks import Task
+from spotter.tasks import TEAM, Task
 from spotter.types import Half, HalfPredictions
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-COLUMNS = ("game", "half", "time", "clock", "class", "confidence")
+COLUMNS = ("game", "half", "time", "clock", "class", "confidence")  # with teams, theirs comes before the last
 
 
 class Predictions(Mapping[Half, HalfPredictions]):
@@ -66,7 +66,7 @@ class Predictions(Mapping[Half, HalfPredictions]):
         """Return a pandas table with one row for each spot, by half and time.
 
         game : str; half : int; time : seconds from the start of the half; clock : "12:34"; class : str;
-        confidence : 0 … 1
+        team : str, where the task has teams; confidence : 0 … 1
         """
         import pandas  # here, for nothing else needs it
 
@@ -81,7 +81,11 @@ class Predictions(Mapping[Half, HalfPredictions]):
             np.array(self.task.classes, object)[spots.label],
             spots.confidence,
         )
-        return pandas.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
+        table = pandas.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
+        if self.task.teams:
+            named = np.array([*self.task.teams, ""], object)  # the last is unknown, -1
+            table.insert(len(COLUMNS) - 1, TEAM, named[np.full(len(spots), -1) if spots.team is None else spots.team])
+        return table
 
     def to_csv(self, path: str | Path) -> None:
         """Write the table of ``to_frame`` as CSV, with a line of column names."""
@@ -101,12 +105,4 @@ class Predictions(Mapping[Half, HalfPredictions]):
 
     def _joined(self) -> HalfPredictions:
         """Return the rows of all halves, each by time."""
-        halves = [
-            HalfPredictions.empty(),
-            *(spots.take(np.argsort(spots.time, kind="stable")) for spots in self.values()),
-        ]
-        return HalfPredictions(
-            np.concatenate([spots.label for spots in halves]),
-            np.concatenate([spots.time for spots in halves]),
-            np.concatenate([spots.confidence for spots in halves]),
-        )
+        return HalfPredictions.joined([spots.take(np.argsort(spots.time, kind="stable")) for spots in self.values()])

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from spotter.bounded import read_yaml
 from spotter.errors import UserError, shorten
@@ -17,7 +20,13 @@ MONITORS = (
     *(f"{tolerance}_map{view}" for tolerance in ("tight", "loose") for view in ("", "_shown", "_unshown")),
     *(f"map_at_{seconds}" for seconds in range(1, 6)),
 )
-OPTIONAL = {"tolerances", "halves", "format", "class_key", "metric", "splits"}
+TEAM_MONITORS = (
+    *(f"{tolerance}_team_map{ending}" for tolerance in ("tight", "loose") for ending in ("", "_present")),
+    *(f"team_map_at_{seconds}{ending}" for seconds in range(1, 6) for ending in ("", "_present")),
+)
+TEAM = "team"  # the key of an entry that holds it
+SIDES = ("left", "right")  # teams by where they stand in the image
+OPTIONAL = {"tolerances", "halves", "format", "class_key", "teams", "strict", "any_case", "metric", "splits"}
 PLAIN_NAME = re.compile(r"[^./\\\x00-\x1f][^/\\\x00-\x1f]{0,99}")  # of a file in some folder
 MOST_NUMBERS = 100  # of tolerances or halves
 REPLAY_GROUNDING = "replay-grounding"
@@ -32,24 +41,27 @@ def full_name(key: str) -> str:
     ('val/map_at_1', 'map_within_0', 'tight_map', 'val/loss')
     """
     prefix, slash, name = key.rpartition("/")
-    full = f"map_{name}" if re.fullmatch(r"at_[1-5]|within_\d+", name) else SHORT.get(name, name)
+    short = re.fullmatch(r"(team_)?(at_[1-5]|within_\d+)(_present)?", name)
+    full = f"{short[1] or ''}map_{short[2]}{short[3] or ''}" if short else SHORT.get(name, name)
     return f"{prefix}{slash}{full}"
 
 
-def monitors(tolerances: Sequence[int] = ()) -> tuple[str, ...]:
-    """Return the names of all scores of a task with these ``tolerances``, as they are logged."""
-    return (*MONITORS, *(f"map_within_{frames}" for frames in tolerances), *(("frames_map",) if tolerances else ()))
+def monitors(tolerances: Sequence[int] = (), teams: bool = False) -> tuple[str, ...]:
+    """Return the names of all scores of a task with these ``tolerances``, with or without teams, as they are logged."""
+    framed = (*(f"map_within_{frames}" for frames in tolerances), *(("frames_map",) if tolerances else ()))
+    return (*MONITORS, *(TEAM_MONITORS if teams else ()), *framed)
 
 
-def monitor_name(text: str, tolerances: Sequence[int] | None = None) -> str:
+def monitor_name(text: str, tolerances: Sequence[int] | None = None, teams: bool = True) -> str:
     """Return the full name of a score, which may be typed short; raises UserError for an unknown one.
 
     tolerances : those that the task has, None for a score of any task
+    teams : whether it has teams
     """
     name = full_name(text)
     if tolerances is None:
         tolerances = [int(frames) for frames in re.findall(r"^map_within_(\d+)$", name)] or [0]
-    known = monitors(tolerances)
+    known = monitors(tolerances, teams)
     if name not in known:
         raise UserError(f"monitor {shorten(text)} is unknown: give one of {', '.join(known)}")
     return name
@@ -67,6 +79,10 @@ class Task:
     halves : numbers of the halves that a game has
     format : name of the annotation format, see ``spotter.io.formats``
     class_key : the key of an annotation entry that holds its class
+    teams : two, as label files name them, where the task asks which of them acted; left and right are what the image
+        shows, so that a mirrored one shows the other
+    strict : as the kit of 2025, refuse labels and predictions outside the task, and do not read a prediction's half
+    any_case : read a class in capitals or not
     metric : one of ``METRICS``
     splits : the task whose official games are those of this one; by default itself
     """
@@ -80,11 +96,42 @@ class Task:
     halves: tuple[int, ...] = (1, 2)
     format: str = "soccernet"
     class_key: str = "label"
+    teams: tuple[str, ...] = ()
+    strict: bool = False
+    any_case: bool = False
     metric: str = "average-map"
     splits: str = ""
 
+    @property
+    def sides(self) -> int:
+        """Return how many columns of scores a class has: one for each team, or one."""
+        return max(1, len(self.teams))
+
+    @property
+    def shows_sides(self) -> bool:
+        """Return whether teams are sides of the image, which change places where it is mirrored."""
+        return self.teams == SIDES
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Return what the columns of scores stand for: each class, by team where the task has such."""
+        return tuple(f"{name}-{team}" for name in self.classes for team in self.teams) if self.teams else self.classes
+
+    def by_team(self) -> Task:
+        """Return the task without teams whose classes are the ``columns``."""
+        return replace(self, classes=self.columns, teams=(), any_case=False)
+
+    def team_of(self, named: NDArray[np.str_] | None, count: int) -> NDArray[np.int64]:
+        """Return the index into ``teams`` of what ``count`` entries name, -1 where it is none of them: (N,)."""
+        if named is None:
+            return np.full(count, -1)
+        known = named[:, None] == np.array(self.teams, dtype=np.str_)
+        return np.where(known.any(axis=1), known.argmax(axis=1), -1) if self.teams else np.full(count, -1)
+
     @cached_property
     def _find(self) -> Callable[[str], int | None]:  # kept, for class_of is called for every entry of every file
+        if self.any_case:
+            return _Folded((name.casefold(), index) for index, name in enumerate(self.classes)).find
         return {name: index for index, name in enumerate(self.classes)}.get
 
     def class_of(self, entry: Mapping[str, Any]) -> int | None:
@@ -96,16 +143,19 @@ class Task:
             return self._find(entry[self.class_key])
         except KeyError as error:
             raise UserError(f"lacks {self.class_key!r}") from error
-        except TypeError as error:
+        except (TypeError, AttributeError) as error:
             raise UserError(f"has the {self.class_key} {shorten(entry[self.class_key])}, not text") from error
 
     def class_name(self, entry: Mapping[str, Any]) -> str:
         """Return what an entry calls its class, whether the task has such a class or not."""
         return str(entry[self.class_key])
 
-    def entry_of(self, index: int) -> dict[str, Any]:
-        """Return the part of an entry that names a class; ``class_of`` returns that class again."""
-        return {self.class_key: self.classes[index]}
+    def entry_of(self, index: int, team: int = -1) -> dict[str, Any]:
+        """Return the part of an entry that names a class, and its team unless that is -1.
+
+        ``class_of`` returns that class again.
+        """
+        return {self.class_key: self.classes[index], **({TEAM: self.teams[team]} if team >= 0 else {})}
 
     @classmethod
     def load(cls, source: str | Path | Mapping[str, Any]) -> Task:
@@ -150,11 +200,17 @@ class Task:
         if not isinstance(content["fps"], int) or isinstance(content["fps"], bool) or content["fps"] < 1:
             found = shorten(content["fps"])
             raise UserError(f"{where}: fps must be a whole number of frames per second, found {found}")
+        teams = content.get("teams", ())
+        if isinstance(teams, str) or not isinstance(teams, Sequence) or not _are_two_names_or_none(teams):
+            raise UserError(f"{where}: teams must be two different names, as [left, right], found {shorten(teams)}")
+        for key in ("strict", "any_case"):
+            if not isinstance(content.get(key, False), bool):
+                raise UserError(f"{where}: {key} must be true or false, found {shorten(content[key])}")
         if not _are_distinct(tolerances, least=0):
             found = shorten(tolerances)
             raise UserError(f"{where}: tolerances must be a list of frames, as [0, 1, 2, 4], found {found}")
         try:
-            monitor = monitor_name(str(content["monitor"]), tolerances)
+            monitor = monitor_name(str(content["monitor"]), tolerances, bool(teams))
         except UserError as error:
             raise UserError(f"{where}: {error}") from error
         if content.get("metric", cls.metric) not in METRICS:
@@ -175,7 +231,10 @@ class Task:
             format=str(content.get("format", cls.format)),
             class_key=str(content.get("class_key", cls.class_key)),
             metric=str(content.get("metric", cls.metric)),
-            splits=str(content.get("splits", cls.splits)),
+            teams=tuple(teams),
+            strict=content.get("strict", False),
+            any_case=content.get("any_case", False),
+            splits=str(content.get("splits") or ""),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -183,9 +242,21 @@ class Task:
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
 
 
+class _Folded(dict[str, int]):
+    """Find classes in capitals or not; a class of its own, for a task travels to other processes."""
+
+    def find(self, name: str) -> int | None:
+        return self.get(name.casefold())
+
+
 def shipped_tasks() -> list[str]:
     """Return the names of the tasks that ship with spotter."""
     return sorted(file.stem for file in (ASSETS / "tasks").glob("*.yaml"))
+
+
+def _are_two_names_or_none(names: Sequence[object]) -> bool:
+    named = [name for name in names if isinstance(name, str) and name]
+    return not names or len(names) == len(set(named)) == 2
 
 
 def _are_distinct(numbers: object, least: int) -> bool:

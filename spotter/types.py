@@ -5,7 +5,7 @@ Shapes: B clips, T frames, A anchors, K classes, N rows of a column. Nothing her
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypedDict
 
@@ -75,18 +75,32 @@ class HalfPredictions:
     label : (N,) int64, index into ``Task.classes``
     time : (N,) float64, seconds from the start of the half, whole milliseconds
     confidence : (N,) float64
+    team : (N,) int64, index into ``Task.teams``, -1 where it is unknown; None where the task has no teams
     """
 
     label: NDArray[np.int64]
     time: NDArray[np.float64]
     confidence: NDArray[np.float64]
+    team: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.label)
 
     def take(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> HalfPredictions:
         """Return some rows, by a mask or by index."""
-        return HalfPredictions(self.label[rows], self.time[rows], self.confidence[rows])
+        team = None if self.team is None else self.team[rows]
+        return HalfPredictions(self.label[rows], self.time[rows], self.confidence[rows], team)
+
+    @classmethod
+    def joined(cls, halves: Sequence[HalfPredictions]) -> HalfPredictions:
+        """Return the rows of several halves, one after the other."""
+        halves = [cls.empty(), *halves]
+        label, time, confidence = (
+            np.concatenate([getattr(rows, name) for rows in halves]) for name in ("label", "time", "confidence")
+        )
+        sides = [np.full(len(rows), -1) if rows.team is None else rows.team for rows in halves]
+        known = any(rows.team is not None for rows in halves)
+        return cls(label, time, confidence, np.concatenate(sides) if known else None)
 
     def between(self, start: float, end: float) -> HalfPredictions:
         """Return what lies within two moments, in seconds."""
@@ -165,6 +179,7 @@ class Output(TypedDict, total=False):
     logits: Tensor  # (B, A, K), or (B, A, 1 + K) with the background first
     displacement: Tensor  # (B, A, K) signed distance from anchor to spot, in anchors
     log_variance: Tensor  # (B, A, K) of the displacement
+    side: Tensor  # (B, A, K) logit of the second team
     positions: Tensor  # (B, N, W) logits of the positions within each window
     segmentation: Tensor  # (B, T, K) from 0 to 1, how near to a spot each frame is (CALF)
     slots: Tensor  # (B, S, 2 + K) a spot's logit of confidence, its time as a fraction of the clip, scores of its class

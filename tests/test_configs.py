@@ -188,7 +188,7 @@ def test_every_model_builds_on_all_data_of_its_kind(model: str, data: str) -> No
     assert torch.isfinite(losses["loss"])
     logits, displacement = both(network.head.predict(output))
     anchors = module.clips.eval_len * network.network.upsample
-    assert logits.shape == (2, anchors, len(module.task.classes))
+    assert logits.shape == (2, anchors, len(module.task.columns))
     assert displacement is None or displacement.shape == logits.shape
     assert len(clip_weights(module.clips, network.network.upsample)) == anchors
 

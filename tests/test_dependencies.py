@@ -76,5 +76,5 @@ def test_extras_are_loaded_only_where_they_are_used() -> None:
 
 def test_imports_are_told_apart() -> None:
     """Else the tests above would say nothing."""
-    assert ("pyyaml", True) in set(imported(PROJECT / "spotter" / "tasks.py")), "by the name of what is installed"
+    assert ("pyyaml", True) in set(imported(PROJECT / "spotter" / "bounded.py")), "by the name of what is installed"
     assert ("plotly", False) in set(imported(PROJECT / "spotter" / "evaluation" / "report" / "page.py"))

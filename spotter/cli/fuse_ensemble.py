@@ -63,7 +63,7 @@ class Ensemble:
         self, scores: Mapping[Half, Scores], postprocess: Postprocess
     ) -> tuple[dict[Half, HalfPredictions], Metrics]:
         """Return predictions and their metrics, which without labels hold only the suppression."""
-        predictions = {half: decode(raw, postprocess, self.task.fps) for half, raw in scores.items()}
+        predictions = {half: decode(raw, postprocess, self.task.fps, self.task.sides) for half, raw in scores.items()}
         metrics = {} if self.labels is None else average_map(self.labels, predictions, self.task)
         return predictions, {**metrics, "postprocess": postprocess.to_dict()}
 

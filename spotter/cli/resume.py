@@ -13,7 +13,7 @@ from spotter.cli.compose import choices_of, split_flags
 from spotter.cli.overrides import hydra_string, key_of, quote, unquote
 from spotter.errors import UsageError, UserError
 
-FIXED = ("model.network", "model.head", "model.schedule", "model.sam")  # of a run that goes on
+FIXED = ("model.network", "model.head", "model.teams", "model.schedule", "model.sam")  # of a run that goes on
 
 
 def resume(words: Sequence[str]) -> list[str]:

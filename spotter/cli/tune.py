@@ -26,7 +26,7 @@ from rich.table import Column, Table
 from spotter.cli.options import add_trust
 from spotter.errors import UsageError
 from spotter.evaluation.average_map import average_map
-from spotter.evaluation.metrics import monitored, parse_monitor
+from spotter.evaluation.metrics import PRESENT, monitored, parse_monitor
 from spotter.inference.decode import apply_displacement, round_confidence
 from spotter.inference.tune import Trial, Tuner, best
 from spotter.io.files import atomic_write
@@ -99,7 +99,7 @@ def _tuner(folder: Path, root: str, info: ScoresInfo, progress: Progress) -> Tun
             predictions = {half: round_confidence(spots) for half, spots in predictions.items()}
         return average_map(labels, predictions, info.task)
 
-    return Tuner(candidates, info.task.fps, evaluate)
+    return Tuner(candidates, info.task.fps, evaluate, info.task.sides)
 
 
 def _value(monitor: str) -> Callable[[Trial], float]:
@@ -108,7 +108,8 @@ def _value(monitor: str) -> Callable[[Trial], float]:
 
 def _class_values(task: Task) -> Callable[[Trial], list[float]]:
     tolerance, view = parse_monitor(task.monitor)
-    return lambda trial: [trial.metrics[tolerance][f"per_class{view}"][name] or 0.0 for name in task.classes]
+    key = f"per_class{view.removesuffix(PRESENT)}"
+    return lambda trial: [trial.metrics[tolerance][key][name] or 0.0 for name in task.classes]
 
 
 def _show(trials: list[Trial], winners: dict[str, Trial], title: str) -> None:

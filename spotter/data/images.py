@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.transforms.v2 import functional as F
 
+from spotter.data.mixup import send
 from spotter.errors import UserError
 
 UNCHANGED: dict[str, Any] = {
@@ -44,29 +45,34 @@ class ImageTransform(nn.Module):
     scale: Tensor
     shift: Tensor
 
-    def forward(self, video: Tensor, valid: Tensor) -> Tensor:
-        """Turn (B, T, H, W, 3) uint8 into (B, T, 3, H, W) float, 0 (the mean) outside ``valid`` (B, T)."""
+    def forward(self, video: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+        """Turn (B, T, H, W, 3) uint8 into (B, T, 3, H, W) float, 0 (the mean) outside ``valid`` (B, T).
+
+        The second result (B,) bool says which clips were mirrored.
+        """
         images = torch.empty_like(video, dtype=torch.float32)  # the one copy: all else happens in place, clip by clip
         with torch.autocast(video.device.type, enabled=False):  # of which the blur would come out in half precision
-            for clip, image in zip(video, images, strict=True):
-                self._augment(clip, image) if self.training else image.copy_(clip)
+            mirrored = [self._change(clip, image) for clip, image in zip(video, images, strict=True)]
         images.mul_(self.scale).add_(self.shift)
         images.masked_fill_(~valid[:, :, None, None, None], 0)
-        return images.permute(0, 1, 4, 2, 3)  # the memory stays channels last
+        flags = torch.tensor(mirrored, dtype=torch.bool)
+        return images.permute(0, 1, 4, 2, 3), send(flags, video.device)  # the memory stays channels last
 
-    def _augment(self, clip: Tensor, out: Tensor) -> None:
-        """Write a clip (T, H, W, 3), changed by one draw, to ``out``."""
+    def _change(self, clip: Tensor, out: Tensor) -> bool:
+        """Write a clip (T, H, W, 3), in training changed by one draw, to ``out``; return whether it is mirrored."""
+        if not self.training:
+            out.copy_(clip)
+            return False
         draws = torch.rand(11).tolist()  # a fixed number, on the CPU: the same for any settings and device
         chosen = [draw < self.settings["jitter"] for draw in draws[1:6]]
         hue, saturation, brightness, contrast, sigma = (
             low + draw * (high - low)
             for draw, (low, high) in zip(draws[6:], (self.settings[key] for key in _ORDER), strict=True)
         )
-        if draws[0] < self.settings["flip"]:
-            clip = clip.flip(2)
-        out.copy_(clip)
+        mirrored: bool = draws[0] < self.settings["flip"]
+        out.copy_(clip.flip(2) if mirrored else clip)
         if not any(chosen):
-            return
+            return mirrored
         pixels = out.div_(255).permute(0, 3, 1, 2)  # (T, 3, H, W)
         if chosen[0]:
             pixels = F.adjust_hue(pixels, hue)
@@ -79,6 +85,7 @@ class ImageTransform(nn.Module):
         if chosen[4] and sigma > 0:
             pixels = F.gaussian_blur(pixels, [5, 5], [sigma, sigma])
         out.copy_(pixels.permute(0, 2, 3, 1)).mul_(255)
+        return mirrored
 
 
 _ORDER = ("hue", "saturation", "brightness", "contrast", "blur")

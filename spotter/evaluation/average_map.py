@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from spotter.evaluation.events import UNSHOWN, MetricEvents, collect_events
 from spotter.evaluation.frames import frame_scores
+from spotter.evaluation.team_map import labels_by_team, predictions_by_team, team_form, weigh_teams, weights
 from spotter.settings import Postprocess
 from spotter.tasks import Task
 from spotter.types import Half, HalfPredictions, HalfRecord, Metrics, Spots
@@ -21,21 +22,42 @@ TOLERANCES = {
 }
 SECONDS = sorted({tolerance for tolerances in TOLERANCES.values() for tolerance in tolerances})
 VIEWS = ("", "_shown", "_unshown")
+SOCCERNET = "soccernet-v2"
 RECALLS = np.arange(11) / 10
 
 
 def average_map(labels: Mapping[Half, Spots], predictions: Mapping[Half, HalfPredictions], task: Task) -> Metrics:
     """Return every score of ``predictions``, as fractions: tight, loose, at_1 … at_5, and the number of games.
 
-    A task with tolerances in frames has those of ``frame_scores``, too.
+    A task with tolerances in frames has those of ``frame_scores``, too; one with teams those of ``team_form``.
     The halves scored are those of ``labels``; one that ``predictions`` lacks counts as without predictions.
     """
     precision = average_precision(collect_events(labels, predictions, task), SECONDS)
     metrics: dict[str, Any] = {
-        name: _scores(precision[[SECONDS.index(tolerance) for tolerance in tolerances]], task.classes)
-        for name, tolerances in TOLERANCES.items()
+        name: _scores(precision[_rows(tolerances)], task.classes) for name, tolerances in TOLERANCES.items()
     }
+    for name, scores in _team_scores(labels, predictions, task).items():
+        metrics[name] |= scores
     return {**metrics, **frame_scores(labels, predictions, task), "games": len({half.game for half in labels})}
+
+
+def _team_scores(
+    labels: Mapping[Half, Spots], predictions: Mapping[Half, HalfPredictions], task: Task
+) -> dict[str, dict[str, Any]]:
+    """Return what each tolerance set of a task with teams has beside its other scores; of other tasks nothing."""
+    if not task.teams:
+        return {}
+    by_team = labels_by_team(labels, task), predictions_by_team(predictions, task)
+    events = collect_events(*by_team, task.by_team())
+    precision, weight = average_precision(events, SECONDS), weights(events)
+    averaged = {name: average_tolerances(precision[_rows(tolerances)]) for name, tolerances in TOLERANCES.items()}
+    return {
+        name: team_form(weigh_teams(rows, weight, task.sides), task.classes, VIEWS) for name, rows in averaged.items()
+    }
+
+
+def _rows(tolerances: Sequence[int]) -> list[int]:
+    return [SECONDS.index(tolerance) for tolerance in tolerances]
 
 
 def score_predictions(
@@ -144,8 +166,8 @@ def _interpolate(precision: NDArray[np.float64], recall: NDArray[np.float64]) ->
 
 def _scores(precision: NDArray[np.float64], classes: Sequence[str]) -> dict[str, Any]:
     means, averages = average_tolerances(precision.mean(axis=-1)), average_tolerances(precision)
-    if len(precision) > 1:
-        means[UNSHOWN] = means[UNSHOWN] * 17 / 13  # official, whatever the task: 13 classes of v2 have unshown spots
+    if len(precision) > 1 and tuple(classes) == Task.load(SOCCERNET).classes:
+        means[UNSHOWN] = means[UNSHOWN] * 17 / 13  # official: 13 of these classes have spots that are not shown
     scores = {f"map{view}": float(mean) for view, mean in zip(VIEWS, means, strict=True)}
     named = [dict(zip(classes, row, strict=True)) for row in averages.tolist()]
     return scores | {f"per_class{view}": row for view, row in zip(VIEWS, named, strict=True)}

@@ -24,6 +24,7 @@ class EventColumns:
     half : index of the half
     time : seconds, as in the file; the metric sees the ``frame``
     value : a detection's confidence; 1 for a shown event, 0 for one not shown
+    team : index into ``Task.teams``, -1 where it is unknown or the task has none; the metric here does not see it
     """
 
     label: Ints
@@ -31,6 +32,7 @@ class EventColumns:
     frame: Ints
     time: Floats
     value: Floats
+    team: Ints
 
     def __len__(self) -> int:
         return len(self.label)
@@ -63,13 +65,15 @@ class Pairs:
 
 def label_columns(labels: Sequence[Spots], task: Task) -> EventColumns:
     """Return what the metric keeps of the labels of several halves."""
-    return _columns(labels, [half.visible.astype(float) for half in labels], task)
+    team = [task.team_of(half.team, len(half)) for half in labels]
+    return _columns(labels, [half.visible.astype(float) for half in labels], team, task)
 
 
 def detection_columns(predictions: Mapping[Half, HalfPredictions], halves: Sequence[Half], task: Task) -> EventColumns:
     """Return what the metric keeps of the predictions of several halves: neither negative nor NaN confidences."""
     columns = [predictions.get(half, HalfPredictions.empty()) for half in halves]
-    found = _columns(columns, [half.confidence for half in columns], task)
+    team = [np.full(len(half), -1) if half.team is None else half.team for half in columns]
+    found = _columns(columns, [half.confidence for half in columns], team, task)
     return found.take(found.value >= 0)
 
 
@@ -90,12 +94,15 @@ def find_pairs(detections: EventColumns, rows: Ints, events: EventColumns, radiu
     return Pairs(first, second, position[first] - other[second])
 
 
-def _columns(halves: Sequence[Spots] | Sequence[HalfPredictions], values: Sequence[Floats], task: Task) -> EventColumns:
+def _columns(
+    halves: Sequence[Spots] | Sequence[HalfPredictions], values: Sequence[Floats], teams: Sequence[Ints], task: Task
+) -> EventColumns:
     """Return the last of equal (class, half, frame), each with a value."""
     label = np.concatenate([np.empty(0, np.int64), *(half.label for half in halves)])
     half = np.repeat(np.arange(len(halves)), [len(half) for half in halves])
     time = np.concatenate([np.empty(0), *(half.time for half in halves)])
-    rows = EventColumns(label, half, quantise(time, task.fps), time, np.concatenate([np.empty(0), *values]))
+    value, team = np.concatenate([np.empty(0), *values]), np.concatenate([np.empty(0, np.int64), *teams])
+    rows = EventColumns(label, half, quantise(time, task.fps), time, value, team)
     rows = rows.take(np.lexsort((rows.frame, half, label)))  # stable: the last of equals stays the last
     cell = np.stack([rows.label, rows.half, rows.frame])
     return rows.take((np.diff(cell, append=-1) != 0).any(axis=0))

@@ -11,6 +11,7 @@ from typing import Any
 from spotter.errors import UserError
 from spotter.evaluation.average_map import average_map
 from spotter.evaluation.grounding import evaluate_grounding
+from spotter.evaluation.team_map import check_teams, warn_of_missing_actions
 from spotter.io.formats import format_of
 from spotter.io.predictions import PREDICTION_FILE, find_predictions, read_predictions
 from spotter.io.run_folders import Description, describe, find_predictions_of
@@ -96,10 +97,13 @@ def load_evaluation(
         games = _predicted(sources[0], labels, chosen, name)
     else:
         games = _labelled(labels, chosen)
+    spots = {} if labels is None else format_of(chosen).read(labels, games, chosen)
+    check_teams(spots, chosen)
+    warn_of_missing_actions(spots, chosen)
     return Evaluation(
         chosen,
         name,
-        {} if labels is None else format_of(chosen).read(labels, games, chosen),
+        spots,
         [_read(source, games, chosen) for source in sources],
         [each.postprocess for each in described],
     )

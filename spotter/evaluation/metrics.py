@@ -10,20 +10,25 @@ from spotter.evaluation.frames import MEAN
 from spotter.tasks import Task, monitor_name, monitors
 from spotter.types import Metrics
 
+TEAM_VIEW, PRESENT = "_team", "_present"
+
 
 def flatten(metrics: Metrics) -> dict[str, float]:
     """Return the numbers that are logged, by key: every monitor, then ``tight_ap/<class>`` and ``loose_ap/<class>``.
 
-    Metrics with tolerances in frames have ``map_within_<n>``, ``frames_map`` and ``frames_ap/<class>``, too. What
-    ``metrics`` has no number for is left out.
+    Metrics with tolerances in frames have ``map_within_<n>``, ``frames_map`` and ``frames_ap/<class>``, too; those with
+    teams ``team_map_at_1`` and alike, and ``at_1_team_ap/<class>``. What ``metrics`` has no number for is left out.
     """
     tolerances = [int(name.removeprefix("within_")) for name in metrics if name.startswith("within_")]
     numbers: dict[str, float | None] = {}
-    for monitor in monitors(tolerances):
+    teams = "map_team" in metrics["at_1"]
+    for monitor in monitors(tolerances, teams):
         tolerance, view = parse_monitor(monitor)
         numbers[monitor] = metrics[tolerance][f"map{view}"]
     for name in ("tight", "loose", *(["frames"] if tolerances else [])):
         numbers |= {f"{name}_ap/{label}": value for label, value in metrics[name]["per_class"].items()}
+    if teams:
+        numbers |= {f"at_1_team_ap/{label}": value for label, value in metrics["at_1"]["per_class_team"].items()}
     return {key: float(value) for key, value in numbers.items() if value is not None}
 
 
@@ -33,9 +38,15 @@ def tolerance_names(metrics: Metrics) -> list[str]:
 
 
 def monitored(metrics: Metrics, monitor: str) -> float:
-    """Return the number that ``monitor`` names; raises UserError where there is none."""
+    """Return the number that ``monitor`` names; raises UserError where there is none.
+
+    Where an action has no labels, by which Team-mAP has no value, it is the mean over the others.
+    """
     tolerance, view = parse_monitor(monitor)
-    value = metrics.get(tolerance, {}).get(f"map{view}")
+    scores = metrics.get(tolerance, {})
+    value = scores.get(f"map{view}")
+    if value is None and view == TEAM_VIEW:
+        value = scores.get(f"map{view}{PRESENT}")
     if value is None:
         raise UserError(f"there is no score {monitor!r} for these labels: choose another monitor")
     return float(value)
@@ -46,8 +57,14 @@ def parse_monitor(monitor: str) -> tuple[str, str]:
 
     >>> parse_monitor("tight_map_shown"), parse_monitor("map_at_1"), parse_monitor("map_within_0")
     (('tight', '_shown'), ('at_1', ''), ('within_0', ''))
+    >>> parse_monitor("team_map_at_1"), parse_monitor("loose_team_map_present")
+    (('at_1', '_team'), ('loose', '_team_present'))
     """
     name = monitor_name(monitor)
+    if "team_map" in name:
+        present = PRESENT if name.endswith(PRESENT) else ""
+        before, _, after = name.removesuffix(PRESENT).partition("team_map")
+        return (before or after).strip("_"), TEAM_VIEW + present
     if name.startswith("map_"):
         return name.removeprefix("map_"), ""
     tolerance, _, view = name.partition("_map")

@@ -13,23 +13,35 @@ from rich.text import Text
 
 from spotter.evaluation.average_map import VIEWS
 from spotter.evaluation.frames import MEAN
-from spotter.evaluation.metrics import tolerance_names
+from spotter.evaluation.metrics import PRESENT, TEAM_VIEW, tolerance_names
 from spotter.tasks import Task
 from spotter.types import Half, HalfPredictions, Metrics
 
+VIEW_NAMES = {
+    "": "all",
+    "_shown": "shown",
+    "_unshown": "unshown",
+    TEAM_VIEW: "by team",
+    TEAM_VIEW + PRESENT: "by team,\nwhat has labels",
+}
 FEW = 8  # games: with fewer, intervals are too rough to mark a difference
 
 
 def metrics_table(metrics: Metrics, title: str) -> Group:
     """Return the scores of one system: each tolerance set in all its views, then each class.
 
-    Tolerances in seconds have the views all, shown and unshown; those in frames the first alone.
+    Tolerances in seconds have the views all, shown and unshown, and of a task with teams that by team and, if it has no
+    value, that over the actions that have labels; tolerances in frames have the first alone.
     """
-    scores = _table("mAP, %", ("all", "shown", "unshown"))
+    views: tuple[str, ...] = VIEWS
+    if "map_team" in metrics["at_1"]:
+        views += (TEAM_VIEW,) if metrics["at_1"]["map_team"] is not None else (TEAM_VIEW, TEAM_VIEW + PRESENT)
+    scores = _table("mAP, %", (VIEW_NAMES[view] for view in views))
     for name in tolerance_names(metrics):
-        scores.add_row(name, *(_percent(metrics[name].get(f"map{view}")) for view in VIEWS))
+        scores.add_row(name, *(_percent(metrics[name].get(f"map{view}")) for view in views))
     columns = [(name, view) for name in ("tight", "loose") for view in VIEWS]
     columns += [(MEAN, "")] if MEAN in metrics else []
+    columns += [("at_1", ""), ("at_1", TEAM_VIEW)] if TEAM_VIEW in views else []
     classes = _table("AP, %", (f"{name}\n{view.strip('_') or 'all'}" for name, view in columns))
     for label in metrics["tight"]["per_class"]:
         classes.add_row(Text(label), *(_percent(metrics[name][f"per_class{view}"][label]) for name, view in columns))
@@ -118,11 +130,14 @@ def spots_table(predictions: Mapping[Half, HalfPredictions], task: Task, thresho
     parts: list[Text | Table] = []
     for half, spots in predictions.items():
         rows = np.flatnonzero(spots.confidence >= threshold)
-        table = Table("time", "action", "confidence", title=Text(f"{half.game}, half {half.number}"), box=SIMPLE_HEAD)
+        columns = ("time", "action", *(["team"] if task.teams else []), "confidence")
+        table = Table(*columns, title=Text(f"{half.game}, half {half.number}"), box=SIMPLE_HEAD)
         for row in rows[np.argsort(spots.time[rows], kind="stable")][:most]:
             minutes, rest = divmod(round(1000 * spots.time[row]), 60_000)
             moment = f"{minutes:02d}:{rest // 1000:02d}.{rest % 1000 // 100}"
-            table.add_row(moment, Text(task.classes[spots.label[row]]), f"{spots.confidence[row]:.2f}")
+            side = -1 if spots.team is None else spots.team[row]
+            team = [Text(task.teams[side] if side >= 0 else "–")] if task.teams else []
+            table.add_row(moment, Text(task.classes[spots.label[row]]), *team, f"{spots.confidence[row]:.2f}")
         left = f", {len(rows) - most} later ones in the JSON file" if len(rows) > most else ""
         best = f"; the best has {spots.confidence.max():.2f}" if len(spots) and not len(rows) else ""
         parts += [table, Text(f"{len(rows)} spots with a confidence of at least {threshold:g}{left}{best}")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -31,12 +31,14 @@ class Candidates:
     fps: float
 
 
-def decode(scores: Scores, postprocess: Postprocess, metric_fps: int) -> HalfPredictions:
-    """Return the half's predictions by time, at most one for a class and frame of the metric.
+def decode(scores: Scores, postprocess: Postprocess, metric_fps: int, sides: int = 1) -> HalfPredictions:
+    """Return the half's predictions by time, at most one for a class, team and frame of the metric.
+
+    sides : columns of scores that each class has, see ``Task.sides``
 
     Confidences are rounded as files hold them, so that what is scored here and what is scored from files are equal.
     """
-    return round_confidence(suppress(apply_displacement(scores), postprocess, metric_fps))
+    return round_confidence(suppress(apply_displacement(scores), postprocess, metric_fps, sides))
 
 
 def round_confidence(predictions: HalfPredictions) -> HalfPredictions:
@@ -51,7 +53,7 @@ def round_confidence(predictions: HalfPredictions) -> HalfPredictions:
     short = np.rint(exact * scale) / scale
     nearest = METRIC_THRESHOLDS[np.rint(exact * (len(METRIC_THRESHOLDS) - 1)).astype(np.int64)]
     kept = ((exact >= nearest) != (short >= nearest)) | _merges(predictions.label, exact, short)
-    return HalfPredictions(predictions.label, predictions.time, np.where(kept, exact, short))
+    return replace(predictions, confidence=np.where(kept, exact, short))
 
 
 def _merges(label: NDArray[np.int64], exact: NDArray[np.float64], short: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -87,11 +89,14 @@ def apply_displacement(scores: Scores) -> Candidates:
     return candidates
 
 
-def suppress(candidates: Candidates, postprocess: Postprocess, metric_fps: int) -> HalfPredictions:
-    """Suppress lower neighbours and return the remaining predictions, as ``decode`` does but not rounded."""
+def suppress(candidates: Candidates, postprocess: Postprocess, metric_fps: int, sides: int = 1) -> HalfPredictions:
+    """Suppress lower neighbours and return the remaining predictions, as ``decode`` does but not rounded.
+
+    What one team does suppresses nothing that the other does.
+    """
     classes = candidates.confidence.shape[1]
     left = np.where(candidates.confidence >= postprocess.threshold, candidates.confidence, SUPPRESSED)
-    windows = np.array(postprocess.windows(classes))
+    windows = np.repeat(postprocess.windows(classes // sides), sides)
     for window in np.unique(windows):
         decay = decay_factors(postprocess.method, window * candidates.fps)
         left[:, windows == window] = _greedy(left[:, windows == window], decay, postprocess.threshold)
@@ -104,7 +109,17 @@ def suppress(candidates: Candidates, postprocess: Postprocess, metric_fps: int) 
     if np.bincount(place, minlength=1).max() > 1:
         best = np.sort(_best(place, confidence, int(place.max()) + 1))
         label, time, confidence = label[best], time[best], confidence[best]
-    return HalfPredictions(label, time, confidence)
+    found = HalfPredictions(label, time, confidence)
+    return found if sides == 1 else _split_teams(found, metric_fps, sides)
+
+
+def _split_teams(columns: HalfPredictions, metric_fps: int, sides: int) -> HalfPredictions:
+    """Return predictions by class and team; within a metric frame the best comes last.
+
+    The metric without teams then takes the better of the two, for it takes the last.
+    """
+    rows = columns.take(np.lexsort((columns.confidence, metric_frame(columns.time, metric_fps))))
+    return HalfPredictions(rows.label // sides, rows.time, rows.confidence, rows.label % sides)
 
 
 def decay_factors(method: str, window: float) -> NDArray[np.float64]:

@@ -74,7 +74,7 @@ class Model:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Return the names of the classes, in the order of ``HalfScores.confidences``."""
+        """Return the names of the classes."""
         return self.task.classes
 
     @property
@@ -139,7 +139,7 @@ class Model:
         with np.errstate(over="ignore"):  # exp(-logit) may be infinite: the confidence is 0 then
             confidences = 1 / (1 + np.exp(-scores.logits.astype(np.float64)))
         displacements = None if scores.displacement is None else scores.displacement / np.float64(scores.fps)
-        return HalfScores(half, times, self.classes, confidences, displacements)
+        return HalfScores(half, times, self.task.columns, confidences, displacements)
 
     def _postprocess(self, postprocess: Postprocess | Plain | None, threshold: float | None) -> Postprocess:
         chosen = self.system.postprocess if postprocess is None else postprocess

@@ -37,7 +37,7 @@ class Decoder:
         scores = scores_of(self.system, self.source, arrays)
         if self.keep is not None:
             self.keep(half, scores)
-        predictions = decode(scores, self.system.postprocess, self.system.task.fps)
+        predictions = decode(scores, self.system.postprocess, self.system.task.fps, self.system.task.sides)
         if isinstance(self.source, Excerpt):
             predictions = predictions.between(self.source.start, self.source.end)
         return half, predictions

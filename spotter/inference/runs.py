@@ -44,7 +44,7 @@ def load_run(folder: Path) -> RunScores:
     """Read the raw scores in ``folder``; raises UserError where they are damaged."""
     info, halves = load_scores_info(folder), dict(load_scores(folder))
     for half, scores in halves.items():
-        if len(scores.logits) == 0 or scores.logits.shape[1] != len(info.task.classes):
+        if len(scores.logits) == 0 or scores.logits.shape[1] != len(info.task.columns):
             raise UserError(
                 f"{folder / half.game / str(half.number)}.npz: does not fit its {SCORES_INFO}; write it again"
             )

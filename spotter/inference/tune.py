@@ -32,11 +32,13 @@ class Tuner:
 
     metric_fps : frames per second of the metric
     evaluate : returns the metrics of predictions
+    sides : columns of scores that each class has, see ``Task.sides``
     """
 
     candidates: Mapping[Half, Candidates]
     metric_fps: int
     evaluate: Callable[[Mapping[Half, HalfPredictions]], Metrics]
+    sides: int = 1
     _known: dict[tuple[float, tuple[bytes, ...]], Metrics] = field(default_factory=dict, init=False)
 
     def search(
@@ -91,7 +93,8 @@ class Tuner:
     def _predict(self, postprocess: Postprocess) -> dict[Half, HalfPredictions]:
         """Return the predictions as ``decode`` does but not rounded, which changes no score."""
         return {
-            half: suppress(candidates, postprocess, self.metric_fps) for half, candidates in self.candidates.items()
+            half: suppress(candidates, postprocess, self.metric_fps, self.sides)
+            for half, candidates in self.candidates.items()
         }
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spotter.errors import UserError, shorten
-from spotter.tasks import Task
+from spotter.tasks import TEAM, Task
 
 Mask = NDArray[np.bool_]
 _MALFORMED = (KeyError, IndexError, TypeError, ValueError, OverflowError)
@@ -54,6 +54,24 @@ class Entries:
             raise UserError(f"{self.where}: entry {number} {error}: correct the file or write it again") from error
         unknown.update(task.class_name(self.rows[row]) for row in np.flatnonzero(np.isnan(found)))
         return np.nan_to_num(found, nan=-1).astype(np.int64)
+
+    def teams(self) -> NDArray[np.str_] | None:
+        """Return the team that each entry names, (N,), empty where it names none; None where none does."""
+        named = [str(row.get(TEAM) or "") for row in self.rows]
+        return np.array(named) if any(named) else None
+
+    def team_indices(self, task: Task, among: Mask) -> NDArray[np.int64] | None:
+        """Return each entry's team as an index into ``task.teams``, (N,); None for a task without teams.
+
+        One that is missing or unknown is -1. A strict task raises UserError naming the first of those ``among``.
+        """
+        if not task.teams:
+            return None
+        found = task.team_of(self.teams(), len(self.rows))
+        for row in np.flatnonzero(among & (found < 0) & task.strict)[:1]:
+            named, known = self.rows[row].get(TEAM), " or ".join(task.teams)
+            raise UserError(f"{self.where}: entry {row + 1} has the team {named!r}, not {known}: correct the file")
+        return found
 
     def _first_fault(
         self, field: str, expected: str, convert: Callable[[Any], float | None] | None, among: Mask | None

@@ -39,21 +39,21 @@ def find_predictions(root: str | Path) -> list[str]:
 def read_predictions(root: str | Path, games: Iterable[str], task: Task) -> dict[Half, HalfPredictions]:
     """Return the predictions of the halves of each game, in file order; a half may be empty.
 
-    A confidence of null becomes NaN. Labels outside the task are skipped with one counted warning. Raises UserError
-    for a missing or malformed file.
+    A confidence of null becomes NaN. Labels outside the task are skipped with one counted warning. A strict task
+    refuses them, and has one half, whatever the file says. Raises UserError for a missing or malformed file.
     """
     halves, unknown, numbers = {}, Counter[str](), halves_of(task)
     remedy = f"predict this game, or choose other games; an empty list in its {PREDICTION_FILE} means no predictions"
     for game, entries in read_entries(root, games, PREDICTION_FILE, "predictions", remedy):
         time = entries.column("position", MILLISECONDS, int) / 1000
-        number = entries.column("half", "a half's number", int)
+        number = np.array(task.halves[:1]) if task.strict else entries.column("half", "a half's number", int)
         label = entries.classes(task, unknown)
         counted = (label >= 0) & np.isin(number, numbers)
         confidence = np.full(len(label), np.nan)
         confidence[counted] = entries.column("confidence", "a number", among=counted)
+        rows = HalfPredictions(label, time, confidence, entries.team_indices(task, counted))
         for half in numbers:
-            kept = counted & (number == half)
-            halves[Half(game, half)] = HalfPredictions(label[kept], time[kept], confidence[kept])
+            halves[Half(game, half)] = rows.take(counted & (number == half))
     warn_of_unknown(unknown, f"{root}: predictions", task)
     return halves
 
@@ -129,14 +129,15 @@ def _delete_others(out: Path, games: set[str]) -> None:
 def _entries(half: Half, predictions: HalfPredictions, task: Task) -> list[dict[str, Any]]:
     order = np.argsort(quantise(predictions.time, task.fps), kind="stable")
     milliseconds = np.rint(1000 * predictions.time[order]).astype(np.int64).tolist()
-    columns = (predictions.label[order].tolist(), milliseconds, predictions.confidence[order].tolist())
+    team = np.full(len(order), -1) if predictions.team is None else predictions.team[order]
+    columns = (predictions.label[order].tolist(), team.tolist(), milliseconds, predictions.confidence[order].tolist())
     return [
         {
             "gameTime": game_time(half.number, position),
-            **task.entry_of(label),
+            **task.entry_of(label, side),
             "position": str(position),
             "half": str(half.number),
             "confidence": repr(confidence),
         }
-        for label, position, confidence in zip(*columns, strict=True)
+        for label, side, position, confidence in zip(*columns, strict=True)
     ]

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from spotter.errors import shorten
+from spotter.errors import UserError, shorten
 from spotter.io.files import atomic_write
 from spotter.io.game_files import game_file, game_file_to_write
 from spotter.io.trees import find_games, read_entries
-from spotter.tasks import Task
+from spotter.tasks import TEAM, Task
 from spotter.types import Half, Spots
 
 OFFICIAL_HALVES = (1, 2)  # read whatever the task has: the official evaluator scores both, and no other
@@ -41,7 +40,7 @@ class SoccerNet:
     def read(self, root: str | Path, games: Iterable[str], task: Task) -> dict[Half, Spots]:
         """Return the spots of halves 1 and 2 of each game, and of others that the task has.
 
-        Labels outside the task are skipped with one counted warning.
+        Labels outside the task are skipped with one counted warning; a strict task refuses them.
         """
         halves, unknown = {}, Counter[str]()
         remedy = "get the labels of this game, or choose other games; another task has another label file"
@@ -52,7 +51,7 @@ class SoccerNet:
             time[precise] = entries.column("position", MILLISECONDS, int, precise) / 1000
             label = entries.classes(task, unknown)
             visible = np.array([row.get("visibility") != "not shown" for row in entries.rows], bool)
-            spots = Spots(label, time, visible, _teams(entries.rows))
+            spots = Spots(label, time, visible, entries.teams())
             for half in halves_of(task):
                 halves[Half(game, half)] = spots.take((number == half) & (label >= 0))
         warn_of_unknown(unknown, f"{root}: labels", task)
@@ -81,7 +80,7 @@ class SoccerNet:
 
 def halves_of(task: Task) -> list[int]:
     """Return the numbers of the halves that are read from official files."""
-    return sorted({*OFFICIAL_HALVES, *task.halves})
+    return sorted(task.halves if task.strict else {*OFFICIAL_HALVES, *task.halves})
 
 
 def game_time(half: int, milliseconds: int) -> str:
@@ -95,10 +94,12 @@ def game_time(half: int, milliseconds: int) -> str:
 
 
 def warn_of_unknown(unknown: Counter[str], what: str, task: Task, most: int = 8) -> None:
-    """Warn once of all entries whose class the task does not have."""
+    """Warn once of all entries whose class the task does not have; a strict task raises UserError instead."""
     if unknown:
         named = ", ".join(f"{shorten(name)} ({count})" for name, count in unknown.most_common(most))
         more = f" and {len(unknown) - most} more" if len(unknown) > most else ""
+        if task.strict:
+            raise UserError(f"{what} outside the task {task.name}: {named}{more}; correct them, or give their --task")
         _log.warning("%s: skipped %d outside the task %s: %s%s", what, unknown.total(), task.name, named, more)
 
 
@@ -111,14 +112,9 @@ def _entries(half: int, spots: Spots, task: Task) -> Iterator[dict[str, Any]]:
             "gameTime": game_time(half, position),
             **task.entry_of(label),
             "position": str(position),
-            **({"team": team} if team else {}),
+            **({TEAM: team} if team else {}),
             "visibility": "visible" if visible else "not shown",
         }
-
-
-def _teams(rows: Sequence[Mapping[str, Any]]) -> NDArray[np.str_] | None:
-    teams = [str(row.get("team") or "") for row in rows]
-    return np.array(teams) if any(teams) else None
 
 
 def clock_half(clock: str) -> int:

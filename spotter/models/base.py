@@ -56,10 +56,12 @@ class Head(nn.Module):
 
     targets : makes what ``loss`` compares with; NumPy only, and copied to the processes that load data
     mixes : whether the targets of two clips can be mixed, as mixup needs
+    scores_anchors : whether every anchor, one or several a frame, has a score of its own, also in training
     """
 
     targets: TargetMaker
     mixes: bool = False
+    scores_anchors: bool = False
 
     def forward(self, tokens: Tensor) -> Output:
         """Return what the head makes of tokens (B, A, width)."""
@@ -76,6 +78,10 @@ class Head(nn.Module):
     def mix(self, targets: Targets, partners: Targets, weight: Tensor) -> Targets:
         """Return the targets of mixed clips: ``weight`` (B,) of the first and the rest of their partners'."""
         raise NotImplementedError
+
+    def mirror(self, targets: Targets, mirrored: Tensor) -> Targets:
+        """Return the targets of clips whose images were ``mirrored`` (B,) or not; only teams on sides change by it."""
+        return targets
 
     def set_class_prior(self, prior: Tensor) -> None:
         """Take the fraction of positive anchors per class (K,) in the training split; most heads do not need it."""

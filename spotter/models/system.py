@@ -15,6 +15,7 @@ from spotter.data.images import ImageTransform
 from spotter.data.source import InputSpec
 from spotter.errors import UserError
 from spotter.models.base import Head, Network
+from spotter.models.blocks.teams import count_outputs, with_teams
 from spotter.models.build import build_head, build_network
 from spotter.settings import ClipConfig, Postprocess
 from spotter.tasks import Task
@@ -46,17 +47,18 @@ class System:
         """Build a system of random weights from plain values, as the hyper-parameters of a checkpoint are.
 
         description : ``task``, ``source``, ``clips``, ``postprocess``, and ``network`` and ``head`` with a
-            ``_target_`` each; other keys are not looked at
+            ``_target_`` each; ``teams``, how they are told apart where the task has some; other keys are not looked at
         trusted : modules that ``_target_`` may name beside those of spotter
 
         Raises UserError for values that are wrong or do not fit together.
         """
         task, spec = Task.load_stored(description["task"]), InputSpec.load(description["source"])
-        classes = len(task.classes)
-        network = build_network(description["network"], spec.kind, spec.layout, classes, trusted)
-        head = build_head(description["head"], network, classes, spec.fps, trusted)
+        teams = str(description.get("teams") or "joint")
+        outputs = count_outputs(task, teams)
+        network = build_network(description["network"], spec.kind, spec.layout, outputs, trusted)
+        head = with_teams(build_head(description["head"], network, outputs, spec.fps, trusted), network, task, teams)
         clips = ClipConfig.load(description["clips"])
-        postprocess = Postprocess.load(description["postprocess"], classes)
+        postprocess = Postprocess.load(description["postprocess"], len(task.classes))
         images = ImageTransform(spec.image.mean, spec.image.std) if spec.image is not None else None
         return cls(task, spec, clips, postprocess, network, head, images)
 
@@ -84,7 +86,9 @@ class System:
         In eval mode feature rows that are not finite become zero, as missing ones are; in training they are an error.
         """
         if self.images is not None:
-            return {**batch, "inputs": {"video": self.images(batch["inputs"]["video"], batch["valid"])}}
+            video, mirrored = self.images(batch["inputs"]["video"], batch["valid"])
+            targets = self.head.mirror(batch["targets"], mirrored) if batch["targets"] else {}
+            return {**batch, "inputs": {"video": video}, "targets": targets}
         inputs = {name: rows.float() for name, rows in batch["inputs"].items()}
         return {**batch, "inputs": inputs if self.network.training else self._without_broken(inputs)}
 

@@ -13,7 +13,7 @@ from spotter.types import Plain
 
 OPTIMIZER = tuple(field.name for field in fields(OptimizerConfig))
 AUGMENTATION = ("mixup", "augment")
-SYSTEM = ("network", "head", "clips", "postprocess")
+SYSTEM = ("network", "head", "clips", "postprocess", "teams")
 AROUND = ("compile", "init_from", "pretrained", "weights")  # what is done to a module once it is built
 
 
@@ -28,7 +28,7 @@ def module_arguments(model: Plain) -> dict[str, Any]:
         if key not in known:
             raise UserError(f"model.{key}: unknown; its keys are {', '.join(known)}")
     return {
-        **{key: model[key] for key in SYSTEM},
+        **{key: model[key] for key in SYSTEM if key in model},
         "optimizer": {key: model[key] for key in OPTIMIZER if key in model},
         "augmentation": {key: model[key] for key in AUGMENTATION if model.get(key)} or None,
     }

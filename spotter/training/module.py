@@ -41,6 +41,7 @@ class SpottingModule(pl.LightningModule):
     optimizer : see ``OptimizerConfig``
     augmentation : how training clips are changed: ``mixup`` with the arguments of ``Mixup``, and ``augment`` with those
         of ``FeatureTransform`` for features and of ``ImageTransform`` for video; None for neither
+    teams : how they are told apart where the task has some, see ``spotter.models.blocks.teams``
     """
 
     def __init__(
@@ -53,12 +54,15 @@ class SpottingModule(pl.LightningModule):
         postprocess: Plain,
         optimizer: Plain | None = None,
         augmentation: Plain | None = None,
+        teams: str = "joint",
     ) -> None:
         super().__init__()
         self.save_hyperparameters(logger=False)
         self.optimizer_config = OptimizerConfig.load(optimizer or {})
         description = {"task": task, "source": source, "network": network, "head": head, "clips": clips}
-        self.system = System.build({**description, "postprocess": postprocess}, [module_of(network), module_of(head)])
+        self.system = System.build(
+            {**description, "postprocess": postprocess, "teams": teams}, [module_of(network), module_of(head)]
+        )
         self.network, self.head = self.system.network, self.system.head
         mixup, augment = (augmentation or {}).get("mixup"), (augmentation or {}).get("augment")
         image = self.system.spec.image
@@ -68,6 +72,7 @@ class SpottingModule(pl.LightningModule):
         self.mixup = Mixup(**mixup) if mixup else None
         self._last_losses: dict[str, Tensor] = {}
         self._check_mixup()
+        self._check_teams()
 
     def setup(self, stage: str) -> None:
         """Give the head the frequency of each class in the training split."""
@@ -172,6 +177,14 @@ class SpottingModule(pl.LightningModule):
     @property
     def _data(self) -> SpottingDataModule:
         return data_of(self.trainer)
+
+    def _check_teams(self) -> None:
+        tracking = self.rows.tracking if self.rows is not None and self.rows.tracking else {}
+        for key in ("flip_x", "swap_teams"):
+            if self.system.task.teams and tracking.get(key):
+                raise UserError(
+                    f"data.augment.{key}: would change which team acts, by task {self.system.task.name}; set it to 0"
+                )
 
     def _check_mixup(self) -> None:
         if self.mixup is not None and not self.head.mixes:

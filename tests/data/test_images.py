@@ -30,7 +30,7 @@ def everywhere(x: Tensor) -> Tensor:
 def test_evaluation_normalises_and_nothing_else() -> None:
     """By hand, whatever augmentation is set; in memory the colours stay last."""
     x = video()
-    seen = ImageTransform(MEAN, STD, ALL).eval()(x, everywhere(x))
+    seen = ImageTransform(MEAN, STD, ALL).eval()(x, everywhere(x))[0]
     by_hand = (x.permute(0, 1, 4, 2, 3) / 255 - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[:, None, None]
     torch.testing.assert_close(seen, by_hand)
     assert seen.flatten(0, 1).is_contiguous(memory_format=torch.channels_last)
@@ -42,7 +42,7 @@ def test_no_frame_is_grey(training: bool) -> None:
     x = video()
     valid = everywhere(x)
     valid[0, :2] = valid[1, 3] = False
-    seen = ImageTransform(MEAN, STD, ALL).train(training)(x, valid)
+    seen = ImageTransform(MEAN, STD, ALL).train(training)(x, valid)[0]
     assert (seen[~valid] == 0).all()
     assert (seen[valid] != 0).any(dim=(1, 2, 3)).all()
 
@@ -52,11 +52,11 @@ def test_one_draw_a_clip() -> None:
     still = video(1, 1).expand(8, 5, -1, -1, -1).contiguous()
     images = ImageTransform(MEAN, STD, {**ALL, "jitter": 1.0})
     torch.manual_seed(5)
-    seen = images(still, everywhere(still))
+    seen, _ = images(still, everywhere(still))
     torch.testing.assert_close(seen, seen[:, :1].expand_as(seen))
     assert len({round(float(clip.sum()), 2) for clip in seen}) == 8
     torch.manual_seed(5)
-    torch.testing.assert_close(images(still, everywhere(still)), seen, rtol=0, atol=0)
+    torch.testing.assert_close(images(still, everywhere(still))[0], seen, rtol=0, atol=0)
 
 
 def test_draws_do_not_depend_on_the_settings() -> None:
@@ -79,7 +79,7 @@ def test_each_change_alone(key: str) -> None:
     ranges["blur"] = [2.0, 2.0]
     if key in ranges:
         strong[key] = ranges[key]  # type: ignore[assignment]
-    seen = ImageTransform([0, 0, 0], [1, 1, 1], strong)(x, everywhere(x))[0]  # (T, 3, H, W)
+    seen = ImageTransform([0, 0, 0], [1, 1, 1], strong)(x, everywhere(x))[0][0]  # (T, 3, H, W)
     before = x[0].permute(0, 3, 1, 2) / 255
     if key in ("flip", "jitter"):
         torch.testing.assert_close(seen, before.flip(-1))
@@ -105,10 +105,10 @@ def test_half_precision_changes_no_image() -> None:
     x = video()
     images = ImageTransform(MEAN, STD, {**ALL, "jitter": 1.0})
     torch.manual_seed(5)
-    expected = images(x, everywhere(x))
+    expected, _ = images(x, everywhere(x))
     torch.manual_seed(5)
     with torch.autocast("cpu", torch.bfloat16):
-        seen = images(x, everywhere(x))
+        seen, _ = images(x, everywhere(x))
     assert seen.dtype == torch.float32
     torch.testing.assert_close(seen, expected, rtol=0, atol=0)
 

@@ -182,10 +182,16 @@ def test_frame_of_an_event_may_belong_to_its_neighbour(tmp_path: Path) -> None:
 
 
 def test_unshown_average_is_scaled_and_may_exceed_one(tmp_path: Path) -> None:
-    spots = [goal(2000, name, **UNSHOWN) for name in SMALL.classes]
-    form = compare(tmp_path, [(spots, [guess(2000, label=name) for name in SMALL.classes])], SMALL, ["tight", "at_1"])
+    spots = [goal(2000, name, **UNSHOWN) for name in V2.classes]
+    form = compare(tmp_path, [(spots, [guess(2000, label=name) for name in V2.classes])], V2, ["tight", "at_1"])
     assert form["tight"]["map_unshown"] == 17 / 13
     assert form["tight"]["per_class_unshown"]["Goal"] == form["at_1"]["map_unshown"] == 1
+
+
+def test_only_the_official_classes_are_scaled(tmp_path: Path) -> None:
+    spots = [goal(2000, name, **UNSHOWN) for name in SMALL.classes]
+    form = compare(tmp_path, [(spots, [guess(2000, label=name) for name in SMALL.classes])], SMALL, ["tight", "loose"])
+    assert form["tight"]["map_unshown"] == form["loose"]["map_unshown"] == 1
 
 
 def test_equal_confidences_take_the_earliest_frame(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from spotter.evaluation.report.packing import MOST, choose_floor
 from spotter.evaluation.report.published import find_official_split, published_scores
 from spotter.evaluation.report.summary import describe_postprocess
 from spotter.tasks import ASSETS, Task
-from spotter.types import METRIC_THRESHOLDS, Half, HalfPredictions
+from spotter.types import METRIC_THRESHOLDS, Half, HalfPredictions, Spots
 from tests.helpers.reports import V2, matches
 
 OWN = Half("<b>my & match</b>", 1)
@@ -161,3 +161,15 @@ def test_links_to_videos(tmp_path: Path) -> None:
     report = tmp_path / "reports" / "report.html"
     assert video_link(tmp_path / "a b" / "Málaga#1.mp4", report).endswith("/a%20b/M%C3%A1laga%231.mp4")
     assert video_link("videos/it's 50%.mp4", "reports/report.html") == "../videos/it%27s%2050%25.mp4"
+
+
+def test_a_report_names_the_team(tmp_path: Path) -> None:
+    task, half = Task.load("ball-2025"), Half("game", 1)
+    labels = Spots(np.array([0, 1]), np.array([1.0, 9.0]), np.ones(2, bool), np.array(["right", "left"]))
+    rows = HalfPredictions(np.array([0, 0]), np.array([1.0, 5.0]), np.array([0.9, 0.8]), np.array([1, -1]))
+    write_report(tmp_path / "r.html", {half: rows}, task, {half: labels})
+    summary, columns = content(tmp_path / "r.html")
+    assert summary["teams"] == ["left", "right"]
+    assert summary["monitor"] == ["at_1", "_team_present"], "ten actions have no labels"
+    assert columns["spot_team"].tolist() == [2, 0]
+    assert columns["label_team"].tolist() == [2, 1]

@@ -13,16 +13,22 @@ function showScores() {
     const parts = ["shown", "unshown"].filter((view) => hasUnshown && Number.isFinite(metrics[name][`map_${view}`]));
     return parts.map((view) => `${percent(metrics[name][`map_${view}`])} ${view}`).join(" · ");
   };
-  const tiles = Object.keys(NAMES).filter((name) => name !== MAIN && metrics[name]).map((name) =>
+  const byTeam = MAIN_VIEW.startsWith("_team");
+  const tiles = Object.keys(NAMES).filter((name) => (byTeam || name !== MAIN) && metrics[name]).map((name) =>
     el("div", {}, el("dt", {}, NAMES[name]), el("dd", {}, percent(metrics[name].map))));
   const score = el("div", { class: "card" },
-    el("p", { class: "muted" }, /^(at|within)_/.test(MAIN) ? `mAP ${NAMES[MAIN]}` : `Average-mAP, ${NAMES[MAIN]}${MAIN_VIEW.replace("_", ", ")}`),
+    el("p", { class: "muted" }, mainName()),
     el("p", { class: "headline" }, percent(main, 2), el("small", {}, " %")),
     el("p", { class: "muted small" }, views(MAIN)),
     el("dl", { class: "tiles" }, tiles),
     el("p", { class: "made" }, el("strong", {}, "Post-processing "), summary.postprocess || "not known"));
   $("scores").append(head("scores", "Scores", summary.scored), el("div", { class: "hero" }, summary.published.length ? el("div", { class: "pile" }, score, lost()) : score, comparison()));
   showClasses(metrics);
+}
+
+function mainName() {
+  if (MAIN_VIEW.startsWith("_team")) return `Team-mAP ${NAMES[MAIN]}${MAIN_VIEW === "_team" ? "" : ", of actions that have labels"}`;
+  return /^(at|within)_/.test(MAIN) ? `mAP ${NAMES[MAIN]}` : `Average-mAP, ${NAMES[MAIN]}${MAIN_VIEW.replace("_", ", ")}`;
 }
 
 function showUnscored() {

@@ -14,6 +14,8 @@ function rangeOf(kind, half) {
 const causeOf = (row) => CAUSES[columns[`spot_cause_${state.tolerance}`][row]];
 const timeOf = ({ kind, row }) => columns[`${kind}_time`][row];
 const labelOf = ({ kind, row }) => columns[`${kind}_label`][row];
+const teamOf = ({ kind, row }) => summary.teams[columns[`${kind}_team`][row] - 1];
+const nameOfSpot = (item) => [classes[labelOf(item)], teamOf(item)].filter(Boolean).join(", ");
 const nameOf = ({ kind, row }) => (kind === "label" ? OUTCOMES[outcomeOf(row)] : causeOf(row));
 const toggleOf = (name) => (name === "found" ? "true positive" : name);
 
@@ -30,7 +32,7 @@ function disagreements() {
 
 function describe(item) {
   const { kind, row } = item;
-  const title = el("strong", {}, `${clock(timeOf(item))}  ${classes[labelOf(item)]}`);
+  const title = el("strong", {}, `${clock(timeOf(item))}  ${nameOfSpot(item)}`);
   if (kind === "label") {
     const seen = columns.label_visible[row] ? "label" : "label, action not shown";
     return [title, el("p", {}, key(nameOf(item)), `${seen}: ${nameOf(item)}, ${MEANING[nameOf(item)]}`)];
@@ -99,7 +101,7 @@ function refresh() {
   else $("detail").replaceChildren(...describe(state.selected));
   const items = disagreements();
   const rows = items.slice(0, ROWS).map((item) => el("tr", { class: "open", "data-item": `${item.kind}${item.row}`, click: () => select(item, true) },
-    el("td", {}, clock(timeOf(item))), el("th", { scope: "row" }, classes[labelOf(item)]),
+    el("td", {}, clock(timeOf(item))), el("th", { scope: "row" }, nameOfSpot(item)),
     labelled ? el("td", { class: "what" }, key(nameOf(item)), nameOf(item)) : null,
     el("td", { class: "n" }, item.kind === "spot" ? (columns.spot_confidence[item.row] / 65535).toFixed(2) : "")));
   const heads = [["time", ""], ["class", ""], ...(labelled ? [["what", ""]] : []), ["confidence", "n"]];

@@ -28,7 +28,7 @@ def pack_spots(rows: EventColumns, halves: int, floor: float, judged: Sequence[J
     """Return the predictions of at least ``floor``, by half and time, with their cause at every judged tolerance.
 
     spot_start : (halves + 1,), where the rows of each half begin
-    spot_time : milliseconds; spot_label : class; spot_confidence : 0 … 65535 for 0 … 1
+    spot_time : milliseconds; spot_label : class; spot_confidence : 0 … 65535 for 0 … 1; spot_team : 0 for none
     spot_reached : how many of the 200 thresholds of the metric it reaches; spot_cause_<δ> : index into ``CAUSES``
     """
     order = _by_time(rows, np.flatnonzero(rows.value >= floor))
@@ -89,7 +89,8 @@ def _common(prefix: str, rows: EventColumns, halves: int) -> dict[str, NDArray]:
     start = np.searchsorted(rows.half, np.arange(halves + 1)).astype(np.int32)
     label = rows.label.astype(np.uint8 if rows.label.max(initial=0) < NONE else np.uint16)
     time = np.rint(1000 * rows.time).astype(np.int32)
-    return {f"{prefix}_start": start, f"{prefix}_time": time, f"{prefix}_label": label}
+    team = (1 + rows.team).astype(np.uint8)
+    return {f"{prefix}_start": start, f"{prefix}_time": time, f"{prefix}_label": label, f"{prefix}_team": team}
 
 
 def _by_time(rows: EventColumns, indices: Ints) -> Ints:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from spotter.evaluation.error_causes import AROUND, ERRORS
 from spotter.evaluation.frames import score_names
-from spotter.evaluation.metrics import parse_monitor, tolerance_names
+from spotter.evaluation.metrics import PRESENT, parse_monitor, tolerance_names
 from spotter.evaluation.report.analysis import JUDGED, Analysis
 from spotter.evaluation.report.published import find_official_split, published_scores
 from spotter.tasks import Task
@@ -28,7 +28,8 @@ def summarise_predictions(
     official = find_official_split(task, games)
     return {
         "classes": list(task.classes),
-        "monitor": list(parse_monitor(task.monitor)),
+        "teams": list(task.teams),
+        "monitor": _monitor(task, analysis),
         "subtitle": _subtitle(task, halves, official or split),
         "scored": f"{_count(len(games), 'game')}, in percent; {_exactness(task)}",
         "metrics": analysis
@@ -44,6 +45,13 @@ def summarise_predictions(
         "delta": analysis and _rounded(analysis.delta),
         "judged": analysis and _judged(analysis),
     }
+
+
+def _monitor(task: Task, analysis: Analysis | None) -> list[str]:
+    """Return the score that heads the page, see ``parse_monitor``."""
+    tolerance, view = parse_monitor(task.monitor)
+    missing = analysis is not None and analysis.metrics[tolerance].get(f"map{view}", 0) is None
+    return [tolerance, view + PRESENT if missing else view]
 
 
 def _scores(metrics: Metrics) -> dict[str, Any]:

@@ -122,6 +122,7 @@ class DenseHead(Head):
     """
 
     mixes = True
+    scores_anchors = True
     rates: Tensor  # the class prior, by the name that checkpoints have
 
     def __init__(

@@ -58,6 +58,7 @@ class FrameHead(Head):
     """
 
     mixes = True
+    scores_anchors = True
     weight: Tensor
 
     def __init__(

@@ -45,7 +45,7 @@ def write_oracle(root: str | Path, out: str | Path, file: str, split: str = "tes
     if not halves:
         raise UserError(f"{root}: has no game in split {split}: simulate some by --games")
     scores = {half: oracle.score(np.load(feature_path(root, half, file))) for half in halves}
-    write_predictions(out, {half: decode(scores[half], SUPPRESSION, task.fps) for half in halves}, task)
+    write_predictions(out, {half: decode(scores[half], SUPPRESSION, task.fps, task.sides) for half in halves}, task)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,18 +5,24 @@ from __future__ import annotations
 import logging
 
 import pytorch_lightning as pl
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 
 from spotter.data.clips import batches
 from spotter.evaluation.average_map import score_predictions
-from spotter.evaluation.metrics import flatten
+from spotter.evaluation.metrics import PRESENT, flatten
+from spotter.evaluation.team_map import warn_of_missing_actions
 from spotter.inference.background import Background
 from spotter.inference.engine import HalfCollector
 from spotter.inference.predict import Decoder, merge, say_broken_rows
 from spotter.inference.ranks import broadcast, gather
+from spotter.tasks import TEAM_MONITORS
+from spotter.training.callbacks.progress import EpochLine
 from spotter.training.datamodule import data_of
 from spotter.training.losses import MeanLoss
 from spotter.training.module import EvaluationStep, system_of
 from spotter.types import Batch, Half, HalfPredictions, Metrics, batch_size
+
+OFFICIAL = {f"val/{name}" for name in TEAM_MONITORS if not name.endswith(PRESENT)}
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +40,17 @@ class AverageMap(pl.Callback):
         self.predictions: dict[Half, HalfPredictions] = {}
         self._epoch: _Epoch | None = None
         self._said_broken = False
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Let checkpoints be chosen by a number that exists: without labels of an action, Team-mAP has none."""
+        task, data = system_of(pl_module).task, data_of(trainer)
+        labels = {record.half: record.spots for record in data.records.get("valid", []) if record.spots is not None}
+        if stage != "fit" or not warn_of_missing_actions(labels, task):
+            return
+        callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+        for callback in callbacks:
+            if isinstance(callback, ModelCheckpoint | EarlyStopping | EpochLine) and callback.monitor in OFFICIAL:
+                callback.monitor += PRESENT
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Begin to collect; the sanity check is not scored."""
