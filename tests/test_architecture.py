@@ -24,14 +24,17 @@ BELOW = {
     "predictions": {"io"},
     "inference": {"io", "predictions", "data", "models"},
     "evaluation": {"io", "predictions"},  # not inference: it scores files, whoever wrote them
+    "extraction": {"io", "data", "models", "inference"},
     "simulation": {"io", "data", "inference", "evaluation"},
     "training": {"io", "predictions", "data", "models", "inference", "evaluation", "simulation"},
-    "cli": {"io", "predictions", "data", "models", "inference", "evaluation", "simulation", "training"},
+    "cli": {"io", "predictions", "data", "models", "inference", "extraction", "evaluation", "simulation", "training"},
     "__main__": {"cli"},
 }
 BELOW[""] = set(BELOW)  # the front door
 TORCH = {"data", "models", "training"}  # rooms that may import it anywhere
 TORCH_FILES = {
+    "spotter.extraction.backbones",
+    "spotter.extraction.frames",
     "spotter.io.checkpoints",
     "spotter.inference.engine",
     "spotter.inference.inputs",

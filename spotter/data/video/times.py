@@ -44,10 +44,14 @@ class Times:
         """Return the rate; of images at uneven distances the one of the median distance."""
         return 1 / (self._step() * self.unit)
 
+    @property
+    def duration(self) -> Fraction:
+        """Return the seconds until the last image ends."""
+        return (self._last() + self._step()) * self.unit
+
     def frames(self, fps: Fraction) -> int:
         """Return the number of frames at ``fps``: the last lies at most half an image after the last image."""
-        last = self.count - 1 if self.ticks is None else int(self.ticks[-1])
-        end = (2 * last + (self._step() if self.count > 1 else 0)) * self.unit / 2
+        end = (2 * self._last() + (self._step() if self.count > 1 else 0)) * self.unit / 2
         return int(end * fps) + 1
 
     def nearest(self, frames: Sequence[int] | Numbers, fps: Fraction) -> Numbers:
@@ -60,6 +64,10 @@ class Times:
         before = (after - 1).clip(0)
         nearer = 2 * scaled <= (self.ticks[before] + self.ticks[after]) * unit
         return np.where(nearer, before, after)
+
+    def _last(self) -> int:
+        """Return the tick of the last image."""
+        return self.count - 1 if self.ticks is None else int(self.ticks[-1])
 
     def _step(self) -> int:
         """Return the ticks between an image and the next."""

@@ -1,0 +1,158 @@
+"""Make feature files of videos: one vector for every time step, in the official layout.
+
+INPUT is a video, a prepared store, or a folder: an official tree, or any folder of videos. OUT gets a file
+<game>/{1,2}_NAME.npy for every half, with a JSON file beside it that says how it was made, and copies of labels and
+splits.json, so that it can be given as data.root. Files that are there already are skipped, so the same command goes
+on after an interruption; several processes (RANK and WORLD_SIZE, as torchrun sets them) share the halves.
+
+--backbone is a network of timm (resnet152, vit_small_patch14_dinov2, …), or a checkpoint of spotter that reads video.
+Row i lies at exactly i / fps seconds.
+
+  spotter extract /data/SoccerNet /data/features --backbone regnety_008 --fps 2
+  spotter extract match.mp4 features --backbone runs/e2e/checkpoints/best.ckpt --fps 2 --context 1
+  spotter extract /data/SoccerNet /data/features --backbone resnet152 --fps 2 --pca 512
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import re
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spotter.cli.prepare.images import copy_labels
+from spotter.data.fps import parse_fps
+from spotter.errors import UsageError, UserError
+from spotter.extraction.backbones import open_backbone
+from spotter.extraction.frames import CROPS
+from spotter.extraction.jobs import Job, plan_jobs
+from spotter.extraction.pca import Pca, fit_pca
+from spotter.extraction.rows import POOLS
+from spotter.extraction.write import Extractor, is_written, write_features
+from spotter.io.splits import load_splits
+from spotter.progress import ProgressDisplay
+from spotter.tasks import Task
+
+log = logging.getLogger(__name__)
+HEIGHT = 224  # of the video that is preferred where a half has several
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line."""
+    parser.add_argument("inputs", metavar="INPUT", type=Path, nargs="+", help="video, store, folder or tree")
+    parser.add_argument("out", metavar="OUT", type=Path, help="folder or tree that gets the features")
+    parser.add_argument("--backbone", required=True, metavar="NAME|CKPT", help="a network of timm, or a checkpoint")
+    parser.add_argument("--weights", metavar="FILE", help="of a network of timm (default: those that timm downloads)")
+    parser.add_argument("--fps", default="2", help="rows per second (default: %(default)s)")
+    parser.add_argument("--context", type=float, default=0.0, metavar="SECONDS",
+                        help="frames up to half of it away make a row as well (default: one frame a row)")  # fmt: skip
+    parser.add_argument("--pool", choices=POOLS, default="mean", help="of the frames of a row (default: %(default)s)")
+    parser.add_argument("--crop", choices=CROPS, default="centre",
+                        help="the middle of the image, or all of it, squeezed (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--pca", metavar="K|FILE",
+                        help="K columns, learned on the training split when all is extracted, or a file")  # fmt: skip
+    parser.add_argument("--name", help="of the features (default: the backbone's)")
+    parser.add_argument("--dtype", choices=("float16", "float32"), default="float16", help="default: %(default)s")
+    parser.add_argument("--on-error", choices=("stop", "nan"), default="stop",
+                        help="of images: stop, or leave NaN and count (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--task", default="soccernet-v2", help="whose training split --pca K learns from")
+    parser.add_argument("--batch-size", type=int, default=32, metavar="N", help="frames at once (default: %(default)s)")
+    parser.add_argument("--device", help="such as cpu or cuda:1 (default: a GPU if there is one)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Extract what is missing and print a summary."""
+    fps = parse_fps(arguments.fps, "--fps")
+    if not 0 <= arguments.context < 3600 or arguments.batch_size < 1:
+        raise UsageError("--context: expected seconds from 0, and --batch-size at least 1")
+    components = int(arguments.pca) if (arguments.pca or "").isdigit() else None
+    reduce = Pca.load(Path(arguments.pca)) if arguments.pca and components is None else None
+    name = _name(arguments)
+    reduced = name if reduce is None else f"{name}_pca{reduce.width}"
+    jobs = plan_jobs(arguments.inputs, arguments.out, reduced, HEIGHT, fps)
+    stop = arguments.on_error == "stop"
+    backbone = open_backbone(
+        arguments.backbone, arguments.weights, arguments.crop, arguments.device, arguments.batch_size, stop
+    )
+    extractor = Extractor(backbone, fps, arguments.context, arguments.pool, reduce)
+    for folder in arguments.inputs:
+        if folder.is_dir():
+            copy_labels(folder, arguments.out)
+    _extract(jobs, extractor, arguments)
+    if components is not None:
+        _reduce(jobs, extractor, components, name, arguments)
+    return 0
+
+
+def _name(arguments: argparse.Namespace) -> str:
+    """Return the name of the features, which is part of the names of files."""
+    given = arguments.name or (
+        Path(arguments.backbone).stem if Path(arguments.backbone).exists() else arguments.backbone
+    )
+    name = given if arguments.name else re.sub(r"\W+", "_", given)
+    if not re.fullmatch(r"\w[\w-]*", name):
+        raise UsageError(f"--name: expected letters, digits and _, found {name!r}")
+    return str(name)
+
+
+def _mine(jobs: list[Job]) -> list[Job]:
+    """Return the jobs of this process of several."""
+    return jobs[int(os.environ.get("RANK", "0")) :: int(os.environ.get("WORLD_SIZE", "1"))]
+
+
+def _extract(jobs: list[Job], extractor: Extractor, arguments: argparse.Namespace) -> None:
+    todo = [job for job in _mine(jobs) if not is_written(job.target, extractor)]
+    counts = [extractor.backbone.count(job.source, extractor.fps) for job in todo]
+    missing: dict[Path, int] = {}
+    with ProgressDisplay(sum(counts), "rows", shown=bool(todo)) as display:
+        for number, job in enumerate(todo):
+            rows = extractor.rows(job.source)
+            missing[job.source] = write_features(job.target, rows, arguments.dtype, extractor.fps, extractor.about)
+            display.update(sum(counts[: number + 1]) / sum(counts))
+    bad = {path: count for path, count in missing.items() if count}
+    if bad:
+        log.warning("%d rows of %d halves are NaN, for their images cannot be decoded, first %s",
+                    sum(bad.values()), len(bad), next(iter(bad)))  # fmt: skip
+    there = len(_mine(jobs)) - len(todo)
+    sys.stdout.write(f"{arguments.out}: {len(todo)} halves extracted, {there} were there, {extractor.width} columns, "
+                     f"{extractor.fps} rows a second\n")  # fmt: skip
+
+
+def _reduce(jobs: list[Job], extractor: Extractor, components: int, name: str, arguments: argparse.Namespace) -> None:
+    """Learn principal components from the training split, and write reduced files beside the others."""
+    lacking = [job.target for job in jobs if not is_written(job.target, extractor)]
+    if lacking:
+        raise UserError(f"{lacking[0]}: is not there yet; run the same command with --pca when all are extracted")
+    path = arguments.out / f"{name}_pca{components}.npz"
+    if not path.is_file():
+        training = set(_training_games(arguments))
+        chosen = [job for job in jobs if not training or job.half.game in training]
+        if not chosen:
+            raise UserError(f"--pca: no game of the training split of {arguments.task} is among those extracted")
+        fit_pca((_rows(job.target) for job in chosen), components).save(path)
+        log.info("%s: learned from %d halves", path, len(chosen))
+    pca = Pca.load(path)
+    reduced = replace(extractor, pca=pca)
+    for job in _mine(jobs):
+        target = job.target.with_name(f"{job.half.number}_{name}_pca{components}.npy")
+        if not is_written(target, reduced):
+            write_features(target, pca(_rows(job.target)), arguments.dtype, reduced.fps, reduced.about)
+    sys.stdout.write(f"{arguments.out}: {len(_mine(jobs))} halves reduced to {components} columns by {path.name}\n")
+
+
+def _training_games(arguments: argparse.Namespace) -> list[str]:
+    """Return the games of the training split; none where no input is a tree, so that all rows serve."""
+    if not any(path.is_dir() for path in arguments.inputs):
+        return []
+    return load_splits(Task.load(arguments.task), arguments.out)["train"]
+
+
+def _rows(path: Path) -> NDArray[np.floating]:
+    rows: NDArray[np.floating] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return rows

@@ -1,0 +1,184 @@
+"""What turns frames into vectors: networks of timm, and checkpoints of spotter that read video."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from timm.data.config import resolve_data_config
+from torch import Tensor, nn
+
+from spotter.data.video.source import VideoSource
+from spotter.errors import UserError
+from spotter.extraction.frames import VideoFrames, View, check_readable
+from spotter.inference.background import in_background
+from spotter.inference.engine import Compute, run
+from spotter.inference.model import Model, load
+from spotter.inference.precision import fast_precision
+from spotter.models.blocks.backbones import create, load_imagenet, width_of
+from spotter.models.blocks.shift import Frames
+from spotter.types import Batch, Half, HalfRecord, Plain
+
+CHUNK = 256  # frames that are decoded at a time
+
+
+class Backbone(Protocol):
+    """Turn a video into vectors of its frames.
+
+    about : what tells its features from those of others, as plain values
+    """
+
+    about: Plain
+
+    @property
+    def width(self) -> int:
+        """Return how many numbers a vector has."""
+
+    def count(self, path: Path, fps: Fraction) -> int:
+        """Return the rows of a video at ``fps``: its length times the rate, rounded up."""
+
+    def vectors(self, path: Path, fps: Fraction) -> tuple[NDArray[np.float32], Fraction]:
+        """Return vectors (N, width) of a video's frames, NaN where one cannot be read, and frames per second."""
+
+
+@dataclass(eq=False)
+class FrameBackbone:
+    """Run a network of images over every frame, each once.
+
+    stop : raise UserError where a frame cannot be decoded, in place of leaving its vector without numbers
+    """
+
+    name: str
+    network: nn.Module
+    view: View
+    compute: Compute
+    stop: bool = True
+    about: Plain = field(init=False)
+
+    def __post_init__(self) -> None:
+        view = {"size": list(self.view.size), "crop": self.view.crop}
+        self.about = {"backbone": self.name, "weights": digest(self.network.state_dict()), **view}
+        self.network.eval().requires_grad_(False).to(self.compute.device).to(memory_format=torch.channels_last)
+
+    @property
+    def width(self) -> int:
+        """Return how many numbers a vector has."""
+        return width_of(self.network)
+
+    def count(self, path: Path, fps: Fraction) -> int:
+        """Return the rows of a video at ``fps``."""
+        return VideoFrames(path, fps, self.view).count
+
+    def vectors(self, path: Path, fps: Fraction) -> tuple[NDArray[np.float32], Fraction]:
+        """Return vectors (N, width) of frames at ``fps``; decoding goes on while the network runs."""
+        frames = VideoFrames(path, fps, self.view)
+        out = np.empty((frames.count, self.width), np.float32)
+        readable = np.empty(frames.count, bool)
+        first = 0
+        for vectors, ok in in_background(self._run, frames.chunks(min(CHUNK, 8 * self.compute.batch_size))):
+            out[first : first + len(vectors)], readable[first : first + len(vectors)] = vectors, ok
+            first += len(vectors)
+        if self.stop:
+            check_readable(path, readable, fps)
+        out[~readable] = np.nan
+        return out, fps
+
+    @torch.inference_mode()
+    def _run(self, chunk: tuple[NDArray[np.uint8], NDArray[np.bool_]]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        images, readable = chunk
+        parts = torch.split(torch.from_numpy(images), self.compute.batch_size)
+        with self.compute.autocast():
+            vectors = [self.network(self.view(part.to(self.compute.device))).float().cpu() for part in parts]
+        return torch.cat(vectors).numpy(), readable
+
+
+@dataclass(eq=False)
+class CheckpointBackbone:
+    """Take what a trained video network makes of every frame, before its head."""
+
+    model: Model
+    about: Plain = field(init=False)
+
+    def __post_init__(self) -> None:
+        system = self.model.system
+        if system.spec.kind != "video":
+            raise UserError("--backbone: this checkpoint reads features; give one that reads video")
+        name = type(system.network).__name__
+        self.about = {"backbone": name, "weights": digest(system.state_dict()), "fps": system.spec.fps}
+
+    @property
+    def width(self) -> int:
+        """Return how many numbers a vector has."""
+        return self.model.system.network.width
+
+    def count(self, path: Path, fps: Fraction) -> int:
+        """Return the rows of a video at ``fps``."""
+        return VideoFrames(path, fps, View((16, 16), "whole", (0, 0, 0), (1, 1, 1))).count
+
+    def vectors(self, path: Path, fps: Fraction) -> tuple[NDArray[np.float32], Fraction]:
+        """Return vectors (N, width) at the network's own rate; clips overlap, and frames of two are averaged."""
+        system, half = self.model.system, Half(path.stem, 1)
+        source = VideoSource.of_spec(system.spec, files={half: path})
+        record = HalfRecord(half, source.length(half), None)
+
+        def tokens(batch: Batch) -> Mapping[str, Tensor]:
+            ready = system.prepare(batch)
+            return {"tokens": system.network(ready["inputs"], ready["phase"], ready["valid"])}
+
+        upsample = system.network.upsample
+        ((_, arrays),) = run(tokens, source, [record], system.clips, upsample, self.model.compute)
+        return arrays["tokens"], Fraction(system.spec.fps).limit_denominator(1001) * upsample
+
+
+def open_backbone(
+    name: str,
+    weights: str | None = None,
+    crop: str = "centre",
+    device: str | None = None,
+    batch_size: int = 32,
+    stop: bool = True,
+) -> Backbone:
+    """Return a network of timm by its name, or that of a checkpoint by its path.
+
+    weights, crop, stop : of a network of timm, see ``open_timm``
+    device : such as ``cuda:1``; None for a GPU if there is one
+    batch_size : frames at a time
+
+    Raises UserError for what cannot be had.
+    """
+    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if Path(name).exists():
+        return CheckpointBackbone(load(name, where))
+    if name.endswith(".ckpt"):
+        raise UserError(f"--backbone: no file {name!r}")
+    return open_timm(name, weights, crop, Compute(where, fast_precision(where), batch_size), stop)
+
+
+def open_timm(name: str, weights: str | None, crop: str, compute: Compute, stop: bool = True) -> FrameBackbone:
+    """Return a network of timm with ImageNet or other weights, as ``spotter.models.blocks.backbones.create`` makes it.
+
+    weights : a file; None for those that timm downloads
+    stop : raise UserError where a frame cannot be decoded, in place of leaving its vector without numbers
+    Raises UserError for an unknown name and for weights that cannot be had or do not fit.
+    """
+    network = create(name, "none", Frames())
+    load_imagenet(network, name, weights)
+    config = resolve_data_config({}, model=network)  # type: ignore[no-untyped-call]
+    _, height, width = config["input_size"]
+    return FrameBackbone(name, network, View((height, width), crop, config["mean"], config["std"]), compute, stop)
+
+
+def digest(state: Mapping[str, Tensor]) -> str:
+    """Return what tells weights from others: the first 16 digits of a SHA-256 of names, shapes and numbers."""
+    found = hashlib.sha256()
+    for name, tensor in sorted(state.items()):
+        found.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
+        found.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()[:16]

@@ -1,0 +1,94 @@
+"""All frames of a video in order, each decoded once, at exact times, and how a network of images sees them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from spotter.data.video.decode import Video, clock
+from spotter.data.video.readers import ImageReader, open_reader
+from spotter.errors import UserError
+
+Size = tuple[int, int]  # height and width in pixels
+CROPS = ("centre", "whole")
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Say what of an image a network sees, and how.
+
+    size : height and width of its input
+    crop : ``centre`` for the middle of the image in its own shape, ``whole`` for all of it, squeezed to ``size``
+    mean, std : of red, green and blue, of pixels from 0 to 1
+    """
+
+    size: Size
+    crop: str
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    def covering(self, size: Size) -> Size:
+        """Return the height and width to which images of ``size`` are scaled before they are cut."""
+        if self.crop == "whole":
+            return self.size
+        scale = max(wanted / had for wanted, had in zip(self.size, size, strict=True))
+        return max(self.size[0], round(size[0] * scale)), max(self.size[1], round(size[1] * scale))
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Turn (N, H, W, 3) uint8 into what the network takes, (N, 3, height, width) floats, on the same device."""
+        x = images.permute(0, 3, 1, 2).float()
+        scaled = self.covering((x.shape[2], x.shape[3]))
+        if scaled != tuple(x.shape[2:]):
+            x = functional.interpolate(x, scaled, mode="bilinear", antialias=True)
+        top, left = ((had - wanted) // 2 for had, wanted in zip(scaled, self.size, strict=True))
+        x = x[:, :, top : top + self.size[0], left : left + self.size[1]]
+        mean, std = (255 * x.new_tensor(each)[:, None, None] for each in (self.mean, self.std))
+        return ((x - mean) / std).contiguous(memory_format=torch.channels_last)
+
+
+class VideoFrames:
+    """Read frames of a video, of a prepared store or of a folder of JPEG images: frame i at exactly i / fps seconds.
+
+    Raises UserError where the file cannot be read.
+    """
+
+    def __init__(self, path: Path, fps: Fraction, view: View) -> None:
+        self.path, self.fps = path, fps
+        self._reader: ImageReader = open_reader(path, threads=0)
+        self.count = math.ceil(self._reader.times.duration * fps)
+        size = self._reader.size() if isinstance(self._reader, Video) else (self._reader.height, self._reader.width)
+        self._size = view.covering(size) if isinstance(self._reader, Video) else size  # stores are scaled later
+
+    def chunks(self, length: int) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.bool_]]]:
+        """Yield images (n, H, W, 3), up to ``length`` at a time, and which of them can be decoded, (n,).
+
+        One that cannot shows a neighbour.
+        """
+        for first in range(0, self.count, length):
+            frames = range(first, min(self.count, first + length))
+            numbers = self._reader.times.nearest(frames, self.fps)
+            images = np.empty((len(frames), *self._size, 3), np.uint8)
+            shown = self._reader.read(numbers, images)
+            yield images, np.ones(len(frames), bool) if shown is None else shown == numbers
+        if isinstance(self._reader, Video):
+            self._reader.close()
+
+
+def check_readable(path: Path, readable: NDArray[np.bool_], fps: Fraction) -> None:
+    """Raise UserError that says where a video could not be decoded, for ``readable`` (T,) frames at ``fps``."""
+    bad = np.flatnonzero(~readable)
+    if len(bad):
+        begin, end = (clock(float(number / fps)) for number in (int(bad[0]), int(bad[-1])))
+        raise UserError(
+            f"{path}: {len(bad)} of {len(readable)} frames cannot be decoded, from {begin} to {end}; fetch the file "
+            "again, or take --on-error nan to leave their rows without numbers"
+        )

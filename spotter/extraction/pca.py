@@ -1,0 +1,99 @@
+"""Features of fewer columns by principal components: learned, kept in a plain file of arrays, and applied."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spotter.errors import UserError
+from spotter.io.files import atomic_write
+
+Floats = NDArray[np.float32]
+PART = 4096  # rows that are learned from at a time, at least
+
+
+@dataclass(frozen=True, eq=False)
+class Pca:
+    """Reduce rows (N, D) to (N, K): ``(rows - mean) @ components.T``, without whitening.
+
+    mean : (D,)
+    components : (K, D)
+    """
+
+    mean: Floats
+    components: Floats
+
+    def __call__(self, rows: NDArray[np.floating]) -> Floats:
+        """Return the reduced rows; raises UserError for rows of another width."""
+        if rows.shape[1] != len(self.mean):
+            raise UserError(f"--pca: was learned on rows of {len(self.mean)} columns, and these have {rows.shape[1]}")
+        return np.matmul(rows.astype(np.float32) - self.mean, self.components.T, dtype=np.float32)
+
+    @property
+    def width(self) -> int:
+        """Return the number of components."""
+        return len(self.components)
+
+    @property
+    def digest(self) -> str:
+        """Return what tells it from others."""
+        return hashlib.sha256(self.mean.tobytes() + self.components.tobytes()).hexdigest()[:16]
+
+    def save(self, path: Path) -> None:
+        """Write a ``.npz`` file of plain arrays."""
+        content = io.BytesIO()
+        np.savez(content, mean=self.mean, components=self.components)
+        atomic_write(path, content.getvalue())
+
+    @classmethod
+    def load(cls, path: Path) -> Pca:
+        """Read what ``save`` wrote; raises UserError for anything else."""
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                mean, components = (np.asarray(file[key], np.float32) for key in ("mean", "components"))
+        except FileNotFoundError as error:
+            raise UserError(f"--pca: no file {str(path)!r}") from error
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise UserError(
+                f"{path}: no .npz file with the arrays mean and components; `spotter prepare pca` makes one of "
+                "SoccerNet's pickles"
+            ) from error
+        if mean.ndim != 1 or components.ndim != 2 or components.shape[1] != len(mean):
+            raise UserError(f"{path}: expected mean (D,) and components (K, D), found {mean.shape}, {components.shape}")
+        return cls(mean, components)
+
+
+def fit_pca(halves: Iterable[NDArray[np.floating]], components: int) -> Pca:
+    """Learn ``components`` from the rows of halves, (T, D) each, read once and kept a part at a time.
+
+    Rows that are not finite are left out. By scikit-learn's IncrementalPCA (Ross et al., 2008).
+    Raises UserError where there are fewer rows or columns than components.
+    """
+    try:
+        from sklearn.decomposition import IncrementalPCA  # an extra, and slow to import
+    except ImportError as error:
+        raise UserError("learning components needs scikit-learn: pip install 'spotter[pca]'") from error
+
+    model = IncrementalPCA(components)
+    waiting: list[Floats] = []
+    fitted = 0
+    for rows in (*halves, None):
+        if rows is not None:
+            waiting.append(rows[np.isfinite(rows).all(1)].astype(np.float32))
+        known = sum(map(len, waiting))
+        if known >= (max(4 * components, PART) if rows is not None else components):
+            learned = np.concatenate(waiting)
+            if learned.shape[1] < components:
+                raise UserError(f"--pca: the features have {learned.shape[1]} columns, fewer than {components}")
+            model.partial_fit(learned)
+            waiting, fitted = [], fitted + known
+    if not fitted:
+        raise UserError(f"--pca: the training split has {known} rows, fewer than {components}; take a smaller number")
+    return Pca(model.mean_.astype(np.float32), model.components_.astype(np.float32))

@@ -1,0 +1,98 @@
+"""Make the feature file of a half, and the JSON file beside it that says how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+import spotter
+from spotter.errors import UserError
+from spotter.extraction.backbones import Backbone
+from spotter.extraction.pca import Pca
+from spotter.extraction.rows import pool_rows
+from spotter.io.files import atomic_file, atomic_write
+from spotter.types import Plain
+
+LIBRARIES = ("torch", "timm")
+
+
+@dataclass(frozen=True, eq=False)
+class Extractor:
+    """Make rows of features from videos: row i of the frames around i / fps seconds.
+
+    fps : rows per second
+    context, pool : see ``pool_rows``
+    pca : applied to the rows; None for all columns
+    """
+
+    backbone: Backbone
+    fps: Fraction
+    context: float = 0.0
+    pool: str = "mean"
+    pca: Pca | None = None
+
+    @property
+    def width(self) -> int:
+        """Return the columns of the rows."""
+        return self.backbone.width if self.pca is None else self.pca.width
+
+    @property
+    def about(self) -> Plain:
+        """Return what tells features of this extractor from those of others, as plain values."""
+        pooled = {"context": self.context, "pool": self.pool} if self.context else {}
+        return {**self.backbone.about, **pooled, **({} if self.pca is None else {"pca": self.pca.digest})}
+
+    def rows(self, path: Path) -> NDArray[np.float32]:
+        """Return rows (T, width) of a video, T its length times ``fps``, rounded up.
+
+        Raises UserError for a video that cannot be read.
+        """
+        vectors, rate = self.backbone.vectors(path, self.fps)
+        rows = pool_rows(vectors, rate, self.fps, self.backbone.count(path, self.fps), self.context, self.pool)
+        return rows if self.pca is None else self.pca(rows)
+
+
+def is_written(target: Path, extractor: Extractor) -> bool:
+    """Return whether a feature file is there already; raises UserError where another extractor made it."""
+    if not target.is_file():
+        return False
+    beside = target.with_suffix(".json")
+    try:
+        made = orjson.loads(beside.read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        made = {}
+    found = (made.get("extractor"), made.get("fps")) if isinstance(made, dict) else None
+    if found != (extractor.about, str(extractor.fps)):
+        raise UserError(f"{target}: was made another way, see {beside.name}; give another --name, or delete it")
+    return True
+
+
+def write_features(
+    target: Path, rows: NDArray[np.floating], dtype: str, fps: Fraction, extractor: Plain, offset: float = 0.0
+) -> int:
+    """Write rows and what is known about them, each file whole or not at all; return the rows that are not numbers.
+
+    Raises UserError for numbers that are too large for ``dtype``.
+    """
+    stored = rows.astype(dtype)
+    finite = np.isfinite(rows).all(1)
+    if not np.isfinite(stored[finite]).all():
+        raise UserError(
+            f"{target}: numbers up to {np.abs(rows[finite]).max():.3g} do not fit into {dtype}; take --dtype float32"
+        )
+    libraries = {name: version(name) for name in LIBRARIES} | {"spotter": spotter.__version__}
+    about = {"fps": str(fps), "offset": offset, "width": rows.shape[1], "rows": len(rows), "extractor": extractor}
+    missing = int((~finite).sum())
+    atomic_write(
+        target.with_suffix(".json"),
+        orjson.dumps(about | {"not_finite": missing, "versions": libraries}, option=orjson.OPT_INDENT_2),
+    )
+    with atomic_file(target) as file:
+        np.lib.format.write_array(file, stored, allow_pickle=False)
+    return missing
