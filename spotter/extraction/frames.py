@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from spotter.data.video.decode import Video, clock
+from spotter.data.video.decode import Video
 from spotter.data.video.readers import ImageReader, open_reader
+from spotter.data.video.times import clock
 from spotter.errors import UserError
 
 Size = tuple[int, int]  # height and width in pixels
