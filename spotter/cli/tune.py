@@ -27,6 +27,7 @@ from spotter.cli.options import add_trust
 from spotter.errors import UsageError
 from spotter.evaluation.average_map import average_map
 from spotter.evaluation.metrics import PRESENT, monitored, parse_monitor
+from spotter.inference.allocator import keep_freed_memory
 from spotter.inference.decode import apply_displacement, round_confidence
 from spotter.inference.tune import Trial, Tuner, best
 from spotter.io.files import atomic_write
@@ -54,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Tune, print the table and the winning override, and write the JSON if wanted."""
     import_trusted(arguments.trust)
+    keep_freed_memory()
     root = arguments.labels or os.environ.get("SOCCERNET_ROOT")
     if not root:
         raise UsageError("tuning needs labels: give --labels ROOT or set SOCCERNET_ROOT")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ from spotter.tasks import Task
 from spotter.types import HALF_SECONDS, METRIC_THRESHOLDS, Half, HalfPredictions, Spots, quantise
 
 ALL, SHOWN, UNSHOWN = range(3)
+COLUMNS = len(METRIC_THRESHOLDS) + 1  # of the histogram: how many thresholds a confidence can reach
+Value = TypeVar("Value", np.bool_, np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,18 +86,17 @@ def collect_events(
     """
     halves, classes, frames = list(labels), len(task.classes), HALF_SECONDS * task.fps
     spots, predicted = list(labels.values()), [predictions.get(half, HalfPredictions.empty()) for half in halves]
-    event, kept = _positions(halves, spots, task)
-    shown = np.concatenate([np.empty(0, bool), *(half.visible for half in spots)])[kept]
+    event, shown = _positions(halves, spots, [each.visible for each in spots], np.bool_, task)
     event_class = event // (len(halves) * frames)
     events = np.stack([np.bincount(event_class[view], minlength=classes) for view in (shown, ~shown)])
 
-    detection, kept = _positions(halves, predicted, task)
-    confidence = np.concatenate([np.empty(0), *(half.confidence for half in predicted)])[kept]
+    detection, confidence = _positions(halves, predicted, [each.confidence for each in predicted], np.float64, task)
     legal = confidence >= 0  # neither negative nor NaN; such an entry has deleted what stood in its cell before
-    detection, confidence = detection[legal], confidence[legal]
-    view = np.where(_in_shown_cell(detection, event, shown, frames), 0, 1)
-    row = view * classes + detection // (len(halves) * frames)
-    cell = row * (len(METRIC_THRESHOLDS) + 1) + _thresholds_reached(confidence)
+    if not legal.all():
+        detection, confidence = detection[legal], confidence[legal]
+    first = np.searchsorted(detection, len(halves) * frames * np.arange(classes))  # of each class
+    cell = _histogram_row(detection, first, event, shown, frames)
+    cell += _thresholds_reached(confidence)
     return MetricEvents(
         event=event,
         detection=detection,
@@ -108,40 +110,75 @@ def collect_events(
 
 
 def _positions(
-    halves: Sequence[Half], columns: Sequence[Spots] | Sequence[HalfPredictions], task: Task
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the sorted distinct positions of all rows, and the row of the joined columns that counts for each."""
-    half = np.repeat(np.arange(len(columns)), [len(rows) for rows in columns])
-    label = np.concatenate([np.empty(0, np.int64), *(rows.label for rows in columns)])
-    time = np.concatenate([np.empty(0), *(rows.time for rows in columns)])
-    frame = quantise(time, task.fps)
+    halves: Sequence[Half],
+    columns: Sequence[Spots | HalfPredictions],
+    values: Sequence[NDArray[Value]],
+    kind: type[Value],
+    task: Task,
+) -> tuple[NDArray[np.int64], NDArray[Value]]:
+    """Return the sorted distinct positions of all rows, and what ``values`` has for the row that counts: the last."""
+    frames, classes = HALF_SECONDS * task.fps, range(len(task.classes))
+    places: list[NDArray[np.int64]] = []
+    kept: list[NDArray[Value]] = []
+    for half, rows, value in zip(halves, columns, values, strict=True):
+        place, last = _order_half(half, rows, task.fps)
+        places.append(place)
+        kept.append(value if last is None else value[last])
+    edges = [np.searchsorted(place, frames * np.arange(len(classes) + 1)).tolist() for place in places]
+    parts = [
+        (label, number, slice(*edges[number][label : label + 2])) for label in classes for number in range(len(halves))
+    ]
+    found: list[NDArray[Value]] = [kept[number][part] for _, number, part in parts]
+    position: list[NDArray[np.int64]] = [
+        places[number][part] + frames * (label * (len(halves) - 1) + number) for label, number, part in parts
+    ]
+    return np.concatenate([np.empty(0, np.int64), *position]), np.concatenate([np.empty(0, kind), *found])
+
+
+def _order_half(
+    half: Half, rows: Spots | HalfPredictions, fps: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:
+    """Return the sorted distinct places of a half, class by class, and the last row of each; None stands for all."""
+    frame = quantise(rows.time, fps)
     if (frame < 0).any():
-        row = np.flatnonzero(frame < 0)[0]
-        game, number = halves[half[row]]
-        raise UserError(f"{game}, half {number}: the time {time[row]} s lies two hours before the half: correct it")
-    position = (label * len(halves) + half) * (HALF_SECONDS * task.fps) + frame
-    order = np.argsort(label.astype(np.int16), kind="stable")  # of short numbers fast; enough where a half is by time
-    if np.any(np.diff(position[order]) < 0):
-        order = np.argsort(position, kind="stable")
-    position = position[order]
-    last = np.diff(position, append=-1) != 0
-    return position[last], order[last]
+        time = rows.time[np.flatnonzero(frame < 0)[0]]
+        raise UserError(
+            f"{half.game}, half {half.number}: the time {time} s lies two hours before the half: correct it"
+        )
+    place = rows.label * (HALF_SECONDS * fps) + frame
+    if np.all(np.diff(place) > 0):
+        return place, None
+    order = np.argsort(rows.label.astype(np.int16), kind="stable")  # of short numbers fast; enough if rows are by time
+    if np.any(np.diff(place[order]) < 0):
+        order = np.argsort(place, kind="stable")
+    place = place[order]
+    last = np.diff(place, append=-1) != 0
+    return place[last], order[last]
 
 
-def _in_shown_cell(
-    detection: NDArray[np.int64], event: NDArray[np.int64], shown: NDArray[np.bool_], frames: int
-) -> NDArray[np.bool_]:
-    """Return whether the event that owns each detection's frame is a shown one: (D,).
+def _histogram_row(
+    detection: NDArray[np.int64],
+    first: NDArray[np.int64],
+    event: NDArray[np.int64],
+    shown: NDArray[np.bool_],
+    frames: int,
+) -> NDArray[np.int64]:
+    """Return the first cell of each detection's row, (D,): of its class, and of shown or not.
 
-    Owners change at the floored midpoint of neighbours; without any event of its class and half, there is none.
+    It is shown if the event that owns its frame is. Owners change at the floored midpoint of neighbours; without any
+    event of its class and half, there is none. The rows are made of the few places at which they change.
+
+    first : (C,) the first detection of each class
     """
-    if not len(event):
-        return np.zeros(len(detection), bool)
-    left, right = event[:-1], event[1:]
-    cut = np.where(left // frames == right // frames, (left + right) // 2, right - right % frames)
-    changes = np.searchsorted(detection, cut)  # few cuts among many detections
-    owner = np.repeat(np.arange(len(event)), np.diff(changes, prepend=0, append=len(detection)))
-    return shown[owner] & (event[owner] // frames == detection // frames)
+    classes, start = len(first), event - event % frames
+    begin, end, middle = start.copy(), start + frames, (event[:-1] + event[1:]) // 2
+    together = start[:-1] == start[1:]
+    begin[1:][together] = end[:-1][together] = middle[together]
+    change = np.concatenate([first, *(np.searchsorted(detection, edge[shown]) for edge in (begin, end))])
+    step = np.repeat([1, -classes, classes], [classes, shown.sum(), shown.sum()])
+    step[0] = classes  # the first row of those not shown
+    order = np.argsort(change, kind="stable")
+    return np.repeat(COLUMNS * np.cumsum(step[order]), np.diff(change[order], append=len(detection)))
 
 
 def _thresholds_reached(confidence: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -152,7 +189,6 @@ def _thresholds_reached(confidence: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def _count_reaching(cell: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
-    reached = len(METRIC_THRESHOLDS) + 1
-    counts = np.bincount(cell, minlength=2 * classes * reached).reshape(2, classes, reached)
+    counts = np.bincount(cell, minlength=2 * classes * COLUMNS).reshape(2, classes, COLUMNS)
     views = counts[..., ::-1].cumsum(axis=-1)[..., ::-1][..., 1:]
     return np.concatenate([views.sum(axis=0, keepdims=True), views])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -22,7 +23,7 @@ class Candidates:
     """Hold the displaced anchors of one half: in each cell, as wide as an anchor, the best that moved there.
 
     confidence : (T, K) float64, -1 in empty cells
-    time : (T, K) float64, the exact seconds of that anchor, whole milliseconds
+    time : (T, K) float64, the exact seconds of that anchor, whole milliseconds; in order along each class
     fps : cells per second
     """
 
@@ -38,7 +39,8 @@ def decode(scores: Scores, postprocess: Postprocess, metric_fps: int, sides: int
 
     Confidences are rounded as files hold them, so that what is scored here and what is scored from files are equal.
     """
-    return round_confidence(suppress(apply_displacement(scores), postprocess, metric_fps, sides))
+    found = suppress(apply_displacement(scores), postprocess, metric_fps, sides)
+    return round_confidence(found if sides > 1 else found.take(np.argsort(found.time, kind="stable")))
 
 
 def round_confidence(predictions: HalfPredictions) -> HalfPredictions:
@@ -70,43 +72,43 @@ def _merges(label: NDArray[np.int64], exact: NDArray[np.float64], short: NDArray
 
 def apply_displacement(scores: Scores) -> Candidates:
     """Move every anchor by its predicted displacement, but not out of the half; the best in a cell stays."""
-    length, classes = scores.logits.shape
+    logits, displacement = scores.logits.T, scores.displacement  # class by class, as suppression goes
+    classes, length = logits.shape
     with np.errstate(over="ignore"):  # exp(-logit) may be infinite: the confidence is 0 then
-        confidence = 1 / (1 + np.exp(-scores.logits.astype(np.float64)))
+        confidence = 1 / (1 + np.exp(-logits.astype(np.float64, order="C")))
     confidence = np.nan_to_num(confidence, nan=SUPPRESSED)  # scores of a network that diverged count, too
-    position = np.arange(length, dtype=np.float64)[:, None]
-    if scores.displacement is not None:
-        position = position + np.nan_to_num(scores.displacement)
+    position = np.arange(length, dtype=np.float64)[None]
+    if displacement is not None:
+        position = position + np.nan_to_num(displacement.T)
     end = max(0.0, scores.offset + (length - 1) / scores.fps)
     time = np.rint(1000 * np.clip(scores.offset + position / scores.fps, 0, end)) / 1000
-    if scores.displacement is None:  # every anchor is alone in its own cell
-        return Candidates(confidence, np.broadcast_to(time, confidence.shape), scores.fps)
-    cell = np.clip(np.floor(position), 0, length - 1).astype(np.int64) * classes + np.arange(classes)
+    if displacement is None:  # every anchor is alone in its own cell
+        return Candidates(confidence.T, np.broadcast_to(time, confidence.shape).T, scores.fps)
+    cell = np.clip(np.floor(position), 0, length - 1).astype(np.int64) + length * np.arange(classes)[:, None]
     best = _best(cell.ravel(), confidence.ravel(), confidence.size)
-    candidates = Candidates(np.full_like(confidence, SUPPRESSED), np.zeros_like(time), scores.fps)
-    candidates.confidence.flat[cell.flat[best]] = confidence.flat[best]
-    candidates.time.flat[cell.flat[best]] = time.flat[best]
-    return candidates
+    highest, its_time = np.full_like(confidence, SUPPRESSED), np.zeros_like(confidence)
+    highest.flat[cell.flat[best]] = confidence.flat[best]
+    its_time.flat[cell.flat[best]] = time.flat[best]
+    return Candidates(highest.T, its_time.T, scores.fps)
 
 
 def suppress(candidates: Candidates, postprocess: Postprocess, metric_fps: int, sides: int = 1) -> HalfPredictions:
-    """Suppress lower neighbours and return the remaining predictions, as ``decode`` does but not rounded.
+    """Suppress lower neighbours and return the remaining predictions by class, then by time, not rounded.
 
     What one team does suppresses nothing that the other does.
     """
-    classes = candidates.confidence.shape[1]
-    left = np.where(candidates.confidence >= postprocess.threshold, candidates.confidence, SUPPRESSED)
-    windows = np.repeat(postprocess.windows(classes // sides), sides)
+    confidence = candidates.confidence.T
+    left, windows = np.empty_like(confidence), np.repeat(postprocess.windows(len(confidence) // sides), sides)
     for window in np.unique(windows):
+        rows = slice(None) if len(set(windows)) == 1 else windows == window  # a slice copies nothing
         decay = decay_factors(postprocess.method, window * candidates.fps)
-        left[:, windows == window] = _greedy(left[:, windows == window], decay, postprocess.threshold)
-    cell, label = np.nonzero(left > SUPPRESSED)
-    time, confidence = candidates.time[cell, label], left[cell, label]
-    # Cells are all but in order of time, which a stable sort makes use of.
-    order = np.argsort(np.rint(1000 * time).astype(np.int64) * classes + label, kind="stable")
-    label, time, confidence = label[order], time[order], confidence[order]
-    place = metric_frame(time, metric_fps) * classes + label
-    if np.bincount(place, minlength=1).max() > 1:
+        left[rows] = _greedy(confidence[rows], decay, postprocess.threshold)
+    label = np.repeat(np.arange(len(left)), np.count_nonzero(left > SUPPRESSED, axis=1))
+    cell = np.flatnonzero(left > SUPPRESSED)
+    time, confidence = candidates.time.T.ravel().take(cell), left.ravel().take(cell)
+    frame = metric_frame(time, metric_fps)
+    place = frame + label * (1 + frame.max(initial=0))
+    if not np.all(np.diff(place)):
         best = np.sort(_best(place, confidence, int(place.max()) + 1))
         label, time, confidence = label[best], time[best], confidence[best]
     found = HalfPredictions(label, time, confidence)
@@ -144,43 +146,42 @@ def _best(cell: NDArray[np.int64], confidence: NDArray[np.float64], size: int) -
 def _greedy(confidence: NDArray[np.float64], decay: NDArray[np.float64], threshold: float) -> NDArray[np.float64]:
     """Take the highest cell, decay its neighbours, and so on; return the confidences at which cells were taken.
 
-    A cell that is the highest within its radius is taken before any cell near it changes, whatever happens elsewhere.
-    So all such cells are taken at once: the result is that of taking one by one (the tests hold the short definition
-    against this), in few rounds.
+    A cell that is the highest within its radius may be taken before any cell near it changes, whatever happens
+    elsewhere. So cells are cut into blocks as long as the radius, and the best of every block that is better than both
+    blocks beside it is taken at once: the result is that of taking one by one (the tests hold the short definition
+    against this), in few rounds. What falls below the threshold can stay: near it, too, all that is left is below.
 
-    confidence : (T, K), -1 where empty; of equals the first is taken first
+    confidence : (K, T), -1 where empty; of equals the first is taken first
     decay : (R,) factors at distances 1…R, all above 0 or all 0, which removes
     """
-    radius, (length, classes) = len(decay), confidence.shape
+    radius, (classes, length) = len(decay), confidence.shape
     if radius == 0:
-        return confidence
-    score = np.full((classes, length + radius), SUPPRESSED)  # one class after the other, empty cells between them
-    score[:, radius:] = confidence.T
-    cells = np.append(score, np.full(radius, SUPPRESSED))
-    taken, removes = np.full(cells.shape, SUPPRESSED), not decay.any()
-    runs = sliding_window_view(cells, radius, writeable=True)
+        return np.where(confidence >= threshold, confidence, SUPPRESSED)
+    blocks = -(-length // radius) + 1  # of a class, the last one empty: what is decayed there is no other class
+    cells = np.full((1 + classes * blocks) * radius, SUPPRESSED)
+    taken, removes = np.full_like(cells, SUPPRESSED), not decay.any()
+    _by_class(cells, radius, classes)[:, :length] = confidence
+    block, runs = cells.reshape(-1, radius), sliding_window_view(cells, radius, writeable=True)
     while True:
-        ahead, middle = _running_max(cells, radius), cells[radius:-radius]
-        picked = radius + np.flatnonzero((middle > ahead[: -radius - 1]) & (middle >= ahead[radius + 1 :]))
+        best = _row_max(block)
+        picked = 1 + np.flatnonzero((best[1:-1] > best[:-2]) & (best[1:-1] >= best[2:]))
+        picked = picked[best[picked] >= threshold]
         if len(picked) == 0:
-            return taken[:-radius].reshape(score.shape)[:, radius:].T
-        taken[picked] = cells[picked]
-        cells[picked] = SUPPRESSED
-        for start, factors in ((picked + 1, decay), (picked - radius, decay[::-1])):
-            if removes:
-                runs[start] = SUPPRESSED
-                continue
-            left = runs[start]  # holds no cell twice: what is picked together lies apart
-            left *= factors
-            np.copyto(left, SUPPRESSED, where=left < threshold)
-            runs[start] = left
+            return _by_class(taken, radius, classes)[:, :length]
+        cell = radius * picked + block.take(picked, axis=0).argmax(axis=1)
+        taken[cell] = best[picked]
+        cells[cell] = SUPPRESSED
+        for start, factors in ((cell + 1, decay), (cell - radius, decay[::-1])):
+            # holds no cell twice: what is picked together lies apart
+            runs[start] = SUPPRESSED if removes else runs[start] * factors
 
 
-def _running_max(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
-    """Return the maximum of ``values[i : i + width]`` for every i, by doubling."""
-    span, best = 1, values
-    while 2 * span <= width:
-        best = np.maximum(best[:-span], best[span:])
-        span *= 2
-    rest = width - span
-    return np.maximum(best[: len(best) - rest], best[rest:])
+def _by_class(cells: NDArray[np.float64], radius: int, classes: int) -> NDArray[np.float64]:
+    return cells[radius:].reshape(classes, -1)
+
+
+def _row_max(block: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the maximum of each row, as ``block.max(axis=1)``, which is slow where rows are short."""
+    if block.shape[1] < 48:
+        return reduce(np.maximum, block.T)
+    return np.maximum.reduceat(block.ravel(), np.arange(0, block.size, block.shape[1]))
