@@ -119,7 +119,8 @@ class Task:
 
     def by_team(self) -> Task:
         """Return the task without teams whose classes are the ``columns``."""
-        return replace(self, classes=self.columns, teams=(), any_case=False)
+        monitor = self.monitor.replace("team_map", "map").removesuffix("_present")
+        return replace(self, classes=self.columns, teams=(), any_case=False, monitor=monitor)
 
     def team_of(self, named: NDArray[np.str_] | None, count: int) -> NDArray[np.int64]:
         """Return the index into ``teams`` of what ``count`` entries name, -1 where it is none of them: (N,)."""

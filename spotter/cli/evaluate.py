@@ -10,7 +10,8 @@ difference to the first an interval. NAME=PATH names one in the tables and in th
 With --task replay-grounding, PREDICTIONS answer replays (results_grounding.json): average-AP, tight and loose, of the
 answered ones as the official evaluator has it, and of all.
 
-Tables are in percent, the JSON holds fractions.
+Tables are in percent, the JSON holds fractions. Beside mAP stand precision, recall and F1: at one threshold for all
+classes, at the best for each class, and at thresholds that other games chose, which is what to expect of new games.
 
   spotter evaluate /data/SoccerNet outputs/RUN
   spotter evaluate /data/SoccerNet outputs/predictions/test --split test
@@ -21,7 +22,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import orjson
 
@@ -43,6 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_task(parser)
     add_trust(parser)
     parser.add_argument("--split", choices=SPLITS, help="score the games of this split (default: see above)")
+    parser.add_argument("--threshold", type=float, help="of F1, 0 … 1 (default: the best for all classes together)")
+    parser.add_argument("--frames", type=int, help="of F1: how far a prediction may lie from its label, metric frames")
+    parser.add_argument("--f1", metavar="FILE", help="write precision, recall, F1 and the best thresholds as JSON")
     parser.add_argument(
         "--json",
         metavar="FILE",
@@ -77,12 +82,14 @@ def run(arguments: argparse.Namespace) -> int:
         intervals = compare_systems(evaluation.labels, predictions, evaluation.task, arguments.resamples, _progress)
         for name, bootstrap in intervals.items():
             metrics[name] = {**metrics[name], "bootstrap": bootstrap}
+    f1 = dict(zip(named, evaluation.f1(arguments.frames, arguments.threshold), strict=True))
     _write(arguments.json, metrics)
-    _show(metrics)
+    _write(arguments.f1, f1)
+    _show(metrics, f1)
     return 0
 
 
-def _write(path: str | None, metrics: dict[str, Metrics]) -> None:
+def _write(path: str | None, metrics: Mapping[str, Metrics]) -> None:
     if path is not None:
         content = metrics if len(metrics) > 1 else next(iter(metrics.values()))
         atomic_write(path, orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
@@ -101,17 +108,18 @@ def _progress(tolerances: Sequence[float]) -> Iterable[float]:
     return track(tolerances, "resampling", console=console, transient=True, disable=not console.is_terminal)
 
 
-def _show(metrics: dict[str, Metrics]) -> None:
+def _show(metrics: dict[str, Metrics], f1: dict[str, dict[str, dict[str, Any]]]) -> None:
     from rich.console import Console
 
-    from spotter.evaluation.table import comparison_table, metrics_table  # here, for rich would slow down every message
+    # Here, for rich would slow down every message.
+    from spotter.evaluation.table import comparison_table, f1_table, metrics_table
 
     console = Console(width=None if sys.stdout.isatty() else 120)
     if len(metrics) > 1:
         console.print(comparison_table(metrics))
         return
     for name, each in metrics.items():
-        console.print(metrics_table(each, name))
+        console.print(metrics_table(each, name), f1_table(f1[name]), sep="\n")
 
 
 def _show_grounding(scores: dict[str, Metrics]) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 
 from spotter.errors import UserError
 from spotter.evaluation.average_map import average_map
+from spotter.evaluation.f1 import f1_scores
 from spotter.evaluation.grounding import evaluate_grounding
-from spotter.evaluation.team_map import check_teams, warn_of_missing_actions
+from spotter.evaluation.team_map import check_teams, labels_by_team, predictions_by_team, warn_of_missing_actions
 from spotter.io.formats import format_of
 from spotter.io.predictions import PREDICTION_FILE, find_predictions, read_predictions
 from spotter.io.run_folders import Description, describe, find_predictions_of
@@ -47,6 +48,17 @@ class Evaluation:
             {**average_map(self.labels, predictions, self.task), "postprocess": dict(postprocess), **known}
             for predictions, postprocess in zip(self.predictions, self.postprocesses, strict=True)
         ]
+
+    def f1(self, frames: int | None = None, threshold: float | None = None) -> list[dict[str, dict[str, Any]]]:
+        """Return what ``f1_scores`` says of each system: ``by action`` and, with teams, ``by action and team``."""
+        task, found = self.task, []
+        for predictions in self.predictions:
+            scores = {"by action": f1_scores(self.labels, predictions, task, frames, threshold)}
+            if task.teams:
+                by_team = labels_by_team(self.labels, task), predictions_by_team(predictions, task)
+                scores["by action and team"] = f1_scores(*by_team, task.by_team(), frames, threshold)
+            found.append(scores)
+        return found
 
 
 def evaluate(

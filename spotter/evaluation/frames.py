@@ -28,6 +28,7 @@ class RankedEvents:
     event, detection : (E,) and (D,) positions on one axis, on which other halves and classes are never near
     event_class, detection_class : (E,) and (D,)
     event_game, detection_game : (E,) and (D,), games in the order in which the labels first name them
+    confidence : (D,)
     games, classes : how many there are
     """
 
@@ -37,6 +38,7 @@ class RankedEvents:
     detection: Ints
     detection_class: Ints
     detection_game: Ints
+    confidence: Floats
     games: int
     classes: int
 
@@ -94,6 +96,7 @@ def rank_detections(
         detection=position[order],
         detection_class=label[order],
         detection_game=games[half[order]],
+        confidence=confidence[order],
         games=len(numbers),
         classes=len(task.classes),
     )

@@ -48,6 +48,30 @@ def metrics_table(metrics: Metrics, title: str) -> Group:
     return Group(Text(f"{title}: {_games(metrics)}"), scores, classes)
 
 
+def f1_table(scores: Mapping[str, Mapping[str, Any]]) -> Group:
+    """Return F1 of one system, by action and, with teams, by team, too: at one threshold, and at one for each class.
+
+    scores : what ``f1_scores`` returns, by a name for the classes
+    """
+    parts: list[Table | Text] = []
+    for name, form in scores.items():
+        best, held_out = form["best"], form["best"]["held_out"] or {}
+        table = _table(f"F1, %, {name}, within ±{form['frames']} frames", ("micro", "macro"))
+        table.add_row(f"one threshold, {form['threshold']:.3f}", _percent(form["micro"]["f1"]), _percent(form["macro"]))
+        table.add_row("a threshold for each class", _percent(best["micro"]), _percent(best["macro"]))
+        table.add_row("the same, chosen on other games", *(_percent(held_out.get(key)) for key in ("micro", "macro")))
+        parts.append(table)
+        classes = _table("at the threshold of each class, %", ("precision", "recall", "F1", "threshold"))
+        for label, threshold in best["thresholds"].items():
+            row = best["per_class"][label]
+            numbers = [_percent(row[key]) for key in ("precision", "recall", "f1")] if row else ["–"] * 3
+            classes.add_row(Text(label), *numbers, f"{threshold:.3f}" if row else "–")
+        parts.append(classes)
+        if best["unstable"]:
+            parts.append(Text(f"thresholds that will not carry over to other games: {', '.join(best['unstable'])}"))
+    return Group(*parts)
+
+
 def comparison_table(systems: Mapping[str, Metrics]) -> Group:
     """Return the scores of several systems side by side, numbered, with intervals where they have a ``bootstrap``.
 
