@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from spotter.data.fps import parse_fps
 from spotter.data.source import Inputs, InputSpec
-from spotter.data.streams import RowReader, cut_rows
+from spotter.data.streams import RowReader, cut_rows, two_axes
 from spotter.errors import UserError
 from spotter.types import Clip, Half
 
@@ -97,10 +97,12 @@ class ArraySource:
     def _check(self, array: ArrayLike, name: str) -> NDArray[np.floating]:
         (stream,) = self.spec.streams
         rows = np.asarray(array)
+        rows = rows.reshape(two_axes(rows.shape))
         if rows.ndim != 2 or len(rows) == 0 or rows.dtype.kind not in "fiu":
             raise UserError(f"features: expected numbers (T, D) for {name}, found {rows.dtype} of shape {rows.shape}")
-        if rows.dtype not in (np.float16, np.float32):
-            rows = rows.astype(np.float32)
+        rows = rows.astype(
+            np.float16 if rows.dtype.kind == "f" and rows.dtype.itemsize == 2 else np.float32, copy=False
+        )
         if stream.columns is not None and rows.shape[1] == stream.width:
             rows = rows[:, slice(*stream.columns)]
         width = sum(stream.read_groups)

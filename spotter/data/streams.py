@@ -52,20 +52,35 @@ def cut_rows(halves: Sequence[RowReader], first: NDArray[np.int64], count: int, 
     return out
 
 
+def two_axes(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return a shape without the axis of length 1 in (rows, 1, width) or (1, rows, width), any other as it is."""
+    if len(shape) == 3 and 1 in shape[:2]:
+        return (shape[0], shape[2]) if shape[1] == 1 else shape[1:]
+    return shape
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class FeatureRows:
     """Read rows of one feature file, (rows, read columns).
 
     The file is mapped into memory only while rows are copied: a map keeps its file open, and a data set has more files
     than a process may have open at once.
+
+    stored : type of the numbers in the file, float16 to float64 of any byte order
+    shape : of the file, (rows, width)
     """
 
     path: Path
-    dtype: np.dtype
+    stored: np.dtype
     shape: tuple[int, ...]
     offset: int
     order: Literal["C", "F"]
     columns: slice
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Return the type of the numbers as they are read: float64 becomes float32."""
+        return np.dtype(np.float16 if self.stored.itemsize == 2 else np.float32)
 
     @property
     def width(self) -> int:
@@ -76,24 +91,24 @@ class FeatureRows:
         return self.shape[0]
 
     def __getitem__(self, rows: slice) -> NDArray[np.floating]:
-        mapped = np.memmap(self.path, self.dtype, "r", self.offset, self.shape, self.order)
+        mapped = np.memmap(self.path, self.stored, "r", self.offset, self.shape, self.order)
         return np.asarray(mapped)[rows, self.columns]  # a plain view is several times cheaper than a memmap
 
     def copy(self, first: int, out: NDArray[np.floating]) -> None:
         """Copy as many rows as ``out`` has, from ``first`` on; whole rows are read straight into it."""
-        whole = self.order == "C" and self.columns == slice(0, self.shape[1]) and out.dtype == self.dtype
+        whole = self.order == "C" and self.columns == slice(0, self.shape[1]) and out.dtype == self.stored
         if not whole:
             out[:] = self[first : first + len(out)]
             return
         with FileIO(self.path) as file:
-            file.seek(self.offset + first * self.shape[1] * self.dtype.itemsize)
+            file.seek(self.offset + first * self.shape[1] * self.stored.itemsize)
             if file.readinto(out.data) != out.nbytes:
                 raise UserError(f"{self.path}: is shorter than it was when the run began")
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """Describe the files ``<half>_<file>.npy``, each (rows, width), float16 or float32.
+    """Describe the files ``<half>_<file>.npy``, each (rows, width), float16 or float32; float64 is read as float32.
 
     fps : rows per second
     groups : widths of the extractors whose features stand side by side; they add up to ``width``
@@ -198,19 +213,21 @@ class Stream:
                     f"{path}: holds pickled objects, which are never loaded; save the (rows, width) array itself"
                 ) from error
             raise UserError(f"{path}: not a readable .npy file ({error})") from error
-        if rows.ndim != 2 or rows.dtype not in (np.float16, np.float32):
+        shape = two_axes(rows.shape)
+        if len(shape) != 2 or rows.dtype.kind != "f" or rows.dtype.itemsize > 8:
             raise UserError(
-                f"{path}: expected (rows, width) in float16 or float32, found {rows.dtype} of shape {rows.shape}"
+                f"{path}: expected (rows, width) in float16 or float32, found {rows.dtype} of shape {rows.shape}; "
+                'save rows.astype("float32") in that shape'
             )
-        if rows.shape[1] != self.width:
-            raise UserError(
-                f"{path}: is {rows.shape[1]} wide, expected {self.width}; {remedy.format(width=rows.shape[1])}"
-            )
-        if len(rows) == 0:
+        if shape[1] != self.width:
+            turned = shape[0] == self.width
+            advice = "its axes are in the wrong order: save rows.T" if turned else remedy.format(width=shape[1])
+            raise UserError(f"{path}: is {shape[1]} wide, expected {self.width}; {advice}")
+        if shape[0] == 0:
             raise UserError(f"{path}: holds no rows")
         self._check_clock(path)
         order: Literal["C", "F"] = "C" if rows.flags.c_contiguous else "F"
-        return FeatureRows(path, rows.dtype, rows.shape, rows.offset, order, slice(*(self.columns or (0, self.width))))
+        return FeatureRows(path, rows.dtype, shape, rows.offset, order, slice(*(self.columns or (0, self.width))))
 
     def _check_clock(self, path: Path) -> None:
         """Compare rate and offset with what the JSON file beside the features says, where there is one."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from spotter.data.arrays import ArraySource
 from spotter.data.features import FeatureSource
@@ -40,6 +41,9 @@ def test_one_array_is_one_half_and_any_numbers_do() -> None:
     source = ArraySource(np.arange(12).reshape(2, 6), "2", spec_of())
     assert source.halves == [Half("features", 1)]
     assert source.read(source.halves, [Clip(0, 1)], 2)[0]["a"].tolist() == [[[6, 7, 8, 9, 10, 11], [0] * 6]]
+    for foreign in (np.arange(12.0).reshape(2, 1, 6), np.arange(12, dtype=">f4").reshape(1, 2, 6)):
+        read = ArraySource(foreign, 2, spec_of()).read(source.halves, [Clip(0, 1)], 1)[0]["a"]
+        assert (read.tolist(), read.dtype) == ([[[6, 7, 8, 9, 10, 11]]], torch.float32)
     read_columns = ArraySource(np.ones((3, 3)), 2, spec_of(columns=[0, 3]))
     assert read_columns.length(read_columns.halves[0]) == 3
 

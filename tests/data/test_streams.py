@@ -102,6 +102,21 @@ def test_rows_are_mapped_not_loaded(tmp_path: Path, dtype: type, order: Any) -> 
         assert not part.flags.writeable, "a feature file must never be written to"
 
 
+@pytest.mark.parametrize("stored", ["f8", ">f8", ">f4", ">f2", "<f4", "f2"])
+@pytest.mark.parametrize("axes", ["td", "t1d", "1td"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_other_types_and_axes_of_length_1_are_converted(tmp_path: Path, stored: str, axes: str, order: Any) -> None:
+    rows = np.random.default_rng(0).normal(size=(7, 10)).astype(stored)
+    np.save(tmp_path / "f.npy", np.asarray({"td": rows, "t1d": rows[:, None], "1td": rows[None]}[axes], order=order))
+    wanted = rows.astype("f2" if stored.endswith("2") else "f4")
+    for columns in (None, [2, 6]):
+        found = Stream.load("a", {**CONTENT, "columns": columns}).open(tmp_path / "f.npy")
+        assert (len(found), found.dtype) == (7, wanted.dtype)
+        out = np.empty((3, found.width), found.dtype)
+        found.copy(2, out)
+        np.testing.assert_array_equal(out, wanted[2:5, slice(*columns)] if columns else wanted[2:5])
+
+
 def test_more_files_are_known_than_may_be_open_at_once(tmp_path: Path) -> None:
     np.save(tmp_path / "f.npy", np.ones((3, 10), np.float16))
     stream = Stream.load("a", CONTENT)
@@ -134,12 +149,12 @@ def write_damaged(path: Path, damage: str) -> None:
     else:
         values: dict[str, Any] = {
             "pickled": np.array({"features": rows}, dtype=object),
-            "float64": rows.astype(float),
+            "whole numbers": rows.astype(int),
             "one row": rows[0],
-            "three axes": rows[:, None],
+            "three axes": np.stack([rows, rows], axis=1),
             "wider": np.zeros((20, 12), np.float32),
+            "turned": rows.T,
             "no rows": rows[:0],
-            "foreign bytes": rows.astype(rows.dtype.newbyteorder()),
         }
         np.save(path, values[damage], allow_pickle=True)
 
@@ -155,11 +170,11 @@ def write_damaged(path: Path, damage: str) -> None:
         ("truncated header", "not a readable .npy file"),
         ("npz", "not a readable .npy file"),
         ("pickled", "holds pickled objects, which are never loaded"),
-        ("float64", "float16 or float32, found float64"),
-        ("foreign bytes", "float16 or float32, found"),
+        ("whole numbers", r"in float16 or float32, found int64 of shape .*; save rows\.astype"),
         ("one row", r"found float32 of shape \(10,\)"),
-        ("three axes", r"found float32 of shape \(20, 1, 10\)"),
+        ("three axes", r"found float32 of shape \(20, 2, 10\)"),
         ("wider", r"is 12 wide, expected 10; set data\.width=12"),
+        ("turned", r"is 20 wide, expected 10; its axes are in the wrong order: save rows\.T"),
         ("no rows", "holds no rows"),
     ],
 )
