@@ -99,7 +99,15 @@ def open_zip(path: str | Path) -> Iterator[zipfile.ZipFile]:
             raise UserError(f"{path}: no readable zip ({error}): make it again") from error
         with archive:
             _check_members(archive, file, str(path))
+            _use_slashes(archive)
             yield archive
+
+
+def _use_slashes(archive: zipfile.ZipFile) -> None:
+    """Name the members as the standard of zips does, where some program of Windows wrote backslashes."""
+    for member in archive.infolist():
+        member.filename = member.filename.replace("\\", "/")
+    archive.NameToInfo = {member.filename: member for member in archive.infolist()}
 
 
 def load_arrays(file: IO[bytes], where: str, remedy: str) -> dict[str, NDArray]:

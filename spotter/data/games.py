@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from spotter.data.source import Source
-from spotter.errors import UserError
+from spotter.errors import UserError, shorten
 from spotter.io.formats import format_of
+from spotter.io.soccernet import warn_of_other_halves
 from spotter.tasks import Task
 from spotter.types import Half, HalfRecord, Spots
 
@@ -57,6 +59,8 @@ def find_halves(
     if not halves:
         raise UserError(f"{root}: nothing of split {split} is there; expected for example {absent[0]}")
     spots = {} if unlabelled_split else format_of(task).read(root, list(dict.fromkeys(h.game for h in halves)), task)
+    elsewhere = Counter(half.number for half in spots if half.number not in task.halves for _ in spots[half].label)
+    warn_of_other_halves(elsewhere, f"{root}: labels", task)
     return [HalfRecord(half, source.length(half), None if unlabelled_split else spots[half]) for half in halves]
 
 
@@ -65,6 +69,15 @@ def _report(absent: Sequence[Path], split: str, root: str | Path, games: Sequenc
     if not allow_missing:
         raise UserError(f"{message}; complete the tree, or go on with what is there: data.allow_missing=true")
     log.warning("%s; going on without them", message)
+
+
+def require_spots(records: Sequence[HalfRecord], root: str | Path | None, task: Task) -> None:
+    """Raise UserError where a split to train on has no spot at all."""
+    if not any(record.spots for record in records):
+        raise UserError(
+            f"{root}: split train has no spot to train on: none of the labels of its {len(records)} halves has a class "
+            f"of the task {task.name}: {shorten(', '.join(task.classes))}; give its labels, or another data.task"
+        )
 
 
 def drop_spots_beyond_end(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
@@ -20,7 +21,8 @@ from spotter.types import Half, Spots
 
 OFFICIAL_HALVES = (1, 2)  # read whatever the task has: the official evaluator scores both, and no other
 MILLISECONDS = "a whole number of milliseconds"
-CLOCK = "text like '1 - 12:34'"
+CLOCK = "text like '1 - 12:34', half and time"
+_CLOCK = re.compile(r"([0-9]) - ([0-9]+):([0-9]{2})")
 
 _log = logging.getLogger(__name__)
 
@@ -40,9 +42,11 @@ class SoccerNet:
     def read(self, root: str | Path, games: Iterable[str], task: Task) -> dict[Half, Spots]:
         """Return the spots of halves 1 and 2 of each game, and of others that the task has.
 
-        Labels outside the task are skipped with one counted warning; a strict task refuses them.
+        Labels of other classes are skipped with one counted warning, unless a strict task refuses them; those of other
+        halves are skipped with another. Raises UserError for a label that does not say its half, which the official
+        evaluator takes from the first digit of its time.
         """
-        halves, unknown = {}, Counter[str]()
+        halves, unknown, elsewhere = {}, Counter[str](), Counter[int]()
         remedy = "get the labels of this game, or choose other games; another task has another label file"
         for game, entries in read_entries(root, games, task.label_file, "annotations", remedy):
             number = entries.column("gameTime", CLOCK, clock_half)
@@ -54,7 +58,10 @@ class SoccerNet:
             spots = Spots(label, time, visible, entries.teams())
             for half in halves_of(task):
                 halves[Half(game, half)] = spots.take((number == half) & (label >= 0))
+            other = (label >= 0) & ~np.isin(number, halves_of(task))
+            elsewhere.update(number[other].astype(int).tolist())
         warn_of_unknown(unknown, f"{root}: labels", task)
+        warn_of_other_halves(elsewhere, f"{root}: labels", task)
         return halves
 
     def write(
@@ -103,6 +110,13 @@ def warn_of_unknown(unknown: Counter[str], what: str, task: Task, most: int = 8)
         _log.warning("%s: skipped %d outside the task %s: %s%s", what, unknown.total(), task.name, named, more)
 
 
+def warn_of_other_halves(numbers: Counter[int], what: str, task: Task) -> None:
+    """Warn once of all labels of halves that the task does not have."""
+    if numbers:
+        named = ", ".join(f"half {number} ({count})" for number, count in sorted(numbers.items()))
+        _log.warning("%s: skipped %d of halves outside the task %s: %s", what, numbers.total(), task.name, named)
+
+
 def _entries(half: int, spots: Spots, task: Task) -> Iterator[dict[str, Any]]:
     milliseconds = np.rint(1000 * spots.time).astype(np.int64).tolist()
     teams = [None] * len(spots) if spots.team is None else spots.team.tolist()
@@ -118,10 +132,18 @@ def _entries(half: int, spots: Spots, task: Task) -> Iterator[dict[str, Any]]:
 
 
 def clock_half(clock: str) -> int:
-    """Return the half of a ``gameTime``."""
-    return int(clock[0])
+    """Return the half of a ``gameTime``; raises ValueError where it is not as official files write it."""
+    return int(_parts(clock)[1])
 
 
 def clock_seconds(clock: str) -> int:
-    """Return the whole seconds of a ``gameTime``, of which two digits of minutes are read, as officially."""
-    return 60 * int(clock[-5:-3]) + int(clock[-2:])
+    """Return the whole seconds of a ``gameTime``, as ``clock_half`` does."""
+    parts = _parts(clock)
+    return 60 * int(parts[2]) + int(parts[3])
+
+
+def _parts(clock: str) -> re.Match[str]:
+    match = _CLOCK.fullmatch(clock)
+    if match is None:
+        raise ValueError("no half and time")
+    return match

@@ -17,7 +17,7 @@ from spotter.data.balanced import BalancedClips
 from spotter.data.check import warn_of_broken
 from spotter.data.clips import EvaluationBatches, TrainingBatches, batches, evaluation_clips
 from spotter.data.datasets import ClipDataset, batch_loader
-from spotter.data.games import MOST_BEYOND_END, drop_spots_beyond_end, find_halves
+from spotter.data.games import MOST_BEYOND_END, drop_spots_beyond_end, find_halves, require_spots
 from spotter.data.source import Source
 from spotter.data.statistics import class_counts, dataset_statistics, statistics_table
 from spotter.errors import UserError
@@ -90,6 +90,7 @@ class SpottingDataModule(pl.LightningDataModule):
         unseen = {split: self._unseen(split, splits) for split in SCORED}
         train = self._find("train", splits["train"])
         self.records["train"] = drop_spots_beyond_end(train, self.source, self.max_beyond_end)
+        require_spots(self.records["train"], self.root, self.task)
         self._training_batches()  # a mistake in its settings shows now, before anything has begun
         self.records["valid"] = self._find("valid", unseen["valid"]) if unseen["valid"] else []
         if any(self.root and (Path(self.root) / game).is_dir() for game in unseen["test"]):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from spotter.data.features import FeatureSource
-from spotter.data.games import drop_spots_beyond_end, find_halves
+from spotter.data.games import drop_spots_beyond_end, find_halves, require_spots
 from spotter.errors import UserError
 from spotter.types import Half, HalfRecord
 from tests.helpers.trees import TASK, source_of, write_game
@@ -102,6 +103,22 @@ def test_spots_beyond_the_end_are_not_trained_on_and_counted(tmp_path: Path, cap
     assert [len(record.spots) for record in kept if record.spots is not None] == [2, 0]
     assert caplog.messages == ["2 training spots lie beyond the end of the input and are left out"]
     assert [len(record.spots or ()) for record in records] == [3, 1], "what is scored stays whole"
+
+
+def test_labels_of_halves_that_the_task_lacks_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_game(tmp_path, "a", {1: 30}, [(1, "Goal", 1000), (2, "Goal", 2000), (2, "Foul", 3000), (3, "Goal", 4000)])
+    (record,) = find_halves(tmp_path, "train", ["a"], replace(TASK, halves=(1,)), source_of(tmp_path))
+    assert len(record.spots or ()) == 1
+    assert "skipped 1 of halves outside the task hockey: half 3 (1)" in caplog.text
+    assert "skipped 2 of halves outside the task hockey: half 2 (2)" in caplog.text
+
+
+def test_a_training_split_without_a_spot_is_refused(tmp_path: Path) -> None:
+    write_game(tmp_path, "a", {1: 30, 2: 30}, [(1, "Handball", 1000)])
+    write_game(tmp_path, "b", {1: 30, 2: 30}, [(1, "Goal", 1000)])
+    require_spots(find(tmp_path, ["a", "b"]), tmp_path, TASK)
+    with pytest.raises(UserError, match="split train has no spot to train on: none of the labels of its 2 halves"):
+        require_spots(find(tmp_path, ["a"]), tmp_path, TASK)
 
 
 def test_a_wrong_frame_rate_is_refused(tmp_path: Path) -> None:

@@ -78,17 +78,40 @@ def test_root_may_be_the_game_itself(tmp_path: Path, name: str) -> None:
         ({"position": -1160.9}, -1.16),
         ({"position": True}, 0.001),
         ({"position": ..., "gameTime": "1 - 12:34"}, 754),
-        ({"position": ..., "gameTime": "1 - 100:07"}, 7),
-        ({"position": ..., "gameTime": "1:23"}, 83),
+        ({"position": ..., "gameTime": "1 - 100:07"}, 6007),
     ],
 )
 def test_time_of_a_label(tmp_path: Path, change: dict[str, Any], seconds: float) -> None:
     assert labels_of(tmp_path, change)[Half(GAME, 1)].time.tolist() == [seconds]
 
 
-def test_half_of_a_label_is_the_first_character_of_its_clock(tmp_path: Path) -> None:
-    clocks = [{"gameTime": f"{half} - 00:00"} for half in (2, 1, 3, 2, 0)]
+def test_labels_of_halves_that_the_task_lacks_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    clocks = [{"gameTime": f"{half} - 00:00"} for half in (2, 1, 3, 2, 0, 3)]
     assert [len(half) for half in labels_of(tmp_path, *clocks).values()] == [1, 2]
+    assert "labels: skipped 3 of halves outside the task small: half 0 (1), half 3 (2)" in caplog.text
+
+
+@pytest.mark.parametrize("clock", ["12:34", "90:01", "05:10", "1:23", "1 - 5", "1 - 12:34:56"])
+def test_a_label_must_say_its_half(tmp_path: Path, clock: str) -> None:
+    """The official evaluator takes the first digit for it, which puts 12:34 into the first half and drops 90:01."""
+    with pytest.raises(
+        UserError, match=f"entry 2 has the gameTime '{clock}', not text like '1 - 12:34', half and time"
+    ):
+        labels_of(tmp_path, {}, {"gameTime": clock})
+
+
+def test_a_zip_with_backslashes_is_read(tmp_path: Path) -> None:
+    """As some programs of Windows write them."""
+    root = official.write_labels(tmp_path / "labels", TASK, {GAME: [LABEL], "b/s/two": [LABEL, LABEL]})
+    with zipfile.ZipFile(tmp_path / "labels.zip", "w") as archive:
+        for file in root.rglob("*.json"):
+            member = zipfile.ZipInfo("x")
+            member.filename = str(file.relative_to(root)).replace("/", "\\")
+            archive.writestr(member, file.read_bytes())
+    assert "\\" in zipfile.ZipFile(tmp_path / "labels.zip").namelist()[0]
+    assert find_games(tmp_path / "labels.zip", "Labels-v2.json") == ["b/s/two", GAME]
+    spots = SoccerNet().read(tmp_path / "labels.zip", ["b/s/two"], TASK)
+    assert len(spots[Half("b/s/two", 1)]) == 2
 
 
 def test_visibility_is_off_only_where_it_says_not_shown(tmp_path: Path) -> None:
