@@ -114,6 +114,7 @@ def test_a_plan_covers_a_tree(tmp_path: Path) -> None:
         (src / name).touch()
     write_folder(src / "l/s/g3/1", 5)
     write_folder(src / "l/s/g2/2", 5, "1")
+    write_folder(src / "l/s/g4", 5)  # a game of one video, as sn-teamspotting has it
     planned = {
         job.target.relative_to(dst).as_posix(): job.source.relative_to(src).as_posix()
         for job in plan_jobs(src, dst, TWO)
@@ -126,6 +127,7 @@ def test_a_plan_covers_a_tree(tmp_path: Path) -> None:
         "l/s/g2/1_64p_25-12fps.frames": "l/s/g2/224p.mp4",
         "l/s/g2/2_64p_25-12fps.frames": "l/s/g2/2",
         "l/s/g3/1_64p_25-12fps.frames": "l/s/g3/1",
+        "l/s/g4/1_64p_25-12fps.frames": "l/s/g4",
     }
     (only,) = plan_jobs(src, dst, Recipe(Fraction(25), 720), games=["l/s/g3"])
     assert (only.source, only.target) == (src / "l/s/g3/720p.mkv", dst / "l/s/g3/1_720p_25fps.frames")

@@ -70,6 +70,13 @@ def test_the_same_clips_whatever_they_are_stored_in(
     assert phase["video"].tolist() == [0.0, 0.0, 0.0]
 
 
+def test_a_game_of_one_video_may_hold_its_images_itself(tmp_path: Path) -> None:
+    write_folder(tmp_path / GAME, 30)
+    (tmp_path / GAME / "Labels-ball.json").touch()
+    assert shown(source(tmp_path), 7, 3) == [7, 8, 9]
+    assert source(tmp_path).missing(Half(GAME, 2))
+
+
 def test_an_empty_batch(root: Path) -> None:
     assert source(root).read([HALF], [], 7)[0]["video"].shape == (0, 7, 64, 96, 3)
 

@@ -11,7 +11,7 @@ import simplejpeg
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spotter.data.video.jpegs import JpegFolder
+from spotter.data.video.jpegs import JpegFolder, holds_images
 from spotter.data.video.prepare import encode
 from spotter.data.video.store import Store, StoreHeader, StoreWriter, store_name
 from spotter.errors import UserError
@@ -132,19 +132,41 @@ def test_a_folder_of_images(tmp_path: Path) -> None:
     assert read(folder, [0, 7, 39]) == [0, 7, 39]
 
 
+@pytest.mark.parametrize("name", ["frame{}.jpg", "frame_{}.JPG", "{:08d}.jpg", "img-{:03d}.jpeg", "{}.jpg"])
+@pytest.mark.parametrize("begin", [0, 1])
+def test_folders_of_other_codebases(tmp_path: Path, name: str, begin: int) -> None:
+    """Images are in the order of their numbers, not of their names; the first is called 0 or 1."""
+    folder = write_folder(tmp_path / "1", 12)
+    for number in range(12):
+        (folder / f"{number:06d}.jpg").rename(folder / f"x{number}")
+    for number in range(12):
+        (folder / f"x{number}").rename(folder / name.format(number + begin))
+    (folder / "Thumbs.db").touch()
+    assert holds_images(folder)
+    images = JpegFolder(folder)
+    assert (images.times.count, images.file(0).name) == (12, name.format(begin))
+    assert read(images, [0, 2, 10, 11]) == [0, 2, 10, 11]
+    (folder / "other5.jpg").touch()
+    (folder / "cover.jpg").touch()
+    assert JpegFolder(folder).times.count == 12
+    (folder / name.format(7)).unlink()
+    with pytest.raises(UserError, match=f"lacks {name.format(7)}"):
+        JpegFolder(folder)
+
+
 @pytest.mark.parametrize(
     ("rate", "lost", "message"),
     [
         (None, None, r"fps\.txt: no such file; write the images per second into it"),
         ("fast", None, r"fps\.txt: expected a positive number"),
-        ("25", "000003.jpg", r"lacks 000003\.jpg"),
-        ("25", "000000.jpg", r"lacks 000000\.jpg"),
+        ("25", "000003.jpg", r"lacks 000003\.jpg; expected 000000\.jpg and so on"),
+        ("25", "00000[01].jpg", r"lacks 000001\.jpg; expected 000001\.jpg and so on"),
     ],
 )
 def test_incomplete_folders_are_refused(tmp_path: Path, rate: str | None, lost: str | None, message: str) -> None:
     folder = write_folder(tmp_path / "1", 5, rate)
-    if lost:
-        (folder / lost).unlink()
+    for file in folder.glob(lost) if lost else ():
+        file.unlink()
     with pytest.raises(UserError, match=message):
         JpegFolder(folder)
 

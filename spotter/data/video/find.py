@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from spotter.data.fps import parse_fps
-from spotter.data.video.jpegs import read_rate
+from spotter.data.video.jpegs import holds_images, read_rate
 from spotter.errors import UserError
 from spotter.types import Half
 
@@ -55,9 +55,11 @@ def find_stores(folder: Path, number: int, height: int | None) -> dict[Fraction,
 
 
 def find_images(folder: Path, number: int) -> Path | None:
-    """Return the folder of JPEG images of a half."""
-    path = folder / str(number)
-    return path if (path / "000000.jpg").is_file() else None
+    """Return the folder of JPEG images of a half; a game of one video may hold them itself."""
+    of_half = folder / str(number)
+    if holds_images(of_half):
+        return of_half
+    return folder if number == 1 and holds_images(folder) else None
 
 
 def official_half(name: str) -> int | None:
@@ -129,5 +131,5 @@ def _is_input(path: Path) -> bool:
     if path.name.startswith("."):
         return False
     if path.is_dir():
-        return (path / "000000.jpg").is_file()
+        return holds_images(path)
     return path.suffix.lower() in SUFFIXES

@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from spotter.data.video.find import VIDEOS, find_images, find_video, official_half
-from spotter.data.video.jpegs import JpegFolder
+from spotter.data.video.jpegs import JpegFolder, holds_images
 from spotter.data.video.store import store_name
 from spotter.errors import UserError
 
@@ -66,10 +66,12 @@ def plan_jobs(src: Path, dst: Path, recipe: Recipe, games: Collection[str] | Non
 
 
 def game_folders(root: Path) -> Iterator[Path]:
-    """Yield the folders of a tree, in order; folders of JPEG images hold too many files to be looked through."""
+    """Yield the folders of a tree, in order, but not those of a half's JPEG images."""
     yield root
-    for path in sorted(root.iterdir()):
-        if path.is_dir() and not path.name.startswith(".") and not (path / "000000.jpg").is_file():
+    if holds_images(root):
+        return
+    for path in sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")):
+        if not (path.name.isdecimal() and holds_images(path)):
             yield from game_folders(path)
 
 

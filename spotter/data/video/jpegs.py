@@ -1,8 +1,11 @@
-"""JPEG images, and the folders of them that E2E-Spot's tools write: ``000000.jpg``, … and ``fps.txt``."""
+"""JPEG images, and folders of them: ``000000.jpg``, … as E2E-Spot names them, or as others do, and ``fps.txt``."""
 
 from __future__ import annotations
 
+import os
+import re
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +18,16 @@ from spotter.errors import UserError
 
 Box = tuple[slice, slice]  # rows and columns of an image
 WHOLE = (slice(None), slice(None))
+PROBED = 20  # files by which a folder of images is recognised; it may hold 100,000
+_NAME = re.compile(r"(?P<before>((frame|image|img)[-_]?)?)(?P<number>\d+)(?P<after>\.jpe?g)", re.IGNORECASE)
+
+
+def holds_images(folder: Path) -> bool:
+    """Return whether a folder is one of numbered JPEG images."""
+    if not folder.is_dir():
+        return False
+    with os.scandir(folder) as files:
+        return any(_NAME.fullmatch(file.name) for file in islice(files, PROBED))
 
 
 class Unpacker:
@@ -40,23 +53,34 @@ class Unpacker:
 
 
 class JpegFolder:
-    """Read images of a folder that holds one half."""
+    """Read images of a folder that holds one half: ``000000.jpg``, ``00000001.jpg``, ``frame0.jpg``, … and so on."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        names = {file.name for file in self.path.glob("*.jpg")}
-        lacking = next((n for n in range(len(names)) if f"{n:06d}.jpg" not in names), None)
+        found = [match for name in os.listdir(self.path) if (match := _NAME.fullmatch(name))]
+        names = {match[0] for match in found}
+        first = min(found, key=lambda match: int(match["number"]), default=None)
+        self._begin = min(1, int(first["number"])) if first else 0
+        digits = min((len(match["number"]) for match in found), default=6)
+        before, after = (first["before"], first["after"]) if first else ("", ".jpg")
+        self._name = f"{before}%0{digits}d{after}"
+        lacking = next((n for n in range(len(names)) if self.file(n).name not in names), None)
         if not names or lacking is not None:
-            raise UserError(f"{self.path}: lacks {lacking or 0:06d}.jpg; expected 000000.jpg and so on, without gaps")
+            name = self.file(lacking or 0).name
+            raise UserError(f"{self.path}: lacks {name}; expected {self.file(0).name} and so on, without gaps")
         self.times = Times.regular(len(names), read_rate(self.path))
         try:
             self.height, self.width = simplejpeg.decode_jpeg_header(self.jpeg(0))[:2]
         except ValueError as error:
-            raise UserError(f"{self.path / '000000.jpg'}: not a JPEG image ({error})") from error
+            raise UserError(f"{self.file(0)}: not a JPEG image ({error})") from error
+
+    def file(self, number: int) -> Path:
+        """Return the file of an image; of some codebases the first is called 1."""
+        return self.path / (self._name % (self._begin + number))
 
     def jpeg(self, number: int) -> bytes:
         """Return an image as it is stored."""
-        return (self.path / f"{number:06d}.jpg").read_bytes()
+        return self.file(number).read_bytes()
 
     def read(self, numbers: Numbers, out: Images, box: Box = WHOLE) -> None:
         """Decode the part ``box`` of images into ``out``, (n, h, w, 3) RGB; raises UserError naming a damaged one."""
@@ -65,7 +89,7 @@ class JpegFolder:
             try:
                 unpack(self.jpeg(number), image)
             except (OSError, ValueError) as error:
-                raise UserError(f"{self.path / f'{number:06d}.jpg'}: {error}; extract the half again") from error
+                raise UserError(f"{self.file(number)}: {error}; extract the half again") from error
 
 
 def read_rate(folder: Path) -> Fraction:

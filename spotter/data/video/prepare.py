@@ -113,9 +113,9 @@ def _copy(folder: JpegFolder, numbers: Numbers, header: StoreHeader, writer: Sto
         try:
             height, width = simplejpeg.decode_jpeg_header(jpeg)[:2]
         except ValueError as error:
-            raise UserError(f"{folder.path / f'{number:06d}.jpg'}: not a JPEG image ({error})") from error
+            raise UserError(f"{folder.file(number)}: not a JPEG image ({error})") from error
         if (height, width) != (header.height, header.width):
-            raise UserError(f"{folder.path / f'{number:06d}.jpg'}: is {width}x{height}, the first is "
+            raise UserError(f"{folder.file(number)}: is {width}x{height}, the first is "
                             f"{header.width}x{header.height}; extract the half again")  # fmt: skip
         writer.add(jpeg)
 
