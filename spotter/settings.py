@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -117,6 +118,11 @@ class Postprocess:
         """Return plain values, as checkpoints and JSON files hold them."""
         window = list(self.window) if isinstance(self.window, tuple) else self.window
         return {"method": self.method, "window": window, "threshold": self.threshold}
+
+
+def literal(text: str) -> str:
+    """Return what a config has to hold to mean this very text: nothing in it is interpolated."""
+    return re.sub(r"(\\*)\$\{", lambda match: 2 * match[1] + r"\${", text)
 
 
 def _number(key: str, value: object) -> float:

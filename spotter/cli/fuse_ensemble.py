@@ -84,8 +84,9 @@ class Ensemble:
             (out / name).unlink(missing_ok=True)
         # First, so that the next fusion may overwrite what follows even if this one is interrupted.
         atomic_write(out / "fuse.json", orjson.dumps(summary, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+        written = Postprocess.load(metrics["postprocess"])
         delete_scores(out / "scores")
-        save_scores_info(out / "scores", ScoresInfo(self.task, self.split, Postprocess.load(metrics["postprocess"])))
+        save_scores_info(out / "scores", ScoresInfo(self.task, self.split, written, tuple(scores)))
         for half, raw in scores.items():
             save_scores(out / "scores", half, raw)
         write_scored(out, predictions, self.task, None if self.labels is None else metrics, self.split)

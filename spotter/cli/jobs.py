@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -19,14 +18,15 @@ from omegaconf import DictConfig, OmegaConf
 from spotter.cli.aliases import translate_config
 from spotter.cli.compose import conf_folder, groups_of, run_hydra
 from spotter.cli.mistakes import CONFIG_ERRORS, check, explain_deletion
+from spotter.cli.run_folder import outside_ranks
 from spotter.errors import UserError
 
 T = TypeVar("T")
 
 
 def is_main_process() -> bool:
-    """Say whether this is the first process of a run on this machine."""
-    return not int(os.environ.get("LOCAL_RANK", 0))
+    """Say whether this is the first process of a run."""
+    return outside_ranks()[0]
 
 
 def set_command_line(typed: Sequence[str], words: Sequence[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 PATHS = ("ckpt", "input", "out", "data.root", "data.task", "model.init_from", "model.weights")
 TEXTS = (*PATHS, "trust")  # values that are taken as typed
@@ -39,6 +40,15 @@ def hydra_string(text: str) -> str:
     text = re.sub(r"(\\*)\$\{", lambda m: 2 * m[1] + r"\${", text)  # else OmegaConf would interpolate
     escaped = re.sub(r"(\\*)('|$)", lambda m: 2 * m[1] + ("\\'" if m[2] else ""), text)
     return f"'{escaped}'"
+
+
+def from_folder(word: str, folder: str) -> str:
+    """Return an override whose relative path, if it is one, was typed in ``folder``, with the whole path."""
+    key, _, value = word.partition("=")
+    path = Path(folder, unquote(value))
+    if key not in PATHS or value == "null" or Path(unquote(value)).is_absolute() or not path.exists():
+        return word  # a task may be the name of one that ships with spotter
+    return f"{key}={hydra_string(str(path.absolute()))}"
 
 
 def gather_inputs(words: Sequence[str]) -> list[str]:

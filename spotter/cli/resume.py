@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from omegaconf import OmegaConf
 
 from spotter.cli.aliases import translate_words
 from spotter.cli.compose import choices_of, split_flags
-from spotter.cli.overrides import hydra_string, key_of, quote, unquote
+from spotter.cli.overrides import from_folder, hydra_string, key_of, quote, unquote
 from spotter.errors import UsageError, UserError
 
 FIXED = ("model.network", "model.head", "model.teams", "model.schedule", "model.sam")  # of a run that goes on
@@ -36,6 +37,8 @@ def resume(words: Sequence[str]) -> list[str]:
         before = translate_words(yaml.safe_load(stored.read_text(encoding="utf-8")) or [])
         before = [word for word in before if key_of(word) != "ckpt"]
         composed = _stored_hydra(run)
+        begun_in = OmegaConf.create({"cwd": composed.get("cwd", ".")}).cwd  # Hydra's file holds it as configs do
+        before = [from_folder(word, begun_in) for word in before]
         _check_same_model(composed, [word for word in others if word not in before], path)
         others = [word for word in before if key_of(word) not in typed] + others
         if "hydra.run.dir" not in typed:

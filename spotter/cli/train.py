@@ -13,6 +13,7 @@ import logging
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,10 +24,11 @@ from omegaconf import DictConfig
 
 from spotter.cli.aliases import translate_words
 from spotter.cli.compose import compose_config, split_flags
-from spotter.cli.jobs import run_jobs, set_command_line
+from spotter.cli.jobs import is_main_process, run_jobs, set_command_line
 from spotter.cli.mistakes import one_line_errors
 from spotter.cli.overrides import hydra_string, quote
 from spotter.cli.resume import resume
+from spotter.cli.run_folder import claim, occupied
 from spotter.errors import INTERRUPTED, UsageError, UserError
 from spotter.progress import visible_log
 
@@ -63,7 +65,8 @@ def _train_one(cfg: DictConfig) -> Run:
     from spotter.training.run import train as train_run
 
     _name_missing_size(HydraConfig.get().runtime.choices)
-    return train_run(cfg)
+    with occupied(Path(cfg.run_dir)) if is_main_process() else nullcontext():
+        return train_run(cfg)
 
 
 def _name_missing_size(choices: Mapping[str, str | None]) -> None:
@@ -95,7 +98,8 @@ def train(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -
             if run is None:
                 raise UsageError("nothing was trained: flags such as --cfg are for the command `spotter train`")
             return run
-        return _train_in_processes(prepared, Path(cfg.hydra.run.dir))
+        given = any(word.startswith("hydra.run.dir=") for word in prepared)
+        return _train_in_processes(prepared, Path(cfg.hydra.run.dir) if given else claim(Path(cfg.hydra.run.dir)))
 
 
 def _train_in_processes(words: Sequence[str], folder: Path) -> Run:

@@ -14,6 +14,7 @@ import argparse
 import os
 import shlex
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ from spotter.inference.tune import Trial, Tuner, best
 from spotter.io.files import atomic_write
 from spotter.io.formats import format_of
 from spotter.io.run_folders import find_scores
-from spotter.io.scores import ScoresInfo, load_scores, load_scores_info
+from spotter.io.scores import ScoresInfo, check_whole, load_scores, load_scores_info
 from spotter.io.splits import SPLITS
 from spotter.progress import ProgressDisplay, stderr_console, visible_log
 from spotter.settings import Postprocess
@@ -94,7 +95,10 @@ def _tuner(folder: Path, root: str, info: ScoresInfo, progress: Progress) -> Tun
         candidates[half] = apply_displacement(scores)
         progress.advance(bar)
     progress.update(bar, total=len(candidates))
+    check_whole(folder, info, candidates)
     labels = format_of(info.task).read(root, dict.fromkeys(half.game for half in candidates), info.task)
+    labelled = tuple(half for half, spots in labels.items() if len(spots))
+    check_whole(folder, replace(info, halves=labelled), candidates)
 
     def evaluate(predictions: Mapping[Half, HalfPredictions]) -> Metrics:
         if info.task.tolerances:  # which rank all halves together: rounding, as files are, may make ranks equal there

@@ -109,16 +109,26 @@ def load_evaluation(
         games = _predicted(sources[0], labels, chosen, name)
     else:
         games = _labelled(labels, chosen)
-    spots = {} if labels is None else format_of(chosen).read(labels, games, chosen)
-    check_teams(spots, chosen)
-    warn_of_missing_actions(spots, chosen)
-    return Evaluation(
-        chosen,
-        name,
-        spots,
-        [_read(source, games, chosen) for source in sources],
-        [each.postprocess for each in described],
-    )
+    labelled = {} if labels is None else format_of(chosen).read(labels, games, chosen)
+    check_teams(labelled, chosen)
+    warn_of_missing_actions(labelled, chosen)
+    found = [_read(source, games, chosen) for source in sources]
+    for source, given in zip(sources, found, strict=True):
+        _warn_of_empty(source, labelled, given)
+    return Evaluation(chosen, name, labelled, found, [each.postprocess for each in described])
+
+
+def _warn_of_empty(
+    source: Path | Predictions, labels: Mapping[Half, Spots], predictions: Mapping[Half, HalfPredictions]
+) -> None:
+    """Warn of halves that have labels and not a single prediction: they may have been forgotten."""
+    empty = [half for half, spots in labels.items() if len(spots) and not len(predictions.get(half, ()))]
+    if empty:
+        name = source if isinstance(source, Path) else "the predictions"
+        log.warning(
+            "%s: %d of %d halves with labels have no prediction, first %s, half %d; all of their spots count as missed",
+            *(name, len(empty), len(labels), *empty[0]),
+        )
 
 
 def _task(given: Task | str | Path | None, described: Sequence[Description]) -> Task:

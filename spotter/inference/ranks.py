@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from spotter.errors import UserError
+
 T = TypeVar("T")
+MEETING = timedelta(minutes=30)  # in which all ranks must have started
+_open_stores: list[dist.TCPStore] = []  # type: ignore[name-defined]  # which live as long as the process
 REPORTED = "spotter/reported"  # a key of the store that all ranks share
 
 
@@ -63,6 +68,27 @@ def barrier() -> None:
     """Wait until every rank has come here."""
     if _several():
         broadcast(None)
+
+
+def tell_all(key: str, path: str, first: bool) -> str:
+    """Return the path that the first rank gives, before the ranks are a group; the others get the whole path.
+
+    They meet in a store at MASTER_ADDR and MASTER_PORT, which torchrun or the first rank opens, and in which torch
+    groups them later. Raises UserError where they do not meet.
+    """
+    where = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    opens = first and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
+    try:
+        store = dist.TCPStore(*where, is_master=opens, timeout=MEETING, wait_for_workers=False)  # type: ignore[attr-defined]
+        _open_stores.append(store)
+        if first:
+            store.set(key, str(Path(path).absolute()))
+        told = path if first else store.get(key).decode()
+    except RuntimeError as error:
+        raise UserError(f"the ranks did not meet at {where[0]}:{where[1]}: {str(error).splitlines()[0]}") from error
+    os.environ["TORCHELASTIC_USE_AGENT_STORE"] = "True"  # else torch would open the port again
+    os.environ.setdefault("TORCHELASTIC_RESTART_COUNT", "0")
+    return told
 
 
 def report_once(rank: int, patience: float) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 
 from spotter.errors import UserError
 from spotter.inference.fuse import fuse
-from spotter.io.scores import SCORES_INFO, Scores, ScoresInfo, load_scores, load_scores_info
+from spotter.io.scores import SCORES_INFO, Scores, ScoresInfo, check_whole, load_scores, load_scores_info
 from spotter.types import Half
 
 
@@ -41,8 +41,9 @@ def valid_beside(folder: Path) -> Path:
 
 
 def load_run(folder: Path) -> RunScores:
-    """Read the raw scores in ``folder``; raises UserError where they are damaged."""
+    """Read the raw scores in ``folder``; raises UserError where they are damaged, or some are missing."""
     info, halves = load_scores_info(folder), dict(load_scores(folder))
+    check_whole(folder, info, halves)
     for half, scores in halves.items():
         if len(scores.logits) == 0 or scores.logits.shape[1] != len(info.task.columns):
             raise UserError(

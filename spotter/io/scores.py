@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,11 +43,15 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class ScoresInfo:
-    """Hold what a folder of scores belongs to, and the suppression it was written with."""
+    """Hold what a folder of scores belongs to, and the suppression it was written with.
+
+    halves : all that the folder is to hold; None where an earlier version has not written it
+    """
 
     task: Task
     split: str
     postprocess: Postprocess
+    halves: tuple[Half, ...] | None = None
 
 
 def save_scores(folder: str | Path, half: Half, scores: Scores) -> None:
@@ -74,15 +78,28 @@ def load_scores(folder: str | Path) -> Iterator[tuple[Half, Scores]]:
         yield Half(path.parent.relative_to(folder).as_posix(), int(path.stem)), _read(path)
 
 
+def check_whole(folder: str | Path, info: ScoresInfo, found: Collection[Half]) -> None:
+    """Raise UserError where scores that ``info`` lists are not among those that were found in ``folder``."""
+    lacking = [half for half in info.halves or () if half not in found]
+    if lacking:
+        raise UserError(
+            f"{folder}: lacks the scores of {len(lacking)} of {len(info.halves or ())} halves, first "
+            f"{lacking[0].game}, half {lacking[0].number}: the prediction was interrupted, or files were removed; "
+            "predict again"
+        )
+
+
 def save_scores_info(folder: str | Path, info: ScoresInfo) -> None:
     """Write ``<folder>/scores.json``."""
     import orjson  # here, so that networks, arrays and training do without
 
-    content = {
+    content: dict[str, Any] = {
         "task": info.task.to_dict(),
         "split": info.split,
         "postprocess": info.postprocess.to_dict(),
     }
+    if info.halves is not None:
+        content["halves"] = [[half.game, half.number] for half in info.halves]
     atomic_write(Path(folder) / SCORES_INFO, orjson.dumps(content, option=orjson.OPT_INDENT_2))
 
 
@@ -101,7 +118,10 @@ def load_scores_info(folder: str | Path) -> ScoresInfo:
         content: Any = parse_json(read_file(path), str(path))
         task = Task.load_stored(content["task"])
         split = USER_FILES if content["split"] == "own" else str(content["split"])  # as earlier versions called them
-        return ScoresInfo(task, split, Postprocess.load(content["postprocess"], len(task.classes)))
+        postprocess = Postprocess.load(content["postprocess"], len(task.classes))
+        listed = content.get("halves")
+        halves = None if listed is None else tuple(Half(str(game), int(number)) for game, number in listed)
+        return ScoresInfo(task, split, postprocess, halves)
     except (ValueError, KeyError, TypeError, UserError) as error:
         raise UserError(f"{path}: does not describe raw scores ({error}); write the scores again") from error
 

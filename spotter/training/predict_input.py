@@ -41,9 +41,10 @@ def predict_input(
     outputs, targets : see ``predict_records``
     """
     first, folder, frames = rank_and_world()[0] == 0, out / "scores", sum(each.frames for each in given.records)
+    halves = tuple(record.half for record in given.records)
     if save and first:
         delete_scores(folder)
-        save_scores_info(folder, ScoresInfo(system.task, given.split, system.postprocess))
+        save_scores_info(folder, ScoresInfo(system.task, given.split, system.postprocess, halves))
     barrier()  # no rank writes scores before old ones are gone
     keep = partial(save_scores, folder) if save else None
     with ProgressDisplay(frames, "frames", shown=first) as watch:

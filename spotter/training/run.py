@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import hydra
 import orjson
 import pytorch_lightning as pl
 import torch
@@ -37,7 +36,7 @@ from spotter.training.loggers.wandb import Wandb
 from spotter.training.losses import MeanLoss
 from spotter.training.module import SpottingModule, parameters_of
 from spotter.training.predict_input import predict_input
-from spotter.training.trainer import Trainer, build_trainer, interruptible, plain
+from spotter.training.trainer import Trainer, build_trainer, instantiate, interruptible, plain
 from spotter.trust import import_trusted
 from spotter.types import Batch, Metrics, batch_size
 
@@ -133,7 +132,7 @@ def build_data(cfg: DictConfig) -> SpottingDataModule:
     settings = plain(cfg.data)
     stated = {key: settings.pop(key) for key in STATED_ONCE if key in settings}
     stated["fps"] = float(parse_fps(stated["fps"], "data.fps"))
-    data: SpottingDataModule = hydra.utils.instantiate(settings)
+    data = instantiate(settings, SpottingDataModule)
     for key, found in data.source.spec.config_values().items():
         if key in stated and stated[key] != found:
             raise UsageError(

@@ -5,25 +5,29 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import hydra
 import pytorch_lightning as pl
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins import ClusterEnvironment
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.accelerators import CUDAAccelerator
+from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from spotter.errors import UsageError, UserError
 from spotter.inference.allocator import keep_freed_memory
 from spotter.inference.precision import PRECISIONS, fast_precision
+from spotter.settings import literal
 from spotter.tasks import full_name
 from spotter.training.callbacks.clock import CpuLimit
 from spotter.training.callbacks.nonfinite import NonFinite
 from spotter.training.callbacks.progress import EpochBar, progress_callback
 from spotter.training.checkpoint import CheckpointFiles
 
+T = TypeVar("T")
 MATMUL_PRECISIONS = ("highest", "high", "medium")
 
 
@@ -89,18 +93,22 @@ def build_trainer(cfg: DictConfig) -> Trainer:
     if cfg.trainer.get("max_cpu_seconds") is not None and cfg.data.num_workers:
         raise UsageError("trainer.max_cpu_seconds: does not count workers that read data; take data.num_workers=0")
     callbacks = [_build_callback(name, callback) for name, callback in cfg.callbacks.items() if callback]
-    loggers = [hydra.utils.instantiate(logger) for logger in (cfg.get("logger") or {}).values() if logger]
+    loggers = [
+        instantiate(logger, Logger)  # type: ignore[type-abstract]
+        for logger in (cfg.get("logger") or {}).values()
+        if logger
+    ]
     settings = plain(cfg.trainer) | {"precision": precision(cfg.trainer)}
     progress = progress_callback()
     if device_of(cfg.trainer).type == "cpu":
         keep_freed_memory()
-    trainer: Trainer = hydra.utils.instantiate(
+    return instantiate(
         settings,
+        Trainer,
         callbacks=[*callbacks, progress],
         logger=loggers or False,
         enable_progress_bar=isinstance(progress, EpochBar),
     )
-    return trainer
 
 
 def _build_callback(name: object, callback: DictConfig) -> pl.Callback:
@@ -108,8 +116,7 @@ def _build_callback(name: object, callback: DictConfig) -> pl.Callback:
     if not isinstance(callback, DictConfig) or "_target_" not in callback:
         raise UsageError(f"callbacks.{name}: expected a callback with a _target_ or null, found {callback}")
     monitor = {"monitor": full_name(callback.monitor)} if callback.get("monitor") else {}
-    built: pl.Callback = hydra.utils.instantiate(callback, **monitor)
-    return built
+    return instantiate(callback, pl.Callback, **monitor)
 
 
 def launch(settings: DictConfig) -> torch.device:
@@ -117,7 +124,7 @@ def launch(settings: DictConfig) -> torch.device:
     if device_of(settings).type == "cpu":
         keep_freed_memory()
     known = {key: settings[key] for key in ("accelerator", "devices", "strategy", "num_nodes") if key in settings}
-    fabric = Fabric(**known, plugins=hydra.utils.instantiate(settings.get("plugins")))
+    fabric = Fabric(**known, plugins=[instantiate(each, ClusterEnvironment) for each in settings.get("plugins") or ()])  # type: ignore[type-abstract]
     fabric.launch()
     return fabric.device
 
@@ -144,6 +151,27 @@ def precision(settings: DictConfig) -> str:
         return str(settings.precision)
     fast = fast_precision(device_of(settings))
     return f"{fast}-true" if PRECISIONS[fast] is None else f"{fast}-mixed"
+
+
+def instantiate(config: object, of: type[T], **arguments: object) -> T:
+    """Build what a config describes, which is an ``of``; its texts are taken as they are, ``${e}`` in a path, too."""
+    content = OmegaConf.to_container(config, resolve=True) if OmegaConf.is_config(config) else config
+    built = hydra.utils.instantiate(_guarded(content), **arguments)
+    if not isinstance(built, of):
+        raise UsageError(f"expected a config of a {of.__name__}, found one of a {type(built).__name__}")
+    return built
+
+
+def _guarded(value: Any) -> Any:
+    """Return a value whose texts survive that Hydra resolves them twice."""
+    match value:
+        case str():
+            return literal(literal(value))
+        case Mapping():
+            return {key: _guarded(each) for key, each in value.items()}
+        case list():
+            return [_guarded(each) for each in value]
+    return value
 
 
 def plain(config: object) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def test_a_fusion_is_a_prediction_like_any_other(
     shown = capsys.readouterr().out
     for said in ("0.50", "nms 2 s", "nms 3 s", "fusion", "first run; those of the others differ", str(out)):
         assert said in shown
-    assert load_scores_info(out / "scores") == ScoresInfo(TASK, "test", SUPPRESSION)
+    assert load_scores_info(out / "scores") == ScoresInfo(TASK, "test", SUPPRESSION, (Half(GAMES["test"], 1),))
     read = read_predictions(out, [GAMES["test"]], TASK)
     form = average_map(SoccerNet().read(labels, [GAMES["test"]], TASK), read, TASK)
     assert form_of(out) == {**form, "postprocess": SUPPRESSION.to_dict(), "task": TASK.name, "split": "test"}

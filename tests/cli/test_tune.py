@@ -143,7 +143,14 @@ def test_mistakes_are_one_line(
     assert GAMES[0] in capsys.readouterr().err
 
 
-def test_a_game_is_scored_even_if_only_one_half_has_scores(scores: Path, labels: Path, tmp_path: Path) -> None:
-    (scores / GAMES[0] / "2.npz").unlink()
-    assert Half(GAMES[0], 2) not in dict(load_scores(scores))
-    assert main(["tune", str(scores), "--labels", str(labels)]) == 0
+def test_missing_halves_are_named(scores: Path, labels: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whether the scores' own list has them, or only labels do: tuning on half of a match would pass for all of it."""
+    gone = sorted(scores.rglob("*.npz"))[-1]
+    half = Half(gone.parent.relative_to(scores).as_posix(), int(gone.stem))
+    gone.unlink()
+    for listed in (None, (*(found for found, _ in load_scores(scores)), half)):
+        save_scores_info(scores, ScoresInfo(TASK, "valid", WRITTEN, listed))
+        assert main(["tune", str(scores), "--labels", str(labels)]) == 1
+        said = capsys.readouterr().err
+        assert f"{scores}: lacks the scores of 1 of " in said
+        assert f"first {half.game}, half {half.number}" in said

@@ -112,3 +112,14 @@ def test_different_splits_and_tasks_are_not_mixed(labels: Path, run: Path) -> No
     save_scores_info(folders[0] / "scores", ScoresInfo(Task.load("ball-2023"), "test", SUPPRESSION))
     with pytest.raises(UserError, match="different tasks, ball-2023 and own"):
         load_evaluation(labels, folders)
+
+
+def test_a_half_without_any_prediction_is_said(labels: Path, run: Path, caplog: pytest.LogCaptureFixture) -> None:
+    game, folder = GAMES["test"], run / "predictions" / "test"
+    evaluate(labels, folder)
+    assert not caplog.records
+    SoccerNet().write(labels, {Half(game, 1): SPOTS, Half(game, 2): SPOTS}, TASK)
+    evaluate(labels, folder)
+    (record,) = caplog.records
+    said = f"{folder}: 1 of 2 halves with labels have no prediction, first {game}, half 2; all of their spots"
+    assert record.getMessage().startswith(said)

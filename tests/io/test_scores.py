@@ -12,6 +12,7 @@ from spotter.io.scores import (
     SCORES_INFO,
     Scores,
     ScoresInfo,
+    check_whole,
     delete_scores,
     load_scores,
     load_scores_info,
@@ -55,6 +56,16 @@ def test_what_scores_are_of_comes_back(tmp_path: Path) -> None:
     info = ScoresInfo(Task.load("ball-2023"), "valid", Postprocess("soft_nms", (1.0, 0.5), 0.01))
     save_scores_info(tmp_path, info)
     assert load_scores_info(tmp_path) == info
+
+
+def test_missing_halves_are_named(tmp_path: Path) -> None:
+    halves = (Half("a/b", 1), Half("a/b", 2))
+    info = ScoresInfo(Task.load("ball-2023"), "valid", Postprocess("nms", 1.0), halves)
+    save_scores_info(tmp_path, info)
+    assert load_scores_info(tmp_path) == info
+    check_whole(tmp_path, info, set(halves))
+    with pytest.raises(UserError, match="lacks the scores of 1 of 2 halves, first a/b, half 2"):
+        check_whole(tmp_path, info, {halves[0]})
 
 
 def test_the_word_of_earlier_versions_for_user_files(tmp_path: Path) -> None:

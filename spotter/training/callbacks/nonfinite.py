@@ -59,7 +59,8 @@ class NonFinite(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Batch, batch_idx: int
     ) -> None:
         """Remember the clips, and the buffers in case the step is skipped."""
-        self._clips += tuple(map(Clip, batch["half"].tolist(), batch["start"].tolist()))
+        if isinstance(batch, Mapping):  # of a module of another kind nothing is known
+            self._clips += tuple(map(Clip, batch["half"].tolist(), batch["start"].tolist()))
         if self.skips and not self._buffers:
             self._buffers = [(b, b.clone()) for b in pl_module.buffers() if b.is_floating_point()]
 
