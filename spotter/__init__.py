@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from spotter.cli.train import train
     from spotter.data.video.frames import read_video
     from spotter.evaluation.evaluate import evaluate
-    from spotter.inference.model import Model, load
+    from spotter.extraction.two_stages import load
+    from spotter.inference.model import Model
     from spotter.models.pretrained import load_published
     from spotter.predictions import Predictions
     from spotter.tasks import Task
@@ -35,7 +36,7 @@ _MODULES = {
     "Predictions": "spotter.predictions",
     "Task": "spotter.tasks",
     "evaluate": "spotter.evaluation.evaluate",
-    "load": "spotter.inference.model",
+    "load": "spotter.extraction.two_stages",
     "load_published": "spotter.models.pretrained",
     "read_video": "spotter.data.video.frames",
     "train": "spotter.cli.train",

@@ -26,7 +26,7 @@ BELOW = {
     "evaluation": {"io", "predictions"},  # not inference: it scores files, whoever wrote them
     "extraction": {"io", "data", "models", "inference"},
     "simulation": {"io", "data", "inference", "evaluation"},
-    "training": {"io", "predictions", "data", "models", "inference", "evaluation", "simulation"},
+    "training": {"io", "predictions", "data", "models", "inference", "extraction", "evaluation", "simulation"},
     "cli": {"io", "predictions", "data", "models", "inference", "extraction", "evaluation", "simulation", "training"},
     "__main__": {"cli"},
 }
@@ -35,6 +35,7 @@ TORCH = {"data", "models", "training"}  # rooms that may import it anywhere
 TORCH_FILES = {
     "spotter.extraction.backbones",
     "spotter.extraction.frames",
+    "spotter.extraction.two_stages",
     "spotter.io.checkpoints",
     "spotter.inference.engine",
     "spotter.inference.inputs",

@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from spotter.data.arrays import ArrayRows
 from spotter.data.commentary.streams import is_transcript, transcript_rows, with_text_model
+from spotter.data.sidecars import first_sidecar
 from spotter.data.source import Inputs, InputSpec
 from spotter.data.streams import OTHER_WIDTH, RowReader, Stream, cut_rows
 from spotter.data.video.containers import duration_of
 from spotter.data.video.find import find_video
 from spotter.types import Clip, Half
+
+RowMaker = Callable[[Path], NDArray[np.floating]]  # of a file that is no feature file: (T, width) of the stream
+
+
+def with_makers(stream: Stream, root: str | Path) -> Stream:
+    """Return the stream with what made its features, as far as the root says: text model, extractor, components."""
+    components = Path(root) / f"{stream.file}.npz"
+    content = components.read_bytes() if components.is_file() else None
+    pca = None if content is None else torch.frombuffer(bytearray(content), dtype=torch.uint8)
+    extractor = first_sidecar(root, stream.file).get("extractor")
+    return replace(with_text_model(stream, root), extractor=extractor if isinstance(extractor, dict) else None, pca=pca)
 
 
 class FeatureSource:
@@ -27,6 +41,7 @@ class FeatureSource:
     files : in place of ``root``, the path of each half and stream; a transcript where the stream has a text model
     remedy : what an error about a file of another width advises; it may hold ``{width}``
     match_clock : read the time in the half, and which half it is, as one more stream
+    makers : what makes the rows of a stream of its ``files``, which then are videos
 
     Only a clip's rows are copied, whenever a clip is read, in any process.
     """
@@ -38,13 +53,14 @@ class FeatureSource:
         files: Mapping[Half, Mapping[str, Path]] | None = None,
         remedy: str = OTHER_WIDTH,
         match_clock: bool = False,
+        makers: Mapping[str, RowMaker] | None = None,
     ) -> None:
         spec = InputSpec.load({"kind": "features", "streams": streams, "match_clock": match_clock})
         if root is not None:
-            spec = InputSpec.features([with_text_model(each, root) for each in spec.streams], match_clock)
+            spec = InputSpec.features([with_makers(each, root) for each in spec.streams], match_clock)
         self.spec = spec
         self.fps, self.offset = self.spec.fps, self.spec.offset
-        self._root, self._files, self._remedy = root or ".", files, remedy
+        self._root, self._files, self._remedy, self._makers = root or ".", files, remedy, makers or {}
         self._open: dict[tuple[str, Half], RowReader] = {}
 
     @classmethod
@@ -53,10 +69,11 @@ class FeatureSource:
         spec: InputSpec,
         root: str | Path | None = None,
         files: Mapping[Half, Mapping[str, Path]] | None = None,
+        makers: Mapping[str, RowMaker] | None = None,
     ) -> FeatureSource:
         """Return the source that reads what ``spec`` describes, for a model that is trained already."""
         remedy = "give files of the features that this model was trained on"
-        return cls(spec.to_dict()["streams"], root, files, remedy, spec.match_clock)
+        return cls(spec.to_dict()["streams"], root, files, remedy, spec.match_clock, makers)
 
     def missing(self, half: Half) -> list[Path]:
         """Return the files that the half lacks."""
@@ -69,7 +86,9 @@ class FeatureSource:
             yield str(self._path(stream, half)), self._rows(stream, half)
 
     def video(self, half: Half) -> Path | None:
-        """Return the video beside the half's features, if there is one."""
+        """Return the video beside the half's features, or that they are made of, if there is one."""
+        if self._files is not None and self._makers:
+            return self._files[half][next(iter(self._makers))]
         return None if self._files is not None else find_video(Path(self._root) / half.game, half.number, height=224)
 
     def native_fps(self, half: Half) -> float | None:
@@ -105,10 +124,13 @@ class FeatureSource:
     def _rows(self, stream: Stream, half: Half) -> RowReader:
         key = (stream.name, half)
         if key not in self._open:
-            path = self._path(stream, half)
-            made = is_transcript(path)
-            self._open[key] = ArrayRows(transcript_rows(stream, path)) if made else stream.open(path, self._remedy)
+            self._open[key] = self._open_rows(stream, self._path(stream, half))
         return self._open[key]
+
+    def _open_rows(self, stream: Stream, path: Path) -> RowReader:
+        if stream.name in self._makers:
+            return ArrayRows(self._makers[stream.name](path)[:, slice(*(stream.columns or (None,)))])
+        return ArrayRows(transcript_rows(stream, path)) if is_transcript(path) else stream.open(path, self._remedy)
 
     def _path(self, stream: Stream, half: Half) -> Path:
         return stream.path(self._root, half) if self._files is None else self._files[half][stream.name]

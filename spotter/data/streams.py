@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spotter.data.fps import parse_fps
+from spotter.data.sidecars import read_sidecar
 from spotter.errors import UserError
 from spotter.io.game_files import check_file_name, game_file
 from spotter.types import Half
@@ -117,6 +118,8 @@ class Stream:
     entities : of positions, how many entities each group has, see ``spotter.data.tracking``; None for other features
     text_model : (N,) uint8, the file of the ``TextModel`` that makes these features from a transcript; None where the
         stream is not of commentary, or its text model is not known
+    extractor : what made the features of videos, see ``spotter.extraction``; None where it is not known
+    pca : (N,) uint8, the file of the principal components that reduced them; None where none did
     """
 
     name: str
@@ -128,6 +131,8 @@ class Stream:
     offset: float
     entities: Mapping[str, int] | None = None
     text_model: Tensor | None = field(default=None, repr=False, compare=False)
+    extractor: Mapping[str, Any] | None = field(default=None, compare=False)
+    pca: Tensor | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def load(cls, name: str, content: Mapping[str, Any]) -> Stream:
@@ -167,17 +172,18 @@ class Stream:
             entities = _entities(content["entities"], width, key)
             if columns is not None or len(groups) > 1:
                 raise UserError(f"{key}: positions are read as a whole; leave columns and groups out")
-        text_model = content.get("text_model")
-        if not isinstance(text_model, Tensor | None):
-            raise UserError(f"{key}.text_model: is taken from the root of the data, not from a config; leave it out")
+        for each, kind in (("text_model", Tensor), ("pca", Tensor), ("extractor", Mapping)):
+            if not isinstance(content.get(each), kind | None):
+                raise UserError(f"{key}.{each}: is taken from the root of the data, not from a config; leave it out")
+        text_model, extractor, pca = (content.get(each) for each in ("text_model", "extractor", "pca"))
         file = check_file_name(content["file"], f"{key}.file")
-        return cls(name, file, fps, width, groups, columns, float(offset), entities, text_model)
+        return cls(name, file, fps, width, groups, columns, float(offset), entities, text_model, extractor, pca)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the description as plain values, as checkpoints hold it, and the text model if there is one."""
         content = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "name"}
         content |= {"groups": list(self.groups), "columns": list(self.columns) if self.columns else None}
-        for optional in ("entities", "text_model"):
+        for optional in ("entities", "text_model", "extractor", "pca"):
             if content[optional] is None:
                 del content[optional]
         return content
@@ -231,15 +237,7 @@ class Stream:
 
     def _check_clock(self, path: Path) -> None:
         """Compare rate and offset with what the JSON file beside the features says, where there is one."""
-        import orjson  # here, so that networks, arrays and training do without
-
-        beside = path.with_suffix(".json")
-        try:
-            about = orjson.loads(beside.read_bytes())
-        except (OSError, orjson.JSONDecodeError):
-            return
-        if not isinstance(about, dict):
-            return
+        about, beside = read_sidecar(path), path.with_suffix(".json")
         for key, mine in (("fps", self.fps), ("offset", self.offset)):
             value = about.get(key, mine)
             stated = float(parse_fps(value, f"{beside}: fps")) if key == "fps" else value

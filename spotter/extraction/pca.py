@@ -55,18 +55,23 @@ class Pca:
     @classmethod
     def load(cls, path: Path) -> Pca:
         """Read what ``save`` wrote; raises UserError for anything else."""
+        if not path.is_file():
+            raise UserError(f"--pca: no file {str(path)!r}")
+        return cls.parse(path.read_bytes(), str(path))
+
+    @classmethod
+    def parse(cls, content: bytes, name: str) -> Pca:
+        """Read the content of such a file; raises UserError naming it for anything else."""
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with np.load(io.BytesIO(content), allow_pickle=False) as file:
                 mean, components = (np.asarray(file[key], np.float32) for key in ("mean", "components"))
-        except FileNotFoundError as error:
-            raise UserError(f"--pca: no file {str(path)!r}") from error
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise UserError(
-                f"{path}: no .npz file with the arrays mean and components; `spotter prepare pca` makes one of "
+                f"{name}: no .npz file with the arrays mean and components; `spotter prepare pca` makes one of "
                 "SoccerNet's pickles"
             ) from error
         if mean.ndim != 1 or components.ndim != 2 or components.shape[1] != len(mean):
-            raise UserError(f"{path}: expected mean (D,) and components (K, D), found {mean.shape}, {components.shape}")
+            raise UserError(f"{name}: expected mean (D,) and components (K, D), found {mean.shape}, {components.shape}")
         return cls(mean, components)
 
 

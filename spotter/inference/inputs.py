@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +14,10 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from spotter.data.arrays import ArraySource
+from spotter.data.features import FeatureSource, RowMaker
 from spotter.data.registry import open_files
 from spotter.data.source import Excerpt, InputSpec, Source
+from spotter.data.user_files import find_video_files
 from spotter.errors import UsageError, UserError
 from spotter.io.game_files import check_games
 from spotter.io.splits import USER_FILES
@@ -46,6 +48,7 @@ def open_input(
     fps: float | str | None = None,
     start: Moment | None = None,
     end: Moment | None = None,
+    makers: Mapping[str, RowMaker] | None = None,
 ) -> Input:
     """Return the halves that files, folders or arrays hold, or a part of each.
 
@@ -53,6 +56,7 @@ def open_input(
     given : a path or several, see ``open_files``, or a feature array (T, D) or one for each half
     fps : rows per second of arrays
     start, end : from the start of the half
+    makers : what makes the features of each stream of a video; then videos are given
 
     Raises UserError for what cannot be read, and where it does not fit the network.
     """
@@ -63,7 +67,7 @@ def open_input(
     elif fps is not None:
         raise UserError("fps: is for arrays; the rate of files is known from the model and from the files themselves")
     else:
-        halves, source = open_files(spec, paths)
+        halves, source = open_files(spec, paths) if makers is None else _made(spec, paths, makers)
         check_games((half.game for half in halves), "input")  # now: predictions are written under this name
         _warn_of_low_rates(source, halves)
     first, last = _seconds("start", start), _seconds("end", end)
@@ -87,6 +91,12 @@ def _arrays(spec: InputSpec, given: Given, fps: float | str | None) -> tuple[lis
     arrays = [_array(each) for each in given] if isinstance(given, list | tuple) else _array(given)
     source = ArraySource(arrays, fps, spec)
     return source.halves, source
+
+
+def _made(spec: InputSpec, paths: Sequence[Path], makers: Mapping[str, RowMaker]) -> tuple[list[Half], FeatureSource]:
+    """Return the halves of videos, of which features are made when they are read."""
+    files = {half: dict.fromkeys(makers, path) for half, path in find_video_files(paths).items()}
+    return list(files), FeatureSource.of_spec(spec, files=files, makers=makers)
 
 
 def _array(given: object) -> NDArray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from os import PathLike
@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from spotter.data.features import RowMaker
 from spotter.errors import UserError
 from spotter.inference.engine import Compute
 from spotter.inference.inputs import Given, Input, Moment, open_input
@@ -55,12 +56,13 @@ class Model:
 
     system : network, head, task and how scores become spots
     compute : where and how the network runs
+    makers : what makes the features of each stream of a video, where the network reads features and videos are given
 
     Under torch.distributed all ranks have to call the same methods; they share the work, and each gets the result.
     """
 
-    def __init__(self, system: System, compute: Compute) -> None:
-        self.system, self.compute = system, compute
+    def __init__(self, system: System, compute: Compute, makers: Mapping[str, RowMaker] | None = None) -> None:
+        self.system, self.compute, self.makers = system, compute, makers
 
     def __repr__(self) -> str:
         system = self.system
@@ -107,7 +109,7 @@ class Model:
         Raises UserError for input that cannot be read or does not fit the model, and for wrong settings.
         """
         system = replace(self.system, postprocess=self._postprocess(postprocess, threshold))
-        given = open_input(system.spec, input, fps, start, end)
+        given = open_input(system.spec, input, fps, start, end, self.makers)
         with self._watch(given, progress) as update:
             mine = predict_records(system, given.source, given.records, self._loading(), progress=update)
             say_broken_rows(system, given.source, given.records)
@@ -126,7 +128,7 @@ class Model:
 
         The arguments, and the errors, are those of ``predict``.
         """
-        given = open_input(self.system.spec, input, fps, start, end)
+        given = open_input(self.system.spec, input, fps, start, end, self.makers)
         with self._watch(given, progress) as update:
             mine = score_records(self.system, given.source, given.records, self._loading(), update)
             say_broken_rows(self.system, given.source, given.records)

@@ -17,6 +17,7 @@ from spotter.data.games import find_halves
 from spotter.data.registry import open_source
 from spotter.errors import UsageError
 from spotter.evaluation.table import spots_table
+from spotter.extraction.two_stages import open_makers
 from spotter.inference.engine import Compute
 from spotter.inference.inputs import Input, open_input
 from spotter.inference.model import BATCH
@@ -112,6 +113,8 @@ def _settings(cfg: DictConfig, kind: str, root: str | None) -> DataSettings:
             raise UsageError(f"data.{key}: fixed by the checkpoint; what can be given is {', '.join(known)}")
     if not cfg.input and (cfg.start is not None or cfg.end is not None):
         raise UsageError("start and end are for input=…: a split is predicted and scored as a whole")
+    if cfg.extractor and not cfg.input:
+        raise UsageError("extractor is for input=…: a split has its features in files")
     if cfg.out and Path(cfg.out).exists() and not Path(cfg.out).is_dir():
         raise UsageError(f"out: {cfg.out!r} is a file; give a folder")
     return DataSettings(**{"root": root, "batch_size": BATCH[kind], "num_workers": WORKERS[kind], **given})
@@ -129,7 +132,11 @@ def _split(cfg: DictConfig, system: System, settings: DataSettings) -> Input:
 def _own_input(cfg: DictConfig, system: System) -> Input:
     """Return the halves that the user's own files hold, or a part of them."""
     paths = [cfg.input] if isinstance(cfg.input, str) else list(cfg.input)
-    return open_input(system.spec, paths, start=cfg.start, end=cfg.end)
+    makers = None
+    if cfg.extractor:
+        extractors = cfg.extractor if isinstance(cfg.extractor, str) else list(cfg.extractor)
+        makers = open_makers(system.spec, extractors, cfg.extractor_weights, str(device_of(cfg.trainer)))
+    return open_input(system.spec, paths, start=cfg.start, end=cfg.end, makers=makers)
 
 
 def _dtype(cfg: DictConfig) -> torch.dtype:

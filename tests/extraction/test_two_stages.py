@@ -1,0 +1,108 @@
+"""From a video to spots in two stages: what made the features makes them again, or is refused."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+
+import spotter
+from spotter.data.features import FeatureSource
+from spotter.errors import UserError
+from spotter.io.checkpoints import write_checkpoint
+from spotter.models.system import System
+from tests.conftest import call
+from tests.helpers.videos import write_video
+
+NETWORK = "resnet10t"
+
+
+def weights(path: Path, seed: int) -> Path:
+    torch.manual_seed(seed)
+    save_file(timm.create_model(NETWORK, num_classes=0).state_dict(), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a video, features of it by two networks, reduced, and a head of random weights on them."""
+    folder = tmp_path_factory.mktemp("stages")
+    write_video(folder / "match.mp4", 200)
+    weights(folder / "a.safetensors", 0)
+    weights(folder / "b.safetensors", 1)
+    words = ("match.mp4", "out", "--backbone", NETWORK, "--fps", "2", "--context", "2", "--device", "cpu")
+    for name, more in (("a", ["--pca", "4"]), ("c", ["--crop", "whole"])):
+        said = call("extract", *words, "--weights", "a.safetensors", "--name", name, *more, cwd=folder)
+        assert said.status == 0, said.err
+    for name, width in (("a", 512), ("a_pca4", 4)):
+        streams = {"own": {"file": name, "fps": 2, "width": width}}
+        write_head(folder / f"{name}.ckpt", FeatureSource(streams, folder / "out"))
+    both = {name: {"file": name, "fps": 2, "width": 512} for name in ("a", "c")}
+    write_head(folder / "both.ckpt", FeatureSource(both, folder / "out"))
+    return folder
+
+
+def write_head(path: Path, source: FeatureSource) -> None:
+    settings = {
+        "task": spotter.Task.load("soccernet-v2").to_dict(),
+        "source": source.spec.to_dict(),
+        "network": {"_target_": "spotter.models.linear.PerFrame"},
+        "head": {
+            "_target_": "spotter.models.blocks.dense.DenseHead",
+            "radius": 1.0,
+            "displacement": "none",
+            "displacement_radius": 1.0,
+        },
+        "clips": {"clip_len": 8},
+        "postprocess": {"method": "nms", "window": 2.0},
+    }
+    torch.manual_seed(0)
+    write_checkpoint(path, settings, System.build(settings).state_dict())
+
+
+@pytest.mark.parametrize("name", ["a", "a_pca4"])
+def test_a_video_gives_the_spots_that_its_features_give(folder: Path, name: str) -> None:
+    path, extractor = (
+        folder / f"{name}.ckpt",
+        {"extractor": NETWORK, "extractor_weights": str(folder / "a.safetensors")},
+    )
+    from_video = spotter.load(path, "cpu", **extractor).predict(folder / "match.mp4", progress=False).to_frame()
+    from_files = spotter.load(path, "cpu").predict(folder / "out/match" / f"1_{name}.npy", progress=False).to_frame()
+    assert len(from_video) > 20
+    exact = [column for column in from_video.columns if column not in ("game", "confidence")]
+    assert from_video[exact].equals(from_files[exact])
+    tolerance = 1e-4 if "pca" in name else 0.0  # components are learned on files, which are rounded
+    assert from_video["confidence"].tolist() == pytest.approx(from_files["confidence"].tolist(), abs=tolerance)
+
+
+def test_predict_takes_a_video_and_its_extractor(folder: Path) -> None:
+    words = ("ckpt=a.ckpt", "input=match.mp4", "out=spots", "trainer=cpu", "extractor_weights=a.safetensors")
+    said = call("predict.py", *words, f"extractor={NETWORK}", cwd=folder)
+    assert said.status == 0, said.err
+    assert (folder / "spots/match/results_spotting.json").is_file()
+    said = call("predict.py", "ckpt=a.ckpt", f"extractor={NETWORK}", "trainer=cpu", cwd=folder)
+    assert "extractor is for input=" in said.err
+
+
+def test_several_extractors_side_by_side(folder: Path) -> None:
+    given = {"extractor": [NETWORK, NETWORK], "extractor_weights": str(folder / "a.safetensors")}
+    from_video = spotter.load(folder / "both.ckpt", "cpu", **given).predict(folder / "match.mp4", progress=False)
+    apart = folder / "both"
+    apart.mkdir()
+    for name in ("a", "c"):
+        shutil.copy(folder / "out/match" / f"1_{name}.npy", apart)
+    from_files = spotter.load(folder / "both.ckpt", "cpu").predict(apart, progress=False)
+    assert from_video.to_frame()["confidence"].equals(from_files.to_frame()["confidence"])
+    with pytest.raises(UserError, match="2 streams of features; give one for each"):
+        spotter.load(folder / "both.ckpt", "cpu", extractor=NETWORK)
+
+
+def test_another_extractor_is_refused_by_both_names(folder: Path) -> None:
+    with pytest.raises(UserError, match=r"were made by backbone resnet10t, weights \w+, .* and backbone resnet10t"):
+        spotter.load(folder / "a.ckpt", "cpu", extractor=NETWORK, extractor_weights=str(folder / "b.safetensors"))
+    with pytest.raises(UserError, match=r"no file 'no\.ckpt'"):
+        spotter.load(folder / "a.ckpt", "cpu", extractor="no.ckpt")
