@@ -128,6 +128,14 @@ def test_of_what_is_joined_nothing_is_lost_in_silence(tmp_path: Path, suffix: st
     assert Video(one).times.count == 30
 
 
+def test_a_clock_that_ends_at_its_highest_number_is_read_on(tmp_path: Path) -> None:
+    """After 26.5 hours the stamps of transport streams begin at 0 again."""
+    source = write_video(tmp_path / "a.ts", 100, gop=20)
+    video, numbers = read_everything(copy_from(tmp_path / "b.ts", source, 0, 2**33 / 90_000 - 2))
+    assert numbers == list(range(100))
+    assert video.times.seconds(99) == pytest.approx(3.96)
+
+
 def test_a_gap_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     stamps = [*(n / 25 for n in range(30)), *(3600 + n / 25 for n in range(30))]
     video = Video(write_video(tmp_path / "a.mkv", 60, stamps=stamps))
@@ -149,6 +157,14 @@ def test_interlaced_images_in_one_packet_are_all_kept(tmp_path: Path, suffix: st
     options = {"x264-params": f"interlaced=1:cqm={scaling}:8x8dct=1", "preset": "veryfast", "profile": "high"}
     _, numbers = read_everything(write_video(tmp_path / f"a.{suffix}", 40, options=options))
     assert numbers == list(range(40))
+
+
+@pytest.mark.parametrize("suffix", ["ts", "mp4"])
+def test_gradual_refresh_has_one_keyframe(tmp_path: Path, suffix: str) -> None:
+    """From a later point of recovery FFmpeg decodes images that are wrong, and does not say so."""
+    options = {"x264-params": "intra-refresh=1"}
+    path = write_video(tmp_path / f"a.{suffix}", 90, gop=30, b_frames=0, options=options)
+    assert read_everything(path)[1] == list(range(90))
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])

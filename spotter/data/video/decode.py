@@ -66,14 +66,17 @@ class Decoder:
         return max(0, int(np.searchsorted(self._index.keys, number, side="right")) - 1)
 
     def _seek(self, number: int) -> None:
-        """Go to the keyframe before ``number``, or further back where nothing can be decoded from there."""
+        """Go to the keyframe before ``number``, or further back where it cannot be decoded itself.
+
+        At a point of gradual refresh decoders begin with images that are not whole, although they are not marked.
+        """
         at, back = self._key(number), 0
         while True:
             key = max(0, at - back)
             self._begin, self._previous = int(self._index.keys[key]), None
             self._rewind(key)
             self._following = next(self._frames, None)
-            if back >= at or (self._following is not None and self._following[0] <= number):
+            if back >= at or (self._following is not None and self._following[0] == self._begin <= number):
                 return
             back = 2 * back + 1
 
