@@ -21,6 +21,7 @@ from spotter.errors import UsageError, did_you_mean
 COMMANDS = {
     "train": "train and score a model on a data set: spotter train model=… data=…",
     "predict": "predict with a checkpoint: spotter predict ckpt=… split=test, or input=FILE_OR_FOLDER",
+    "ground": "answer replays: when the action that each shows happened",
     "evaluate": "score predictions against labels: official tight and loose Average-mAP",
     "demo": "simulate a small data set in the official layout",
     "check": "look through a tree for damaged files and numbers that are not finite",

@@ -19,6 +19,7 @@ from spotter.data.source import Inputs, InputSpec
 from spotter.data.streams import OTHER_WIDTH, RowReader, Stream, cut_rows
 from spotter.data.video.containers import duration_of
 from spotter.data.video.find import find_video
+from spotter.errors import UserError
 from spotter.types import Clip, Half
 
 RowMaker = Callable[[Path], NDArray[np.floating]]  # of a file that is no feature file: (T, width) of the stream
@@ -72,6 +73,8 @@ class FeatureSource:
         makers: Mapping[str, RowMaker] | None = None,
     ) -> FeatureSource:
         """Return the source that reads what ``spec`` describes, for a model that is trained already."""
+        if spec.before is not None:
+            raise UserError("ckpt: this model answers replays: use spotter ground")
         remedy = "give files of the features that this model was trained on"
         return cls(spec.to_dict()["streams"], root, files, remedy, spec.match_clock, makers)
 

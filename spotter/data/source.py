@@ -17,6 +17,7 @@ from spotter.data.streams import RowReader, Stream
 from spotter.errors import UserError
 from spotter.types import Clip, Half
 
+REPLAY = "replay_"  # before the name of a stream: its rows of the replay whose action is looked for
 Inputs = tuple[dict[str, Tensor], dict[str, Tensor]]  # ``inputs`` and ``phase`` of ``spotter.types.Batch``
 
 
@@ -79,6 +80,8 @@ class InputSpec:
     streams : the feature files of a half; the first is the clock, whose rows are the frames
     image : of a video
     match_clock : features only: the network sees the time in the half, and which half it is
+    before : of replays, which come with each clip: seconds before one that are searched, inf for its whole half; None
+        where there are no replays
     """
 
     kind: Literal["features", "video"]
@@ -87,15 +90,21 @@ class InputSpec:
     streams: tuple[Stream, ...] = ()
     image: ImageSpec | None = None
     match_clock: bool = False
+    before: float | None = None
 
     @classmethod
-    def features(cls, streams: Sequence[Stream], match_clock: bool = False) -> InputSpec:
+    def features(cls, streams: Sequence[Stream], match_clock: bool = False, before: float | None = None) -> InputSpec:
         """Return the spec of one or several feature streams."""
         if not streams:
             raise UserError("data.streams: expected at least one feature stream")
         if match_clock and any(stream.name == STREAM for stream in streams):
             raise UserError(f"data.streams.{STREAM}: is the name of the match clock; give the stream another")
-        return cls("features", streams[0].fps, streams[0].offset, tuple(streams), match_clock=match_clock)
+        clock = streams[0]
+        if before is not None and not before > 0:
+            raise UserError(f"data.before: expected the seconds before a replay that are searched, found {before!r}")
+        if before is not None and any((each.fps, each.offset) != (clock.fps, clock.offset) for each in streams):
+            raise UserError("data.streams: features of replays are all of one rate and offset")
+        return cls("features", clock.fps, clock.offset, tuple(streams), match_clock=match_clock, before=before)
 
     @classmethod
     def video(cls, fps: float | str, image: ImageSpec) -> InputSpec:
@@ -108,7 +117,7 @@ class InputSpec:
         kind = content.get("kind")
         if kind == "features":
             streams = [Stream.load(name, stream) for name, stream in content["streams"].items()]
-            return cls.features(streams, bool(content.get(STREAM, False)))
+            return cls.features(streams, bool(content.get(STREAM, False)), content.get("before"))
         if kind == "video":
             return cls.video(content["fps"], ImageSpec.load(content))
         raise UserError(f"source: kind {kind!r} is unknown: expected one of features, video")
@@ -124,6 +133,8 @@ class InputSpec:
             layout[stream.name] = {"fps": stream.fps, "clock_fps": self.fps, "groups": stream.read_groups}
             if stream.entities is not None:
                 layout[stream.name]["entities"] = dict(stream.entities)
+        if self.before is not None:
+            layout |= {f"{REPLAY}{name}": stream for name, stream in layout.items()}
         if self.match_clock:
             layout[STREAM] = {"fps": self.fps, "clock_fps": self.fps, "groups": [WIDTH]}
         return layout
@@ -133,7 +144,10 @@ class InputSpec:
         if self.image is not None:
             return {"kind": self.kind, "fps": self.fps, **self.image.to_dict()}
         streams = {stream.name: stream.to_dict() for stream in self.streams}
-        return {"kind": self.kind, "streams": streams} | ({STREAM: True} if self.match_clock else {})
+        optional = ({STREAM: True} if self.match_clock else {}) | (
+            {} if self.before is None else {"before": self.before}
+        )
+        return {"kind": self.kind, "streams": streams, **optional}
 
     def add_match_clock(self, inputs: Inputs, halves: Sequence[Half], clips: Sequence[Clip], clip_len: int) -> Inputs:
         """Return what a source has read with the match clock beside it, where the network sees one."""

@@ -32,7 +32,8 @@ class CameraShots:
 
     half : (N,) of the shot's end
     end : (N,) whole seconds
-    linked : (N,) bool, whether the file says which action the shot replays
+    replayed : (N,) bool, whether the shot is a replay
+    linked : (N,) bool, whether the file says which action it repeats
     action_half : (N,) half of that action, 0 where none is linked
     action : (N,) its class, -1 where none is linked or the task does not have it
     action_second : (N,) its whole second, which the metric takes
@@ -41,11 +42,18 @@ class CameraShots:
 
     half: Ints
     end: Ints
+    replayed: NDArray[np.bool_]
     linked: NDArray[np.bool_]
     action_half: Ints
     action: Ints
     action_second: Ints
     action_time: Floats
+
+    @property
+    def start(self) -> Ints:
+        """Return the whole second in which each shot begins: the first of a half at 0."""
+        first = np.diff(self.half, prepend=-1) != 0
+        return np.where(first, 0, np.roll(self.end, 1)) if len(self.end) else self.end
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,14 +90,10 @@ def read_cameras(root: str | Path, games: Iterable[str], task: Task) -> dict[str
 
 
 def find_replays(games: Mapping[str, CameraShots]) -> dict[str, Replays]:
-    """Return the replays of each game whose action is in the task and in the same half; say what is left out, and why.
-
-    A replay begins where the shot before it in its half ends, the first at 0.
-    """
+    """Return each game's replays whose action is in the task and in the same half; say what is left out, and why."""
     found, skipped = {}, Counter[str]()
     for game, shots in games.items():
-        first = np.diff(shots.half, prepend=-1) != 0
-        start = np.where(first, 0, np.roll(shots.end, 1)) if len(shots.end) else shots.end
+        start = shots.start
         reasons = {
             "of a class outside the task": shots.linked & (shots.action < 0),
             "of another half": shots.linked & (shots.action_half != shots.half),
@@ -110,7 +114,9 @@ def find_replays(games: Mapping[str, CameraShots]) -> dict[str, Replays]:
 
 
 def _shots(entries: Entries, task: Task) -> CameraShots:
-    linked = np.array([isinstance(row, dict) and "link" in row for row in entries.rows], bool)
+    half = entries.column("gameTime", CLOCK, clock_half).astype(np.int64)
+    end = entries.column("gameTime", CLOCK, clock_seconds).astype(np.int64)
+    linked = np.array(["link" in row for row in entries.rows], bool)
     links = Entries(f"{entries.where}: links", [row["link"] for row in entries.rows if "link" in row])
     second = links.column("time", LINK_CLOCK, _link_seconds).astype(np.int64)
     exact = np.array(["position" in link for link in links.rows], bool)
@@ -123,8 +129,9 @@ def _shots(entries: Entries, task: Task) -> CameraShots:
         "action_time": time,
     }
     return CameraShots(
-        entries.column("gameTime", CLOCK, clock_half).astype(np.int64),
-        entries.column("gameTime", CLOCK, clock_seconds).astype(np.int64),
+        half,
+        end,
+        linked | np.array([row.get("replay") == "replay" for row in entries.rows], bool),
         linked,
         **{name: _spread(values, linked, -1 if name == "action" else 0) for name, values in columns.items()},
     )

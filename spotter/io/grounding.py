@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from spotter.errors import UserError
 from spotter.io.entries import Entries
 from spotter.io.files import atomic_write
+from spotter.io.game_files import ROOT, game_file_to_write
 from spotter.io.predictions import EPOCH
 from spotter.io.trees import find_games, read_entries
 
@@ -68,11 +69,21 @@ def write_answers(out: str | Path, answers: Mapping[str, Answers]) -> None:
     with zipfile.ZipFile(archive, "w") as packed:
         for game in sorted(answers):
             content = orjson.dumps(_document(game, answers[game]), option=orjson.OPT_INDENT_2)
-            atomic_write(Path(out, game, FILES[0]), content)
+            atomic_write(game_file_to_write(out, game, FILES[0]), content)
             member = zipfile.ZipInfo(f"{game}/{FILES[0]}", EPOCH)
             member.external_attr = 0o644 << 16  # else the file comes out unreadable
             packed.writestr(member, content, zipfile.ZIP_DEFLATED)
     atomic_write(Path(out, ZIP), archive.getvalue())
+
+
+def read_replays(path: str | Path) -> list[tuple[int, int, int]]:
+    """Return half, start and end, whole seconds, of the replays that a file lists under ``Replays``.
+
+    It is what answers are written as; ``detection`` may be missing. Raises UserError for another file.
+    """
+    ((_, entries),) = read_entries(path, [ROOT], Path(path).name, "Replays", REMEDY)
+    columns = [entries.column(name, SECOND, int).astype(np.int64).tolist() for name in ("half", "start", "end")]
+    return list(zip(*columns, strict=True))
 
 
 def _document(game: str, answers: Answers) -> dict[str, Any]:

@@ -78,7 +78,7 @@ class CalfHead(Head):
         for _ in range(3):
             steps = (steps - 1) // 2
         self.place = nn.Linear(16 * steps, slots * 2)
-        self.label = nn.Linear(16 * steps, slots * classes)
+        self.label = nn.Linear(16 * steps, slots * classes) if classes > 1 else None  # of one class it is certain
         self.register_buffer("margins", torch.tensor(margins, dtype=torch.float32), persistent=False)
 
     def forward(self, tokens: Tensor) -> Output:
@@ -95,13 +95,15 @@ class CalfHead(Head):
         segmentation = torch.linalg.vector_norm(2 * scaled - 1, dim=3) / scaled.shape[3] ** 0.5  # (B, T, K)
         summary = self.branch(torch.cat((capsules, 1 - segmentation.transpose(1, 2)), dim=1))
         confidence, time = self.place(summary).float().view(count, self.slots, 2).split(1, dim=2)
-        label = self.label(summary).float().view(count, self.slots, self.classes).softmax(2)
+        label = torch.ones_like(confidence)
+        if self.label is not None:
+            label = self.label(summary).float().view(count, self.slots, self.classes).softmax(2)
         return Output(segmentation=segmentation, slots=torch.cat((confidence, time.sigmoid(), label), dim=2))
 
     def loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
         """Return the ``loss`` and its parts, means over clips; what lies outside the half does not count."""
         target, valid = batch["targets"], batch["valid"]
-        per_frame = context_aware(output["segmentation"], target["shift"], self.margins)
+        per_frame = self.segmentation_loss(output["segmentation"], target["shift"])
         segmentation = (per_frame * valid[..., None]).sum((1, 2)).mean()
         frame = (target["slots"][..., 1] * (self.clip_len - 1)).long()  # (B, S)
         inside = valid.gather(1, frame)[..., None]
@@ -113,6 +115,10 @@ class CalfHead(Head):
             "segmentation": segmentation,
             "spotting": spots,
         }
+
+    def segmentation_loss(self, segmentation: Tensor, shift: Tensor) -> Tensor:
+        """Return the loss of every frame and class, (B, T, K)."""
+        return context_aware(segmentation, shift, self.margins)
 
     def predict(self, output: Output) -> dict[str, Tensor]:
         """Return ``logits`` (B, T, K): each slot's at the frame nearest to its time, in its likeliest class.

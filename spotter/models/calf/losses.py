@@ -16,19 +16,22 @@ ENOUGH = 0.9  # a score this high where it should be, or 1 minus a score this lo
 SMALLEST = 1e-6  # argument of a logarithm
 
 
-def context_aware(score: Tensor, shift: Tensor, margins: Tensor) -> Tensor:
+def context_aware(score: Tensor, shift: Tensor, margins: Tensor, symmetric: bool = False) -> Tensor:
     """Return the context-aware loss of every frame and class, (…, T, K).
 
     score : (…, T, K) of the segmentation, 0 … 1
     shift : (…, T, K) seconds since the governing spot, negative before it
     margins : (K, 4) seconds K1 < K2 < 0 < K3 < K4. Between K2 and 0 there is no loss; from there to K3 low scores cost,
         at first without bound; beyond K1 and K4 high ones; in between costs fade in or out.
+    symmetric : low scores cost between K2 and 0 as they do between 0 and K3
     """
     first, second, third, last = margins.unbind(-1)
     before = ((shift - first) / (second - first)).clamp(0, 1)
     after = ((last - shift) / (last - third)).clamp(0, 1)
     high = torch.minimum(before, after)  # what a high score is worth: 1 from K2 to K3, 0 beyond K1 and K4
     low = torch.where((shift >= 0) & (shift < third), shift / third, 1.0)
+    if symmetric:
+        low = torch.where((shift < 0) & (shift > second), shift / second, low)
     likelihood = score * high + (1 - score) * low
     return (math.log(ENOUGH) - likelihood.clamp(min=SMALLEST).log()).clamp(min=0)
 

@@ -42,7 +42,7 @@ class ContextTargets:
         shift = governing_shift(since, until, self.margins)
         frame = np.arange(clip_len)
         trained = (frame >= self.neutral) & (frame < clip_len - self.neutral)
-        shift = np.where(trained[:, None], shift, self.margins[:, 1] / 2)  # between K2 and 0 there is no loss
+        shift = np.where(trained[:, None], shift, self.margins[:, 1])  # at K2 there is no loss
         position = (spots.time - frames.offset) * fps - frames.start  # (N,) in frames
         inside = (position >= self.neutral) & (position < clip_len - self.neutral)
         fraction = np.minimum(position[inside] / (clip_len - 1), 1)

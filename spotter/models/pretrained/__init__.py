@@ -38,10 +38,17 @@ def _pooling(codebase: str) -> Codebase:
     return Codebase(load_pooling, partial(convert_pooling, codebase=codebase))
 
 
+def _grounding() -> Codebase:
+    from spotter.models.pretrained.grounding import convert_grounding, load_grounding
+
+    return Codebase(load_grounding, convert_grounding)
+
+
 KINDS: dict[str, Callable[[], Codebase]] = {  # each imports what it needs when it is called: torch takes seconds
     "e2e-spot": _e2e_spot,
     "sn-pooling": partial(_pooling, "sn-pooling"),
     "netvladpp": partial(_pooling, "netvladpp"),
+    "sn-grounding": _grounding,
 }
 
 
@@ -53,6 +60,8 @@ def load_published(path: str | Path, kind: str, *, clip_len: int | None = None, 
         epoch. Maps normalised clips (B, T, 3, H, W), T up to the clip length, to logits (B, T, 1 + K)
         ``sn-pooling`` and ``netvladpp``, a ``model.pth.tar``. Maps windows of features (B, T, D) to probabilities
         (B, 1 + K)
+        ``sn-grounding``, a ``model.pth.tar`` of CALF. Maps clips and repeated replays, (B, 240, 512) each, to the
+        segmentation (B, 240) and to confidence and time, a fraction of the clip, (B, 2)
     clip_len : frames, of ``e2e-spot`` alone, for checkpoints that lost their ``config.json``
     pool : ``max`` or ``mean``, of pooling baselines alone, for files whose pool has no weights
 

@@ -11,6 +11,7 @@ from spotter.simulation.features.scripts import CONCEPTS, SCRIPTS
 from spotter.tasks import Task
 from spotter.types import Spots
 
+Floats = NDArray[np.float64]
 CONCEPT = {name: index for index, name in enumerate(CONCEPTS)}
 HIDDEN = 0.6  # what is left of a script whose spot is not shown
 OMITTED = 0.03  # fraction of a script's parts that stay out
@@ -98,10 +99,25 @@ def _elsewhere(spots: Spots, rng: np.random.Generator) -> Parts:
     return Parts(concept, time - rng.uniform(2, 6, len(time)), time + rng.uniform(1, 5, len(time)), np.ones(len(time)))
 
 
-def _replays(task: Task, spots: Spots, rng: np.random.Generator) -> tuple[Parts, Parts]:
+def replays_of(task: Task, spots: Spots, rng: np.random.Generator) -> tuple[NDArray[np.int64], Floats, Floats]:
+    """Return the replays that ``stage`` shows with the same ``rng``: the spot of each, its start and end in seconds.
+
+    Its middle lies 10 to 30 s after the spot, and it lasts 8 to 24 s: assumptions, not counted anywhere.
+    """
+    _play(task, spots.label, spots.time, np.ones(len(spots)), rng)  # for what it draws
+    _elsewhere(spots, rng)
+    chosen, time, pace = _choose_replays(task, spots, rng)
+    return chosen, time - pace * REPLAY_REACH, time + pace * REPLAY_REACH
+
+
+def _choose_replays(task: Task, spots: Spots, rng: np.random.Generator) -> tuple[NDArray[np.int64], Floats, Floats]:
     share = np.array([SCRIPTS[name].replayed for name in task.classes])[spots.label]
     chosen = np.flatnonzero(spots.visible & (rng.random(len(spots)) < share))
-    time, pace = spots.time[chosen] + rng.uniform(*REPLAY_DELAY, len(chosen)), rng.uniform(*REPLAY_PACE, len(chosen))
+    return chosen, spots.time[chosen] + rng.uniform(*REPLAY_DELAY, len(chosen)), rng.uniform(*REPLAY_PACE, len(chosen))
+
+
+def _replays(task: Task, spots: Spots, rng: np.random.Generator) -> tuple[Parts, Parts]:
+    chosen, time, pace = _choose_replays(task, spots, rng)
     again, _, middle = _play(task, spots.label[chosen], time, pace, rng)
     concept, ones = np.full(len(chosen), CONCEPT["replay"]), np.ones(len(chosen))
     around = Parts(concept, time - pace * REPLAY_REACH, time + pace * REPLAY_REACH, ones)

@@ -9,6 +9,7 @@ from pathlib import Path
 from spotter.errors import UserError
 from spotter.io.files import atomic_write
 from spotter.io.game_files import game_file_to_write
+from spotter.simulation.features.cameras import write_cameras
 from spotter.simulation.features.features import FeatureFile
 from spotter.simulation.features.matches import draw_match
 from spotter.simulation.features.scene import stage
@@ -33,11 +34,13 @@ def simulate(
     labels: str | Path | None = None,
     file: str = DEFAULT_FILE,
     fps: float = 1.0,
+    replays: bool = False,
 ) -> Path:
     """Write what is missing of a simulated official tree, and return its root.
 
     games : how many for train, valid and test
     labels : folder or zip of official label files to take in place of simulated matches
+    replays : write which action each replay shows, as camera labels
     file, fps, width : the feature file of every half; other files of the same matches may be added by other calls
 
     Raises UserError for wrong parameters, and for a folder that holds something else.
@@ -64,7 +67,10 @@ def simulate(
         write=write,
         file=(file, {"fps": features.fps, "width": width, "groups": features.groups}),
     )
-    return write_tree(root, simulation)
+    write_tree(root, simulation)
+    if replays:
+        write_cameras(root, task, seed)
+    return root
 
 
 def feature_path(root: str | Path, half: Half, file: str) -> Path:

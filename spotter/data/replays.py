@@ -1,0 +1,177 @@
+"""Replays as sequences of their own: the time before each, with the replay beside every clip.
+
+A replay is a ``Half`` named ``<game>/replay-<half>-<start>-<end>``, in whole seconds, and numbered 1. Its frames are
+those of its half that are searched for the action; their times count from the first of them.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from spotter.data.features import FeatureSource
+from spotter.data.source import REPLAY, Inputs, InputSpec
+from spotter.data.streams import RowReader
+from spotter.errors import UserError
+from spotter.io.cameras import find_replays, read_cameras
+from spotter.io.game_files import game_file
+from spotter.tasks import Task
+from spotter.types import Clip, Half, HalfRecord, Spots
+
+NAME = re.compile(r"(.+)/replay-(\d+)-(\d+)-(\d+)")
+LABELS = Task.load("replay-grounding")
+
+log = logging.getLogger(__name__)
+
+
+class Replay(NamedTuple):
+    """Name a replay: its half, and its start and end in whole seconds."""
+
+    half: Half
+    start: int
+    end: int
+
+    @property
+    def sequence(self) -> Half:
+        """Return the replay as the name of a sequence."""
+        return Half(f"{self.half.game}/replay-{self.half.number}-{self.start}-{self.end}", 1)
+
+    @classmethod
+    def of(cls, sequence: Half) -> Replay:
+        """Return the replay that a sequence names."""
+        match = NAME.fullmatch(sequence.game)
+        if match is None:
+            raise UserError(f"{sequence.game}: no replay: models that ground replays are used by spotter ground")
+        return cls(Half(match[1], int(match[2])), int(match[3]), int(match[4]))
+
+
+class ReplaySource:
+    """Read clips of the time before replays, and with each the replay, repeated as often as it fits.
+
+    streams, root, files : see ``FeatureSource``
+    before : seconds before a replay that are searched; inf for its whole half
+    match_clock : is refused
+    """
+
+    def __init__(
+        self,
+        streams: Mapping[str, Mapping[str, Any]],
+        root: str | Path | None = None,
+        files: Mapping[Half, Mapping[str, Path]] | None = None,
+        before: float = 120.0,
+        match_clock: bool = False,
+    ) -> None:
+        if match_clock:
+            raise UserError("data.match_clock: sequences of replays have none; leave it out")
+        self._match = FeatureSource(streams, root, files)
+        self.spec = InputSpec.features(self._match.spec.streams, before=float(before))
+        self.fps, self.offset = self.spec.fps, self.spec.offset
+        self._before = float(before)
+
+    @classmethod
+    def of_spec(
+        cls, spec: InputSpec, root: str | Path | None = None, files: Mapping[Half, Mapping[str, Path]] | None = None
+    ) -> ReplaySource:
+        """Return the source that reads what ``spec`` describes; raises UserError for one without replays."""
+        if spec.before is None:
+            raise UserError("ckpt: this model spots actions and does not ground replays: use spotter predict")
+        return cls(spec.to_dict()["streams"], root, files, spec.before)
+
+    def missing(self, half: Half) -> list[Path]:
+        """Return the files that the replay's half lacks."""
+        return self._match.missing(Replay.of(half).half)
+
+    def first(self, half: Half) -> int:
+        """Return the frame of its half at which a replay's sequence begins."""
+        if math.isinf(self._before):
+            return 0
+        return max(0, self._frame(Replay.of(half).start - self._before))
+
+    def length(self, half: Half) -> int:
+        """Return the number of frames that are searched."""
+        replay = Replay.of(half)
+        whole = self._match.length(replay.half)
+        end = whole if math.isinf(self._before) else min(whole, self._frame(replay.start) + 1)
+        return max(1, end - self.first(half))
+
+    def read(self, halves: Sequence[Half], clips: Sequence[Clip], clip_len: int) -> Inputs:
+        """Return what ``FeatureSource`` does, and each stream of the replay under its name behind ``replay_``."""
+        replays = [Replay.of(half) for half in halves]
+        first = {clip.half: self.first(halves[clip.half]) for clip in clips}
+        of_match = [replay.half for replay in replays]
+        moved = [clip._replace(start=clip.start + first[clip.half]) for clip in clips]
+        inputs, phase = self._match.read(of_match, moved, clip_len)
+        begin = [self._frame(replays[clip.half].start) for clip in clips]
+        end = [self._frame(replays[clip.half].end) for clip in clips]
+        lengths = np.clip(np.array(end, np.int64) - np.array(begin, np.int64), 1, clip_len)
+        longest = int(lengths.max(initial=1))
+        starts = [clip._replace(start=start) for clip, start in zip(clips, begin, strict=True)]
+        shown, _ = self._match.read(of_match, starts, longest)
+        for name, rows in shown.items():
+            inputs[f"{REPLAY}{name}"] = repeat_rows(rows, lengths.tolist(), clip_len)
+            phase[f"{REPLAY}{name}"] = torch.zeros(len(clips))
+        return inputs, phase
+
+    def rows(self, half: Half) -> Iterator[tuple[str, RowReader]]:
+        """Yield the rows of the replay's half."""
+        return self._match.rows(Replay.of(half).half)
+
+    def video(self, half: Half) -> Path | None:
+        """Return nothing: times of a sequence are not those of a video."""
+        return None
+
+    def native_fps(self, half: Half) -> float | None:
+        """Return the rows per second, see ``FeatureSource``."""
+        return self._match.native_fps(Replay.of(half).half)
+
+    def _frame(self, time: float) -> int:
+        return math.floor((time - self.offset) * self.fps + 1e-6)
+
+
+def repeat_rows(rows: Tensor, lengths: Sequence[int], count: int) -> Tensor:
+    """Return (B, count, D): the first ``lengths`` rows of each, over and over while one more row is left; then zeros.
+
+    A replay that fills the clip is shown once.
+    """
+    length = torch.tensor(lengths, dtype=torch.int64)[:, None]
+    place = torch.arange(count)
+    copies = ((count - 1) // length).clamp(min=1)
+    index = (place % length)[..., None].expand(-1, -1, rows.shape[2])
+    return rows.gather(1, index) * (place < copies * length)[..., None]
+
+
+def find_replay_records(root: str | Path, games: Sequence[str], source: ReplaySource) -> list[HalfRecord]:
+    """Return the labelled replays of ``games``, each with its action as the one spot.
+
+    Games without camera labels are left out and counted, for many have none; so are replays that are not usable, and
+    actions that lie outside of what is searched. Raises UserError where nothing is left.
+    """
+    labelled = [game for game in games if game_file(root, game, LABELS.label_file).is_file()]
+    if len(labelled) < len(games):
+        log.info("%d of %d games have no %s", len(games) - len(labelled), len(games), LABELS.label_file)
+    records, outside = [], 0
+    for game, replays in find_replays(read_cameras(root, labelled, LABELS)).items():
+        columns = (replays.half.tolist(), replays.start.tolist(), replays.end.tolist(), replays.time.tolist())
+        for half, start, end, time in zip(*columns, strict=True):
+            sequence = Replay(Half(game, half), start, end).sequence
+            if missing := source.missing(sequence):
+                raise UserError(f"{missing[0]}: no such feature file")
+            frames, moment = source.length(sequence), time - source.first(sequence) / source.fps
+            inside = source.offset <= moment < source.offset + frames / source.fps
+            outside += not inside
+            if inside:
+                spots = Spots(np.zeros(1, np.int64), np.array([moment]), np.ones(1, bool))
+                records.append(HalfRecord(sequence, frames, spots))
+    if outside:
+        log.warning("%d replays are left out: their action lies outside of the time that is searched", outside)
+    if not records:
+        raise UserError(f"{root}: holds no replay whose action is known: data=replays needs {LABELS.label_file}")
+    return records

@@ -1,0 +1,130 @@
+"""From simulated replays to answers: data, a short training, the command, and a match of one's own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import spotter
+from spotter.cli import main
+from spotter.data.replays import LABELS, Replay, ReplaySource, find_replay_records, repeat_rows
+from spotter.errors import UserError
+from spotter.io.cameras import find_replays, read_cameras
+from spotter.io.formats import format_of
+from spotter.simulation.features import simulate
+from spotter.tasks import Task
+from spotter.types import Clip, Half
+
+STREAMS = {"demo": {"file": "baidu_soccer_embeddings", "fps": 1, "width": 32}}
+
+
+@pytest.fixture(scope="module")
+def replays_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return simulate(tmp_path_factory.mktemp("replays"), games=(1, 1, 1), minutes=12, width=32, replays=True)
+
+
+def test_simulated_replays_repeat_labelled_actions(replays_tree: Path) -> None:
+    task = Task.load("soccernet-v2")
+    games = format_of(task).games(replays_tree, task)
+    spots = format_of(task).read(replays_tree, games, task)
+    count = 0
+    for game, replays in find_replays(read_cameras(replays_tree, games, LABELS)).items():
+        for half, start, end, action, time in zip(
+            replays.half, replays.start, replays.end, replays.action, replays.time, strict=True
+        ):
+            labelled = spots[Half(game, int(half))]
+            assert action in labelled.label[np.isclose(labelled.time, time)]
+            assert time < end
+            assert 8 <= end - start <= 25
+            count += 1
+    assert count >= 6
+
+
+def test_sequences_are_the_time_before_a_replay_and_show_it(replays_tree: Path) -> None:
+    game = format_of(LABELS).games(replays_tree, LABELS)[0]
+    source = ReplaySource(STREAMS, replays_tree, before=60.0)
+    replay = Replay(Half(game, 1), 200, 210)
+    assert Replay.of(replay.sequence) == replay
+    assert (source.first(replay.sequence), source.length(replay.sequence)) == (140, 61)
+    rows = np.load(replays_tree / game / "1_baidu_soccer_embeddings.npy")
+    inputs, phase = source.read([replay.sequence], [Clip(0, 5)], 24)
+    np.testing.assert_array_equal(inputs["demo"][0], rows[145:169])
+    shown = inputs["replay_demo"][0]
+    np.testing.assert_array_equal(shown[:10], rows[200:210])
+    np.testing.assert_array_equal(shown[10:20], rows[200:210])
+    assert not shown[20:].any()
+    assert set(phase) == set(inputs)
+    whole = ReplaySource(STREAMS, replays_tree, before=float("inf"))
+    assert (whole.first(replay.sequence), whole.length(replay.sequence)) == (0, len(rows))
+    with pytest.raises(UserError, match="no replay"):
+        source.length(Half(game, 1))
+
+
+def test_a_replay_is_repeated_while_a_whole_copy_and_a_row_fit() -> None:
+    rows = torch.arange(1.0, 5)[None, :, None]
+    shown = {length: repeat_rows(rows, [length], 6)[0, :, 0].tolist() for length in (2, 3, 4)}
+    assert shown == {2: [1, 2, 1, 2, 0, 0], 3: [1, 2, 3, 0, 0, 0], 4: [1, 2, 3, 4, 0, 0]}
+    assert repeat_rows(rows, [4], 4)[0, :, 0].tolist() == [1, 2, 3, 4]
+
+
+def test_games_without_camera_labels_are_left_out(replays_tree: Path, tmp_path: Path) -> None:
+    games = format_of(LABELS).games(replays_tree, LABELS)
+    records = find_replay_records(replays_tree, [*games, "none/of/these"], ReplaySource(STREAMS, replays_tree))
+    assert all(record.spots is not None and len(record.spots) == 1 for record in records)
+    with pytest.raises(UserError, match="holds no replay"):
+        find_replay_records(tmp_path, games, ReplaySource(STREAMS, tmp_path))
+
+
+def test_train_and_ground(replays_tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = spotter.train(
+        [
+            *("model=grounding_calf", "data=demo_replays", f"data.root={replays_tree}", f"run_dir={tmp_path / 'run'}"),
+            *("data.demo.games=[1,1,1]", "data.demo.minutes=12", "data.width=32", "model.network.dim=16"),
+            *(
+                "data.source.streams.demo.groups=null",
+                "trainer.max_epochs=1",
+                "trainer=cpu",
+                "model.clips.per_epoch=32",
+            ),
+            *("data.batch_size=8", "trainer.check_val_every_n_epoch=1"),
+        ]
+    )
+    assert 0 <= run.metrics["test"]["loose"]["map"] <= 1
+    out = tmp_path / "answers"
+    ckpt = run.folder / "checkpoints" / "best.ckpt"
+    assert main(["ground", f"ckpt={ckpt}", f"data.root={replays_tree}", f"out={out}", "device=cpu"]) == 0
+    scores = json.loads((out / "metrics.json").read_text())
+    again = spotter.evaluate(replays_tree, out / "results_grounding.zip", task="replay-grounding", split="test")
+    assert again == scores
+    assert scores["answered"] == scores["replays"] > 0
+    assert "average-AP" in capsys.readouterr().out
+    assert main(["predict", f"ckpt={ckpt}", f"data.root={replays_tree}"]) == 1
+    assert "use spotter ground" in capsys.readouterr().err
+
+    game = format_of(LABELS).games(replays_tree, LABELS)[0]
+    listed = tmp_path / "replays.json"
+    listed.write_text(json.dumps({"Replays": [{"half": 1, "start": 300, "end": 309}]}))
+    own = replays_tree / game / "1_baidu_soccer_embeddings.npy"
+    words = [f"ckpt={ckpt}", f"input={own}", f"replays={listed}", f"out={tmp_path / 'own'}", "device=cpu"]
+    assert main(["ground", *words]) == 0
+    (found,) = (tmp_path / "own").rglob("results_grounding.json")
+    (answer,) = json.loads(found.read_text())["Replays"]
+    assert (answer["half"], answer["start"], answer["end"]) == (1, 300, 309)
+    assert all(180 <= each["time"] <= 301 and 0 <= each["score"] <= 1 for each in answer["detection"])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["split=test"], "give ckpt=PATH"),
+        (["ckpt=x", "input=y"], "needs both"),
+        (["ckpt=x", "root=y"], "root: unknown"),
+    ],
+)
+def test_usage(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ground", *words]) == 2
+    assert said in capsys.readouterr().err
