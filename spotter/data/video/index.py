@@ -54,7 +54,6 @@ def scan(path: str | Path) -> Index:
     """
     container, stream = open_video(path)
     with container:
-        unit = stream.time_base or Fraction(1, 1000)
         packets = list_packets(container, stream)
         if packets.error:
             log.warning("%s: broken after %d images (%s); the rest is left out", path, len(packets.pts), packets.error)
@@ -69,20 +68,20 @@ def scan(path: str | Path) -> Index:
             warn_if_cut_off(path, container, stream, packets)
         sound = sound_start(container)
         if avi or np.mean(packets.pts == NONE) > 0.5:
-            return _count(packets, unit, stream.average_rate or Fraction(25))
-    return _index(path, packets, unit, sound, leaps)
+            return _count(packets, stream.average_rate or Fraction(25))
+    return _index(path, packets, sound, leaps)
 
 
-def _count(packets: Packets, unit: Fraction, rate: Fraction) -> Index:
+def _count(packets: Packets, rate: Fraction) -> Index:
     """Return the index of a file whose images are numbered as they come out of the decoder, always from its start."""
     dts = packets.dts[packets.images]
     stamped = (dts != NONE).all() and (np.diff(dts) > 0).all()
-    times = Times.stamped(dts, unit) if stamped else Times.regular(len(dts), rate)
+    times = Times.stamped(dts, packets.unit) if stamped else Times.regular(len(dts), rate)
     start, numbers = np.zeros(1, np.int64), np.zeros(len(packets.pts), np.int32)
     return Index(times, numbers, start, start, start, start, frozenset(), by_place=False, counted=True)
 
 
-def _index(path: str | Path, packets: Packets, unit: Fraction, sound: Fraction | None, leaps: bool) -> Index:
+def _index(path: str | Path, packets: Packets, sound: Fraction | None, leaps: bool) -> Index:
     """Return the index of a file with presentation stamps, and warn of what is left out of it."""
     lost = _undecodable(packets)
     shown = packets.images & (packets.pts != NONE) & ~lost
@@ -92,7 +91,7 @@ def _index(path: str | Path, packets: Packets, unit: Fraction, sound: Fraction |
     order, kept = np.unique(_read_on(packets, shown)[at], return_index=True)
     numbers = np.full(len(shown), -1, np.int32)
     numbers[at[kept]] = np.arange(len(order))
-    times, joined = Times.stamped(order, unit), len(packets.begins) > 1
+    times, joined = Times.stamped(order, packets.unit), len(packets.begins) > 1
     warn_of_oddities(path, packets, times, lost, numbers, sound)
     usable = packets.keys & (packets.places != NONE if joined else True) & (leaps or not joined)
     keys, at = _keys(usable, numbers)

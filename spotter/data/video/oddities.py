@@ -40,7 +40,7 @@ def warn_of_oddities(
     first = packets.pts[np.argmax(numbers == 0)]
     if lost.any():
         early = packets.pts[lost & (packets.pts != NONE)]
-        seconds = float((first - early.min(initial=first)) * times.unit)
+        seconds = float((first - early.min(initial=first)) * packets.unit)
         notes.append(
             f"begins between two keyframes, so that its first {_images(lost.sum())} ({seconds:.2f} s) "
             "cannot be decoded; times count from the first that can"
@@ -62,7 +62,7 @@ def warn_of_oddities(
     if gap > AHEAD:
         at = int(np.argmax(steps))
         notes.append(f"shows nothing new for {gap:.0f} s after {clock(times.seconds(at))}")
-    ahead = Fraction(0) if sound is None else int(first) * times.unit - sound
+    ahead = Fraction(0) if sound is None else int(first) * packets.unit - sound
     if ahead >= SOUND_AHEAD:
         notes.append(f"its sound begins {float(ahead):.2f} s before its first image, at which times begin")
     if notes:
@@ -90,7 +90,7 @@ def check_joined(path: str | Path, packets: Packets) -> None:
 def warn_if_cut_off(path: str | Path, container: InputContainer, stream: VideoStream, packets: Packets) -> None:
     """Compare the length that the file's header states with what is there, of the image or else of any sound."""
     known = packets.pts[packets.pts != NONE]
-    found = (int(np.ptp(known)) if len(known) else 0) * (stream.time_base or Fraction(1))
+    found = (int(np.ptp(known)) if len(known) else 0) * packets.unit
     stated = Fraction(container.duration or 0, av.time_base)
     if stream.duration and stream.time_base:
         stated = stream.duration * stream.time_base

@@ -27,7 +27,8 @@ NONE = np.iinfo(np.int64).min  # in place of a stamp or a place that is not know
 class Packets:
     """Hold the packets of a video stream, in the order of the file.
 
-    pts : (P,) presentation stamps in units of the stream; NONE where the container has none
+    unit : seconds of a stamp
+    pts : (P,) presentation stamps; NONE where the container has none
     dts : (P,) decoding stamps, the same
     places : (P,) where in the file each begins, in bytes; NONE where that is not known
     keys : (P,) whether decoding can begin there
@@ -37,6 +38,7 @@ class Packets:
     error : what ended reading before the end of the file, empty otherwise
     """
 
+    unit: Fraction
     pts: Numbers
     dts: Numbers
     places: Numbers
@@ -76,7 +78,7 @@ def list_packets(container: InputContainer, stream: VideoStream) -> Packets:
     unit = stream.time_base or Fraction(1, 1000)
     pts[find_outliers(pts, float(AHEAD / unit))] = NONE
     begins = find_jumps(pts, keys, float(BACK / unit), float(ahead / unit))
-    return Packets(pts, dts, places, keys, images, begins, first.packet, error)
+    return Packets(unit, pts, dts, places, keys, images, begins, first.packet, error)
 
 
 def find_jumps(pts: Numbers, keys: NDArray[np.bool_], back: float, ahead: float) -> list[int]:
