@@ -17,8 +17,8 @@ from omegaconf import DictConfig
 import spotter
 from spotter.cli import COMMANDS, OF_OVERRIDES, _parser
 from spotter.cli.aliases import translate_words
-from spotter.cli.compose import compose_config, options_of, split_flags
-from spotter.cli.mistakes import offered
+from spotter.cli.compose import compose_config, split_flags
+from spotter.cli.conf_files import offered, options_of
 from spotter.cli.overrides import gather_inputs, quote
 from spotter.data.features import FeatureSource
 from spotter.inference.model import Model

@@ -47,12 +47,11 @@ def _run(argv: list[str]) -> int | None:
         raise UsageError(f"{name}: no such command{did_you_mean(name, COMMANDS)}")
     if name in OF_OVERRIDES:
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # termination is an interruption, at any time
-        command = _module(name)
         if {"-h", "--help"} & set(argv):
             from spotter.cli.help import show_help
 
-            return show_help(name, str(command.__doc__))
-        command.main(argv[1:])
+            return show_help(name)
+        _module(name).main(argv[1:])
         return None
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     arguments = _parser(name).parse_args(argv)

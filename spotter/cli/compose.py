@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.resources
 import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
 from hydra import compose, initialize_config_dir
 from hydra._internal.utils import _run_hydra, get_args_parser
 from hydra.core.config_store import ConfigStore
@@ -19,6 +17,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from spotter.cli.aliases import old_options
+from spotter.cli.conf_files import conf_folder
 from spotter.cli.overrides import hydra_string
 from spotter.data.fps import parse_fps
 from spotter.errors import UsageError
@@ -33,14 +32,6 @@ NOISE = (  # what Lightning warns of and we mean
     ".*It is recommended to use .*sync_dist=True.*",
     ".*predict returned None if it was on purpose.*",
 )
-
-
-def conf_folder() -> Path:
-    """Return the folder of the configs: ``conf/`` beside the package in a checkout, else the installed package."""
-    checkout = Path(__file__).parents[2]
-    if (checkout / "pyproject.toml").is_file() and (checkout / "conf" / "train.yaml").is_file():
-        return checkout / "conf"  # not that of another checkout which happens to be installed
-    return Path(str(importlib.resources.files("spotter.conf")))
 
 
 def prepare_hydra() -> None:
@@ -118,19 +109,6 @@ def choices_of(name: str, flags: Sequence[str], overrides: Sequence[str]) -> dic
     """Return the option that is chosen of every config group."""
     choices = compose_config(name, flags, overrides).hydra.runtime.choices
     return {str(group): str(option) for group, option in choices.items()}
-
-
-def options_of(group: str) -> list[str]:
-    """Return all options of a config group: its files, and what conf/options.yaml and conf/sizes.yaml add."""
-    prepare_hydra()
-    with _fresh_hydra(), initialize_config_dir(str(conf_folder()), version_base="1.3"):
-        return [str(option) for option in GlobalHydra.instance().config_loader().get_group_options(group)]
-
-
-def groups_of(name: str) -> list[str]:
-    """Return the config groups that ``train`` or ``predict`` has, from the defaults of its config."""
-    content = yaml.safe_load((conf_folder() / f"{name}.yaml").read_text(encoding="utf-8"))
-    return [group for entry in content["defaults"] if isinstance(entry, dict) for group in entry]
 
 
 def run_hydra(name: str, words: Sequence[str], job: Callable[[DictConfig], object]) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import sys
+from pathlib import Path
 
-from spotter.cli.compose import conf_folder, groups_of, options_of
-from spotter.cli.mistakes import offered
+from spotter.cli.conf_files import conf_folder, groups_of, offered, options_of
 from spotter.errors import SUCCESS
 
 FLAGS = """flags:
@@ -16,8 +17,9 @@ FLAGS = """flags:
 """
 
 
-def show_help(name: str, about: str) -> int:
-    """Print the help of ``train`` or ``predict``."""
+def show_help(name: str) -> int:
+    """Print the help of ``train`` or ``predict``, without importing what they need."""
+    about = ast.get_docstring(ast.parse(Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8")))
     groups = [group for group in sorted(groups_of(name)) if group != "hydra" and "@" not in group]
     offers = {group: offered(options_of(group), group, name) for group in groups}
     options = "".join(f"  {group + ':':<13} {', '.join(offers[group])}\n" for group in groups)

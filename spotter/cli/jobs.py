@@ -16,7 +16,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from spotter.cli.aliases import translate_config
-from spotter.cli.compose import conf_folder, groups_of, run_hydra
+from spotter.cli.compose import run_hydra
+from spotter.cli.conf_files import conf_folder, groups_of
 from spotter.cli.mistakes import CONFIG_ERRORS, check, explain_deletion
 from spotter.cli.run_folder import outside_ranks
 from spotter.errors import UserError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import hydra
@@ -15,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from spotter.cli import aliases
 from spotter.cli.compose import compose_config, split_flags
+from spotter.cli.conf_files import offered
 from spotter.errors import UsageError, UserError, did_you_mean
 
 CONFIG_ERRORS = (HydraException, OmegaConfBaseException)
@@ -41,7 +42,8 @@ def explain(error: Exception, name: str, words: Sequence[str]) -> UserError:
         return cause
     if isinstance(error, MissingConfigException) and error.options:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
-        hint = did_you_mean(option, offered(error.options, group, name))
+        old = {each for old_group, each, _ in aliases.old_options() if old_group == group}
+        hint = did_you_mean(option, offered(set(error.options) - old, group, name))
         return UsageError(f"{group}/{option}: no such option{hint}")
     match = re.search(r"Could not override '([^']+)'", str(error))
     if isinstance(error, ConfigCompositionException) and match:
@@ -84,14 +86,6 @@ def check(cfg: DictConfig, choices: Mapping[str, str | None], known: Collection[
     for key in map(str, content):
         if key not in known and key not in used:
             raise UsageError(f"{key}: nothing reads this key{did_you_mean(key, known)}")
-
-
-def offered(options: Iterable[str], group: str, name: str) -> list[str]:
-    """Return the options of a group that the config ``name`` offers: no old ones, nor bases, which begin with ``_``."""
-    hidden = {old for old_group, old, _ in aliases.old_options() if old_group == group}
-    if (group, name) == ("postprocess", "predict"):
-        hidden.add("model")  # a checkpoint holds its model's
-    return sorted(option for option in options if not option.startswith("_") and option not in hidden)
 
 
 def _interpolated(node: object) -> Iterator[str]:

@@ -6,8 +6,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from spotter.cli.aliases import VALUES, translate_config, translate_words
-from spotter.cli.compose import compose_config, options_of
-from spotter.cli.mistakes import offered
+from spotter.cli.compose import compose_config
+from spotter.cli.conf_files import offered, options_of
 
 
 @pytest.mark.parametrize(
