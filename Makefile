@@ -42,6 +42,13 @@ lint: setup ## check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+.PHONY: audit
+audit: setup ## look for insecure code, and for known vulnerabilities of what is installed; needs the network
+	$(BIN)/ruff check --select S --ignore S603,S607 spotter train.py predict.py  # commands are lists, run by no shell
+	@$(BIN)/python -m pip list --format freeze --exclude-editable | sed 's/+.*//' > $(VENV)/installed.txt
+	$(BIN)/python -m pip_audit --strict --no-deps --disable-pip --progress-spinner off -r $(VENV)/installed.txt || \
+	{ echo "make audit: vulnerabilities were found, or the service that knows them could not be asked" >&2; exit 1; }
+
 .PHONY: bench
 bench: setup ## measure speed and memory
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/benchmarks --override-ini addopts= -q -s

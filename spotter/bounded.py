@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 import struct
 import tokenize
@@ -24,8 +25,9 @@ MOST_JSON = 256 * MB  # a half without a threshold has some 20 MB
 MOST_VALUES = 4_000_000, 40_000_000  # containers, and separators between values: objects take 20 times their text
 MOST_YAML = MB
 MOST_MEMBERS, MOST_RATIO = 100_000, 200  # of a zip: files, and what comes out over its size; labels shrink to a tenth
-BAD_ZIP = (zipfile.BadZipFile, zlib.error, struct.error, RuntimeError, EOFError, ValueError, OverflowError)
-BAD_ARRAYS = (*BAD_ZIP, OSError, KeyError, TypeError, MemoryError, SyntaxError, tokenize.TokenError)
+INTERPOLATION = re.compile(r"(?<!\\)(\\\\)*\$\{")  # of OmegaConf, as configs write it
+BAD_ZIP = (zipfile.BadZipFile, zlib.error, struct.error, RuntimeError, EOFError, ValueError, OverflowError, OSError)
+BAD_ARRAYS = (*BAD_ZIP, KeyError, TypeError, MemoryError, SyntaxError, tokenize.TokenError)
 
 
 def read_file(path: str | Path, most: int = MOST_JSON) -> bytes:
@@ -87,6 +89,13 @@ def read_yaml(path: str | Path) -> object:
     except (yaml.YAMLError, OSError, ValueError, TypeError, RecursionError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{path}: not a readable YAML file ({reason})") from error
+
+
+def plain_text(value: object) -> str | None:
+    """Return the text that a value in a stored config stands for; None for an interpolation and for other values."""
+    if not isinstance(value, str) or INTERPOLATION.search(value):
+        return None
+    return re.sub(r"(\\+)\$\{", lambda match: match[1][: len(match[1]) // 2] + "${", value)
 
 
 @contextmanager

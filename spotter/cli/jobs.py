@@ -21,8 +21,10 @@ from spotter.cli.conf_files import conf_folder, groups_of
 from spotter.cli.mistakes import CONFIG_ERRORS, check, explain_deletion
 from spotter.cli.run_folder import outside_ranks
 from spotter.errors import UserError
+from spotter.trust import search_current_folder
 
 T = TypeVar("T")
+OWN_CONFIGS = ("--config-dir", "-cd", "--config-path", "-cp", "hydra.searchpath")
 
 
 def is_main_process() -> bool:
@@ -48,11 +50,11 @@ def command_of(name: str) -> list[str]:
 def run_jobs(name: str, words: Sequence[str], job: Callable[[DictConfig], T]) -> T | None:
     """Run ``job`` with the config that the words compose, and return its result; a sweep returns that of its last.
 
-    Modules of the current folder can be imported, so that a config may name a class of the user's. Raises the first
-    mistake of a user, in a sweep after its last job.
+    Where the words bring configs or a class of the user's, modules of the current folder can be imported. Raises the
+    first mistake of a user, in a sweep after its last job.
     """
-    if str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))
+    if any(word.startswith(OWN_CONFIGS) or "_target_" in word for word in words):
+        search_current_folder()
     kept = _Job(name, job)
     try:
         run_hydra(name, words, kept)

@@ -81,7 +81,8 @@ def check(cfg: DictConfig, choices: Mapping[str, str | None], known: Collection[
     if choices.get("postprocess") == "model" and "model" not in known:
         raise UsageError("postprocess=model: leave it out, the checkpoint's own suppression is used")
     content = OmegaConf.to_container(cfg, resolve=False)
-    assert isinstance(content, dict)
+    if not isinstance(content, dict):
+        raise TypeError("a config is a mapping")
     used = set(_interpolated(content))
     for key in map(str, content):
         if key not in known and key not in used:

@@ -99,11 +99,12 @@ def train(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -
                 raise UsageError("nothing was trained: flags such as --cfg are for the command `spotter train`")
             return run
         given = any(word.startswith("hydra.run.dir=") for word in prepared)
-        return _train_in_processes(prepared, Path(cfg.hydra.run.dir) if given else claim(Path(cfg.hydra.run.dir)))
+        folder = Path(cfg.hydra.run.dir) if given else claim(Path(cfg.hydra.run.dir))
+        return _train_in_processes(prepared, folder, cfg)
 
 
-def _train_in_processes(words: Sequence[str], folder: Path) -> Run:
-    from spotter.training.run import Run
+def _train_in_processes(words: Sequence[str], folder: Path, cfg: DictConfig) -> Run:
+    from spotter.training.run import Run, modules_of
 
     # never sys.argv[0]: a user's own script would call this function again
     command = [sys.executable, "-m", "spotter", "train", *words, f"hydra.run.dir={hydra_string(str(folder))}"]
@@ -112,4 +113,4 @@ def _train_in_processes(words: Sequence[str], folder: Path) -> Run:
         raise KeyboardInterrupt
     if status:
         raise UserError(f"training failed, see {folder}")
-    return Run(folder.absolute())
+    return Run(folder.absolute(), modules_of(cfg))

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
 from typing import TypeVar
 
 from torch import nn
 
 from spotter.data.source import Layout
-from spotter.errors import UserError
+from spotter.errors import UserError, shorten
 from spotter.models.base import Head, Network
 from spotter.types import Plain
 
 SHIPPED = "spotter.models"
+NAME = re.compile(r"[A-Za-z_][\w.]{0,99}")  # of a module
 Module = TypeVar("Module", bound=nn.Module)
 
 
@@ -40,19 +44,29 @@ def _instantiate(found: type[Module], config: Plain, facts: Mapping[str, object]
 
 def find(config: Plain, trusted: Sequence[str] = ()) -> type[nn.Module]:
     """Return the subclass of ``nn.Module`` that ``_target_`` names, without importing anything that is not trusted."""
-    target = str(config.get("_target_", ""))
-    module, _, name = target.rpartition(".")
-    if not any(f"{target}.".startswith(f"{known}.") for known in (SHIPPED, *trusted)):
-        raise UserError(
-            f"_target_ {target!r} is not of spotter; if you trust its module, give trust={module or target}"
-        )
+    target = config.get("_target_", "")
+    module, _, name = target.rpartition(".") if isinstance(target, str) else ("", "", "")
+    shipped = module in shipped_modules()
+    if not shipped and not any(f"{target}.".startswith(f"{known}.") for known in trusted):
+        remedy = f"; if you trust its module, give trust={module}" if NAME.fullmatch(module) else ""
+        raise UserError(f"_target_ {shorten(target)} is not of spotter{remedy}")
     try:
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
+        found = vars(importlib.import_module(module))[name]
+    except (ImportError, KeyError, ValueError) as error:
         raise UserError(f"_target_ {target!r} cannot be imported ({error})") from error
     if not (isinstance(found, type) and issubclass(found, nn.Module)):
         raise UserError(f"_target_ {target!r} is no torch.nn.Module; networks and heads must be")
+    if shipped and not found.__module__.startswith(SHIPPED):
+        raise UserError(f"_target_ {target!r} is not of spotter: {module} only uses it")
     return found
+
+
+@cache
+def shipped_modules() -> frozenset[str]:
+    """Return the modules of networks and heads that spotter ships; none is imported to find out."""
+    folder = Path(__file__).parent
+    paths = (path.relative_to(folder).with_suffix("") for path in folder.rglob("*.py"))
+    return frozenset(".".join((SHIPPED, *path.parts)) for path in paths)
 
 
 def module_of(config: Plain) -> str:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import logging
+import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
+from omegaconf import DictConfig
 
+from spotter.bounded import plain_text, read_yaml
 from spotter.data.games import find_halves
 from spotter.data.registry import open_source
-from spotter.errors import UsageError
+from spotter.errors import UsageError, UserError
 from spotter.evaluation.table import spots_table
 from spotter.extraction.two_stages import open_makers
 from spotter.inference.engine import Compute
@@ -87,12 +88,22 @@ def predict(cfg: DictConfig) -> Metrics | None:
 def _trained_on(ckpt: Path) -> str | None:
     """Return the root of the data that the run of a checkpoint was trained on, as the run's folder says, if it does."""
     hydra = ckpt.absolute().parent.parent / ".hydra"
-    try:
-        root = OmegaConf.select(OmegaConf.load(hydra / "config.yaml"), "data.root")
-        begun_in = OmegaConf.select(OmegaConf.load(hydra / "hydra.yaml"), "hydra.runtime.cwd")
-    except (OSError, YAMLError, OmegaConfBaseException):
-        return None
+    root = _text_of(hydra / "config.yaml", "data", "root")
+    variable = re.fullmatch(r"\$\{oc\.env:(\w+_ROOT),null\}", root or "")
+    root = os.environ.get(variable[1]) if variable else plain_text(root)
+    begun_in = plain_text(_text_of(hydra / "hydra.yaml", "hydra", "runtime", "cwd"))
     return None if root is None else str(Path(begun_in or "", root))
+
+
+def _text_of(path: Path, *keys: str) -> str | None:
+    """Return a text in a YAML file; None without it, and where it cannot be read."""
+    try:
+        content = read_yaml(path)
+    except UserError:
+        return None
+    for key in keys:
+        content = content.get(key) if isinstance(content, dict) else None
+    return content if isinstance(content, str) else None
 
 
 def _changes(cfg: DictConfig, known: Plain) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -36,5 +37,6 @@ def report(
         title="/".join(path.absolute().parent.parts[-2:]),
         split=given.split,
         threshold=threshold,
-        videos={half: [video_link(video.absolute(), path)] for half, video in files.items() if video is not None},
+        # relative, for reports are passed on: no folder of this machine is named from its root on
+        videos={half: [video_link(os.path.relpath(video), path)] for half, video in files.items() if video is not None},
     )

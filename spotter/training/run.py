@@ -27,7 +27,7 @@ from spotter.io.checkpoints import open_checkpoint
 from spotter.io.files import atomic_file, atomic_write
 from spotter.io.run_folders import BEST
 from spotter.io.splits import SCORED
-from spotter.models.build import module_of
+from spotter.models.build import module_of, shipped_modules
 from spotter.training.build import build_from
 from spotter.training.checkpoint import check_fits
 from spotter.training.datamodule import SpottingDataModule
@@ -50,9 +50,11 @@ class Run:
     """A training run on disk.
 
     folder : holds ``checkpoints/``, ``metrics.csv``, ``metrics.json``, ``predictions/`` and ``report.html``
+    trusted : modules of the network and head that were trained here, which ``load`` may import
     """
 
     folder: Path
+    trusted: tuple[str, ...] = ()
 
     @property
     def metrics(self) -> dict[str, Metrics]:
@@ -62,10 +64,8 @@ class Run:
         return content
 
     def load(self, device: str | torch.device | None = None, precision: str | int | None = None) -> Model:
-        """Load the best checkpoint for prediction, as ``spotter.load`` does; its network is trusted."""
-        path = self.folder / BEST
-        known = open_checkpoint(path)["hyper_parameters"]
-        return load(path, device, precision, [module_of(known[part]) for part in ("network", "head")])
+        """Load the best checkpoint for prediction, as ``spotter.load`` does; the network trained here is trusted."""
+        return load(self.folder / BEST, device, precision, self.trusted)
 
 
 def train(cfg: DictConfig) -> Run:
@@ -96,7 +96,13 @@ def train(cfg: DictConfig) -> Run:
         if not trainer.fast_dev_run:  # type: ignore[attr-defined]
             score_best(trainer, module, data, run)
             show_run(trainer, run)
-    return Run(run)
+    return Run(run, modules_of(cfg))
+
+
+def modules_of(cfg: DictConfig) -> tuple[str, ...]:
+    """Return the modules of a user's own that a config names for the network and the head."""
+    named = (module_of(plain(cfg.model[part])) for part in ("network", "head"))
+    return tuple(name for name in named if name not in shipped_modules())
 
 
 def check_loggers(loggers: Sequence[Logger]) -> None:

@@ -77,22 +77,23 @@ def run_folder(folder: Path, overrides: list[str]) -> str:
 
 def test_resuming_takes_the_runs_own_overrides(tmp_path: Path) -> None:
     """They come first; the command line wins; the folder is the run's; an earlier ``ckpt`` is forgotten."""
-    ckpt = run_folder(tmp_path / "a run, it's", ["model=linear", "seed=3", "+x=1", "ckpt=old.ckpt"])
+    ckpt = run_folder(tmp_path / "a run, it's", ["model=linear", "seed=3", "model.lr=1", "ckpt=old.ckpt"])
     arguments = resume([quote(f"ckpt={ckpt}"), "seed=4", "trainer=cpu"])
-    assert arguments[:4] == ["model=linear", "+x=1", "seed=4", "trainer=cpu"]
+    assert arguments[:4] == ["model=linear", "model.lr=1", "seed=4", "trainer=cpu"]
     assert through_hydra(arguments[4].removeprefix("hydra.run.dir=").join(["x=", ""])) == str(tmp_path / "a run, it's")
     assert through_hydra(arguments[5]) == ckpt
     assert len(arguments) == 6
     assert resume(arguments) == arguments  # as started processes do
 
 
-def test_resuming_finds_the_users_configs_again(tmp_path: Path) -> None:
-    """The folder of ``--config-dir`` is the run's own, unless another is typed."""
+def test_resuming_asks_for_the_users_configs_again(tmp_path: Path) -> None:
+    """The folder of ``--config-dir`` is not taken from a file."""
     ckpt = run_folder(tmp_path / "run", ["model=mine"])
     sources = [{"path": "/somewhere/conf", "provider": "main"}, {"path": "/my conf", "provider": "command-line"}]
     stored = {"hydra": {"runtime": {"choices": {"model": "mine"}, "config_sources": sources}}}
     (tmp_path / "run" / ".hydra" / "hydra.yaml").write_text(yaml.safe_dump(stored), encoding="utf-8")
-    assert resume([f"ckpt={ckpt}"])[:3] == ["--config-dir", "/my conf", "model=mine"]
+    with pytest.raises(UsageError, match=r"was started with --config-dir '/my conf', not taken from a file"):
+        resume([f"ckpt={ckpt}"])
     assert resume([f"ckpt={ckpt}", "--config-dir", "other", "seed=2"])[:4] == [
         "--config-dir", "other", "model=mine", "seed=2",
     ]  # fmt: skip

@@ -136,7 +136,7 @@ def test_resumed_run_stays_one(tiny: list[str], folder: Path) -> None:
     """It goes on under the same id, knows its best epoch, and takes a report along."""
     (folder / "report.html").write_text("<p>", encoding="utf-8")
     before = offline_runs(folder)[0]
-    words = [f"ckpt={folder}/checkpoints/last.ckpt", "trainer.max_epochs=4", "model.lr=0"]
+    words = [f"ckpt={folder}/checkpoints/last.ckpt", "trainer.max_epochs=4", "model.lr=0", "logger=wandb"]
     called = call("train.py", *words, cwd=folder.parent.parent.parent, env=OFFLINE)
     assert called.status == 0, called.err
     first, second = offline_runs(folder)
