@@ -13,7 +13,7 @@ from hydra.errors import HydraException
 
 from spotter.bounded import INTERPOLATION, read_yaml
 from spotter.cli.aliases import translate_words
-from spotter.cli.compose import groups_of
+from spotter.cli.conf_files import groups_of
 from spotter.cli.overrides import key_of
 from spotter.errors import UsageError, UserError, shorten
 
