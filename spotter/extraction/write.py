@@ -74,20 +74,25 @@ def is_written(target: Path, extractor: Extractor) -> bool:
 
 
 def write_features(
-    target: Path, rows: NDArray[np.floating], dtype: str, fps: Fraction, extractor: Plain, offset: float = 0.0
+    target: Path, rows: NDArray[np.floating], dtype: str, fps: Fraction, extractor: Plain | None, offset: float = 0.0
 ) -> int:
     """Write rows and what is known about them, each file whole or not at all; return the rows that are not numbers.
 
+    extractor : ``Extractor.about``; None where it is not known
+    offset : seconds of row 0
+
     Raises UserError for numbers that are too large for ``dtype``.
     """
-    stored = rows.astype(dtype)
+    with np.errstate(over="ignore"):  # checked below
+        stored = rows.astype(dtype)
     finite = np.isfinite(rows).all(1)
     if not np.isfinite(stored[finite]).all():
         raise UserError(
             f"{target}: numbers up to {np.abs(rows[finite]).max():.3g} do not fit into {dtype}; take --dtype float32"
         )
     libraries = {name: version(name) for name in LIBRARIES} | {"spotter": spotter.__version__}
-    about = {"fps": str(fps), "offset": offset, "width": rows.shape[1], "rows": len(rows), "extractor": extractor}
+    about = {"fps": str(fps), "offset": offset, "width": rows.shape[1], "rows": len(rows)}
+    about |= {} if extractor is None else {"extractor": extractor}
     missing = int((~finite).sum())
     atomic_write(
         target.with_suffix(".json"),

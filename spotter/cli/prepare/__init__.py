@@ -9,6 +9,8 @@ import importlib
 # ``run(arguments)``, and its docstring is its help.
 KINDS = {
     "video": ("images", "make stores of a tree's videos that training reads fast"),
+    "features": ("features", "convert a tree of features to one layout and type"),
+    "pca": ("pca", "turn published principal components into a plain file"),
     "commentary": ("commentary", "make features of what commentators say, from transcripts"),
     "tracking": ("tracking", "make features of the positions of players and ball"),
     "ngs": ("ngs", "make a tree of American football plays, tracking and labels"),

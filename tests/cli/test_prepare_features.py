@@ -1,0 +1,100 @@
+"""Features of other codebases are converted and checked, and what a pickle names is never run."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+
+import h5py
+import numpy as np
+import orjson
+import pytest
+from sklearn.decomposition import PCA
+
+from spotter.extraction.pca import Pca
+from tests.conftest import Called, call
+
+ROWS = np.random.default_rng(0).normal(size=(7, 5)).astype(np.float32)
+
+
+def prepare(cwd: Path, *words: str) -> Called:
+    return call("prepare", "features", "src", "dst", *words, cwd=cwd)
+
+
+def save(path: Path, content: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.save(path, content, allow_pickle=True)  # type: ignore[arg-type]
+
+
+def test_every_kind_becomes_an_official_file(tmp_path: Path) -> None:
+    src, game = tmp_path / "src", tmp_path / "src/l/s/g"
+    save(game / "1_plain.npy", ROWS.astype(">f8"))
+    save(game / "2_plain.npy", ROWS[:, None])
+    save(src / "l/s/h/1_open.npy", np.array({"features": ROWS[:, None], "cls_score_all": ROWS}, dtype=object))
+    np.savez(game / "1_zipped.npz", only=ROWS)
+    with h5py.File(game / "2_zipped.h5", "w") as file:
+        file["features"] = ROWS
+        file["other"] = ROWS * 2
+    save(src / "match.npy", ROWS)
+    (game / "Labels-v2.json").write_text("{}")
+    said = prepare(tmp_path, "--fps", "1")
+    assert said.status == 0, said.err
+    assert said.out.startswith("dst: 6 files converted, 0 were there; ")
+    names = ["l/s/g/1_plain", "l/s/g/2_plain", "l/s/h/1_open", "l/s/g/1_zipped", "l/s/g/2_zipped", "match/1_features"]
+    for name in names:
+        rows = np.load(tmp_path / "dst" / f"{name}.npy", allow_pickle=False)
+        assert (rows.dtype, rows.shape) == (np.float16, ROWS.shape)
+        assert rows == pytest.approx(ROWS, abs=2e-3)
+        about = orjson.loads((tmp_path / "dst" / f"{name}.json").read_bytes())
+        assert (about["fps"], about["offset"]) == ("1", 2.5 if "open" in name else 0.0)
+    assert (tmp_path / "dst/l/s/g/Labels-v2.json").is_file()
+    assert prepare(tmp_path, "--fps", "1").out.startswith("dst: 0 files converted, 6 were there")
+
+
+def test_what_does_not_fit_is_named_or_counted(tmp_path: Path) -> None:
+    large = ROWS.copy()
+    large[0, 0] = 1e6
+    save(tmp_path / "src/g/1_a.npy", large)
+    said = prepare(tmp_path, "--fps", "1")
+    assert (said.status, "1e+06 do not fit into float16; take --dtype float32" in said.err) == (1, True)
+    assert not (tmp_path / "dst/g/1_a.npy").exists()
+    large[0, 0] = np.nan
+    save(tmp_path / "src/g/1_a.npy", large)
+    assert "1 rows are not finite" in prepare(tmp_path, "--fps", "1").out
+    np.savez(tmp_path / "src/g/2_a.npz", one=ROWS, two=ROWS)
+    assert "2_a.npz: holds one, two; say which with --key" in prepare(tmp_path, "--fps", "1").err
+    save(tmp_path / "src/g/2_a.npy", ROWS)
+    assert "would both become" in prepare(tmp_path, "--fps", "1").err
+
+
+class Evil:
+    """Make a file when it is unpickled."""
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, ("touch ran",)
+
+
+@pytest.mark.parametrize("content", [Evil(), {"features": Evil()}], ids=["itself", "inside"])
+def test_nothing_in_a_pickle_is_run(tmp_path: Path, content: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    save(tmp_path / "src/g/1_a.npy", np.array(content, dtype=object))
+    said = prepare(tmp_path, "--fps", "1")
+    assert (said.status, "which is not loaded; only arrays are taken out of a pickle" in said.err) == (1, True)
+    (tmp_path / "evil.pkl").write_bytes(pickle.dumps(content))
+    said = call("prepare", "pca", "evil.pkl", "out.npz", cwd=tmp_path)
+    assert (said.status, "which is not loaded" in said.err) == (1, True)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_published_components_become_a_plain_file(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).normal(size=(50, 6))
+    average = rows.mean(0).astype(np.float32)
+    pca = PCA(3).fit(rows - average)
+    (tmp_path / "pca.pkl").write_bytes(pickle.dumps(pca))
+    (tmp_path / "average.pkl").write_bytes(pickle.dumps(average, protocol=2))
+    said = call("prepare", "pca", "pca.pkl", "out.npz", "--average", "average.pkl", cwd=tmp_path)
+    assert said.out == "out.npz: 6 columns become 3\n", said.err
+    assert Pca.load(tmp_path / "out.npz")(rows) == pytest.approx(pca.transform(rows - average), abs=1e-5)
+    (tmp_path / "broken.pkl").write_bytes(pickle.dumps(pca)[:100])
+    assert "a damaged pickle" in call("prepare", "pca", "broken.pkl", "out.npz", cwd=tmp_path).err
