@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spotter.errors import UserError
+from spotter.io.exchange.annotations import find_any_predictions, read_any_predictions
 from spotter.io.files import atomic_write
-from spotter.io.predictions import find_predictions, game_json, read_predictions, write_predictions
+from spotter.io.predictions import game_json, write_predictions
 from spotter.tasks import TEAM, Task
 from spotter.types import Half, HalfPredictions
 
@@ -32,17 +33,17 @@ class Predictions(Mapping[Half, HalfPredictions]):
 
     @classmethod
     def read(cls, path: str | Path, task: Task | str | Path = "soccernet-v2") -> Predictions:
-        """Read a ``results_spotting.json``, or a folder or zip of them.
+        """Read a ``results_spotting.json``, a folder or zip of them, or a file that ``spotter convert`` reads.
 
         task : a task, the name of one, or the path of its YAML file
 
         Raises UserError for a path without predictions, and for a malformed file.
         """
         task = task if isinstance(task, Task) else Task.load(task)
-        games = find_predictions(path)
+        games = find_any_predictions(path)
         if not games:
             raise UserError(f"{path}: holds no predictions: give a results_spotting.json, or a folder or zip of them")
-        return cls(read_predictions(path, games, task), task)
+        return cls(read_any_predictions(path, games, task), task)
 
     def __getitem__(self, half: Half) -> HalfPredictions:
         return self._halves[half]

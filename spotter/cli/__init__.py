@@ -29,6 +29,7 @@ COMMANDS = {
     "extract": "make feature files of videos: spotter extract VIDEOS OUT --backbone NAME_OR_CHECKPOINT",
     "import-checkpoint": "turn a checkpoint of E2E-Spot, NetVLAD++ or a pooling baseline into one of spotter",
     "report": "write one HTML file to look at predictions with: scores, errors by cause, timelines",
+    "convert": "convert labels and predictions: official, OSL JSON, E2E-Spot, CSV",
     "fuse": "fuse stored raw scores of several runs into one prediction, with given or learned weights",
     "tune": "tune suppression on stored raw scores, without running the network",
 }

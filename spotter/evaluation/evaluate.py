@@ -13,8 +13,9 @@ from spotter.evaluation.average_map import average_map
 from spotter.evaluation.f1 import f1_scores
 from spotter.evaluation.grounding import evaluate_grounding
 from spotter.evaluation.team_map import check_teams, labels_by_team, predictions_by_team, warn_of_missing_actions
-from spotter.io.formats import format_of
-from spotter.io.predictions import PREDICTION_FILE, find_predictions, read_predictions
+from spotter.io.exchange.annotations import find_any_predictions, read_any_predictions
+from spotter.io.formats import format_at
+from spotter.io.predictions import PREDICTION_FILE
 from spotter.io.run_folders import Description, describe, find_predictions_of
 from spotter.io.splits import check_split, load_splits
 from spotter.predictions import Predictions
@@ -109,7 +110,7 @@ def load_evaluation(
         games = _predicted(sources[0], labels, chosen, name)
     else:
         games = _labelled(labels, chosen)
-    labelled = {} if labels is None else format_of(chosen).read(labels, games, chosen)
+    labelled = {} if labels is None else format_at(labels, chosen).read(labels, games, chosen)
     check_teams(labelled, chosen)
     warn_of_missing_actions(labelled, chosen)
     found = [_read(source, games, chosen) for source in sources]
@@ -163,7 +164,7 @@ def _listed(labels: str | Path | None, task: Task, split: str) -> list[str]:
 
 
 def _labelled(labels: str | Path, task: Task) -> list[str]:
-    games = format_of(task).games(labels, task)
+    games = format_at(labels, task).games(labels, task)
     if not games:
         raise UserError(f"{labels}: holds no {task.label_file}: give the labels of task {task.name}, or --task")
     return games
@@ -171,7 +172,7 @@ def _labelled(labels: str | Path, task: Task) -> list[str]:
 
 def _predicted(source: Path | Predictions, labels: str | Path | None, task: Task, split: str | None) -> list[str]:
     """Return the games of predictions, which may be fewer than their split usually has; then say so."""
-    games = source.games if isinstance(source, Predictions) else find_predictions(source)
+    games = source.games if isinstance(source, Predictions) else find_any_predictions(source)
     if not games:
         raise UserError(f"{source}: holds no {PREDICTION_FILE}: give what spotter predict wrote")
     listed = load_splits(task, labels)[split] if split else []
@@ -182,7 +183,7 @@ def _predicted(source: Path | Predictions, labels: str | Path | None, task: Task
 
 def _read(source: Path | Predictions, games: Sequence[str], task: Task) -> Mapping[Half, HalfPredictions]:
     if isinstance(source, Path):
-        return read_predictions(source, games, task)
+        return read_any_predictions(source, games, task)
     if len(games) == len(source.games) == 1:  # a single match, whatever either file is called
         return {Half(games[0], half.number): spots for half, spots in source.items()}
     if absent := sorted(set(games) - set(source.games)):

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Protocol
 
 from spotter.errors import UserError
+from spotter.io.exchange.annotations import Exchange
+from spotter.io.exchange.files import is_exchange
 from spotter.io.soccernet import SoccerNet
 from spotter.tasks import Task
 from spotter.types import Half, Spots
@@ -37,6 +39,11 @@ class AnnotationFormat(Protocol):
 
 SHIPPED: dict[str, AnnotationFormat] = {"soccernet": SoccerNet()}
 _own: dict[str, AnnotationFormat] = {}
+
+
+def format_at(root: str | Path, task: Task) -> AnnotationFormat:
+    """Return the format of the labels at ``root``: that of the task, or what a file in another format is in."""
+    return Exchange() if is_exchange(root) else format_of(task)
 
 
 def register_format(name: str, annotations: AnnotationFormat) -> None:

@@ -1,0 +1,62 @@
+"""Convert labels and predictions between formats.
+
+SRC is told apart by what it holds: OSL JSON of version 1 or 2, the lists of E2E-Spot, CSV, official files, or a folder
+or zip of them. DST is a file (.json, .csv) or a folder; of a folder, splits become files of their own.
+
+  spotter convert /data/SoccerNet labels.json --to osl                # for the annotation tool of OpenSportsLab
+  spotter convert outputs/RUN/predictions/test found.json --to osl    # a corrected file comes back as labels
+  spotter convert annotations_test.json labels --to soccernet --task ball-2025
+  spotter convert results_spotting.json spots.csv --to csv
+
+What DST has no place for is said. Times stay whole milliseconds but in the lists of E2E-Spot, which count frames.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+
+from spotter.cli.options import add_trust
+from spotter.errors import UsageError
+from spotter.io.exchange.collection import Collection
+from spotter.io.exchange.files import FORMATS, read_collection, write_collection
+from spotter.tasks import Task, shipped_tasks
+from spotter.trust import import_trusted
+
+log = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what ``spotter convert`` takes."""
+    parser.add_argument("source", metavar="SRC", help="file, folder or zip of labels or predictions")
+    parser.add_argument("target", metavar="DST", help="file or folder to write")
+    parser.add_argument("--to", choices=FORMATS, required=True, help="format of DST")
+    parser.add_argument("--task", help="of the labels: which of a tree are read, and what official files are called")
+    add_trust(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Read, write, and say what was lost."""
+    import_trusted(arguments.trust)
+    task = Task.load(arguments.task) if arguments.task else None
+    collection = read_collection(arguments.source, task)
+    if arguments.to == "soccernet" and arguments.target.endswith(".json"):
+        raise UsageError(f"DST: {arguments.target!r}: official files lie in a folder for each game: give a folder")
+    official = arguments.to == "soccernet" and not collection.predictions
+    label_file = task.label_file if task else _label_file(collection) if official else ""
+    losses = write_collection(arguments.target, collection, arguments.to, label_file)
+    events = sum(len(video.rows) for video in collection.videos)
+    what = "predictions" if collection.predictions else "labels"
+    log.info("%s: %d %s of %d videos", arguments.target, events, what, len(collection.videos))
+    for loss in losses:
+        log.warning("not kept: %s", loss)
+    return 0
+
+
+def _label_file(collection: Collection) -> str:
+    """Return what the label files of the task are called whose classes these are; raises UsageError without one."""
+    names = {str(row["label"]) for video in collection.videos for row in video.rows}
+    for task in map(Task.load, shipped_tasks()):
+        if all(task.class_of({task.class_key: name}) is not None for name in names):
+            return task.label_file
+    raise UsageError(f"--task: no task has the classes {', '.join(sorted(names)[:5])} …: name one, for its label file")

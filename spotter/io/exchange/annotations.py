@@ -1,0 +1,113 @@
+"""Labels and predictions in other formats, as evaluation, reports and training take them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from spotter.errors import UserError
+from spotter.io.entries import Entries
+from spotter.io.exchange.collection import Collection, Video
+from spotter.io.exchange.files import is_exchange, read_collection, write_collection
+from spotter.io.predictions import find_predictions, read_predictions
+from spotter.io.soccernet import MILLISECONDS, warn_of_unknown
+from spotter.tasks import Task
+from spotter.types import Half, HalfPredictions, Spots
+
+Columns = TypeVar("Columns", Spots, HalfPredictions)
+
+
+class Exchange:
+    """Read labels from a file that ``read_collection`` knows; write OSL JSON."""
+
+    def games(self, root: str | Path, task: Task) -> list[str]:
+        """Return the games that the file names."""
+        return games_of(read_collection(root, task))
+
+    def missing(self, root: str | Path, games: Iterable[str], task: Task) -> dict[str, Path]:
+        """Return those that it does not name."""
+        known = set(self.games(root, task))
+        return {game: Path(root) for game in games if game not in known}
+
+    def read(self, root: str | Path, games: Iterable[str], task: Task) -> dict[Half, Spots]:
+        """Return the spots of every half that the file names or the task has, in the order of the file."""
+        games = list(games)
+        halves, unknown = _empty(games, task, Spots.empty()), Counter[str]()
+        for video, entries in _wanted(read_collection(root, task), set(games), str(root)):
+            label = entries.classes(task, unknown)
+            time = entries.column("position", MILLISECONDS, int) / 1000
+            visible = np.array([row.get("visibility") != "not shown" for row in entries.rows], bool)
+            halves[video.half] = Spots(label, time, visible, entries.teams()).take(label >= 0)
+        warn_of_unknown(unknown, f"{root}: labels", task)
+        return halves
+
+    def write(self, root: str | Path, labels: Mapping[Half, Spots], task: Task) -> None:
+        """Write OSL JSON of version 2."""
+        videos = []
+        for half, spots in labels.items():
+            milliseconds = np.rint(1000 * spots.time).astype(np.int64).tolist()
+            teams = [""] * len(spots) if spots.team is None else spots.team.tolist()
+            columns = zip(spots.label.tolist(), milliseconds, teams, spots.visible.tolist(), strict=True)
+            rows = [
+                {
+                    "label": task.classes[label],
+                    "position": position,
+                    **({"team": team} if team else {}),
+                    "visibility": "visible" if visible else "not shown",
+                }
+                for label, position, team, visible in columns
+            ]
+            videos.append(Video(half, rows))
+        write_collection(root, Collection(videos, list(task.classes)), "osl", task.label_file)
+
+
+def find_any_predictions(root: str | Path) -> list[str]:
+    """Return the sorted games that have predictions, in the official format or another."""
+    return games_of(read_collection(root)) if is_exchange(root) else find_predictions(root)
+
+
+def read_any_predictions(root: str | Path, games: Iterable[str], task: Task) -> dict[Half, HalfPredictions]:
+    """Return predictions in the official format or another, see ``read_predictions``; labels have confidence 1."""
+    return _read_predictions(root, games, task) if is_exchange(root) else read_predictions(root, games, task)
+
+
+def games_of(collection: Collection) -> list[str]:
+    """Return the sorted names of all games."""
+    return sorted({video.half.game for video in collection.videos})
+
+
+def _read_predictions(root: str | Path, games: Iterable[str], task: Task) -> dict[Half, HalfPredictions]:
+    games = list(games)
+    halves, unknown = _empty(games, task, HalfPredictions.empty()), Counter[str]()
+    wanted = set(games)
+    collection = read_collection(root, task)
+    lacking = sorted(wanted - set(games_of(collection)))
+    if lacking:
+        raise UserError(f"{root}: holds no predictions of {lacking[0]}: predict this game, or choose other games")
+    for video, entries in _wanted(collection, wanted, str(root)):
+        label = entries.classes(task, unknown)
+        time = entries.column("position", MILLISECONDS, int) / 1000
+        counted = label >= 0
+        confidence = np.ones(len(label))
+        if any("confidence" in row for row in entries.rows):
+            confidence[counted] = entries.column("confidence", "a number", among=counted)
+        rows = HalfPredictions(label, time, confidence, entries.team_indices(task, counted))
+        halves[video.half] = rows.take(counted)
+    warn_of_unknown(unknown, f"{root}: predictions", task)
+    return halves
+
+
+def _empty(games: Iterable[str], task: Task, nothing: Columns) -> dict[Half, Columns]:
+    return {Half(game, number): nothing for game in games for number in task.halves}
+
+
+def _wanted(collection: Collection, games: set[str], where: str) -> list[tuple[Video, Entries]]:
+    return [
+        (video, Entries(f"{where}: {video.half.game}", list(video.rows)))
+        for video in collection.videos
+        if video.half.game in games
+    ]

@@ -1,0 +1,174 @@
+"""Tell formats apart by what they hold, read any and write any."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from spotter.bounded import parse_json, read_file
+from spotter.errors import UserError
+from spotter.io.exchange import e2e_spot, osl
+from spotter.io.exchange.collection import SPLIT_NAMES, Collection, Video
+from spotter.io.exchange.official import read_single, read_tree, write_tree
+from spotter.io.exchange.table import read_table, write_table
+from spotter.io.files import atomic_write
+from spotter.tasks import Task
+
+FORMATS = ("soccernet", "osl", "osl-v1", "e2e-spot", "csv")
+OFFICIAL = "soccernet"
+
+
+def kind_of(document: object) -> str | None:
+    """Return the format of what a JSON file holds, None for anything else.
+
+    >>> kind_of({"data": []}), kind_of({"predictions": []}), kind_of({"Url": "", "predictions": []}), kind_of([])
+    ('osl', 'soccernet', 'osl-v1-predictions', 'e2e-spot')
+    """
+    if isinstance(document, list):
+        return "e2e-spot" if all(isinstance(each, dict) and "video" in each for each in document) else None
+    if not isinstance(document, dict):
+        return None
+    lists = {key for key, value in document.items() if isinstance(value, list)}
+    if "data" in lists:
+        return "osl"
+    if "videos" in lists:
+        return "osl-v1"
+    if "predictions" in lists and "Url" in document:
+        return "osl-v1-predictions"
+    return OFFICIAL if lists & {"predictions", "annotations"} else None
+
+
+def is_exchange(path: str | Path) -> bool:
+    """Return whether a path is a file of another format than the official one."""
+    path = Path(path)
+    if not path.is_file() or zipfile.is_zipfile(path):
+        return False
+    if path.suffix.lower() in (".csv", ".tsv"):
+        return True
+    return path.suffix == ".json" and kind_of(parse_json(read_file(path), str(path))) not in (None, OFFICIAL)
+
+
+def read_collection(path: str | Path, task: Task | None = None) -> Collection:
+    """Return what a file, a folder or a zip holds, whatever its name.
+
+    A folder of JSON files of OSL or E2E-Spot, one for each split, is read as one. ``task`` says which labels of an
+    official tree are meant, where it has several.
+
+    Raises UserError for what is in no known format.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise UserError(f"{path}: no such file or folder")
+    if path.is_file() and not zipfile.is_zipfile(path):
+        return _read_file(path, task)
+    lists = [] if path.is_file() else _lists(path)
+    return joined([_read_file(file, task) for file in lists]) if lists else read_tree(path, task)
+
+
+def joined(collections: Sequence[Collection]) -> Collection:
+    """Return one collection of several files, which share their classes and what else they say."""
+    classes = list(dict.fromkeys(name for each in collections for name in each.classes))
+    lost: dict[str, int] = {}
+    for each in collections:
+        lost |= {what: lost.get(what, 0) + count for what, count in each.lost.items()}
+    videos = [video for each in collections for video in each.videos]
+    return Collection(videos, classes, any(each.predictions for each in collections), collections[0].more, lost)
+
+
+def write_collection(path: str | Path, collection: Collection, target: str, label_file: str) -> list[str]:
+    """Write a collection in one of ``FORMATS``; return what the target cannot hold, a phrase each.
+
+    path : a file ``.json`` or ``.csv``, or a folder, which has a file for each split
+    """
+    path, losses = Path(path), _losses(collection, target)
+    if target == OFFICIAL:
+        write_tree(path, collection, label_file)
+    elif target == "csv":
+        atomic_write(path if path.suffix else path / "events.csv", write_table(collection))
+    elif path.suffix == ".json":
+        _write_json(path, collection, target)
+    else:
+        for split in dict.fromkeys(video.split for video in collection.videos):
+            part = replace(collection, videos=[video for video in collection.videos if video.split == split])
+            name = split or ("predictions" if collection.predictions else "labels")
+            _write_json(path / _file_name(name, target), part, target)
+        if target == "e2e-spot":
+            atomic_write(path / "class.txt", "\n".join(collection.named_classes()).encode())
+    return losses
+
+
+def _read_file(path: Path, task: Task | None) -> Collection:
+    content = read_file(path)
+    if content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] not in (b"{", b"["):
+        try:
+            return read_table(content.decode("utf-8-sig"), str(path), path.stem)
+        except UnicodeDecodeError as error:
+            raise UserError(f"{path}: neither JSON nor a table in UTF-8: give labels or predictions") from error
+    document: Any = parse_json(content.removeprefix(b"\xef\xbb\xbf"), str(path))
+    kind, where, split = kind_of(document), str(path), _split_of_name(path)
+    if kind == "osl":
+        return osl.read_v2(document, where, split)
+    if kind == "osl-v1":
+        return osl.read_v1(document, where, split)
+    if kind == "osl-v1-predictions":
+        return osl.read_v1_predictions(document, where, split)
+    if kind == "e2e-spot":
+        return e2e_spot.read_list(document, where, split)
+    if kind == OFFICIAL:
+        return read_single(document, path)
+    raise UserError(f"{path}: neither labels nor predictions in a known format: {', '.join(FORMATS)}")
+
+
+def _lists(folder: Path) -> list[Path]:
+    """Return the files of a folder that are in another format than the official one."""
+    return [path for path in sorted(folder.glob("*.json")) if is_exchange(path)]
+
+
+def _split_of_name(path: Path) -> str | None:
+    words = path.stem.lower().replace("-", "_").split("_")
+    return next((SPLIT_NAMES[word] for word in reversed(words) if word in SPLIT_NAMES), None)
+
+
+def _file_name(split: str, target: str) -> str:
+    if target == "e2e-spot":
+        return f"{'val' if split == 'valid' else split}.json"
+    return f"annotations_{split}.json"
+
+
+def _write_json(path: Path, collection: Collection, target: str) -> None:
+    if target == "osl":
+        content: object = osl.write_v2(collection)
+    elif target == "osl-v1":
+        content = osl.write_v1(collection)
+    else:
+        content = e2e_spot.write_list(collection.videos, collection.predictions)
+    atomic_write(path, orjson.dumps(content, option=orjson.OPT_INDENT_2))
+
+
+def _losses(collection: Collection, target: str) -> list[str]:
+    rows = [(row, video) for video in collection.videos for row in video.rows]
+    known = {"label", "position", "team", "visibility", "confidence", "head", "frame"}
+    losses = [f"{count} {what}" for what, count in collection.lost.items() if count]
+    if target in ("e2e-spot", "csv"):
+        others = sum(bool(set(row) - known) for row, _ in rows)
+        losses += [f"other keys of {others} events"] if others else []
+    if target == "e2e-spot":
+        moved = sum(_moves(video, row["position"]) for row, video in rows)
+        losses += [f"the exact time of {moved} events, which fall on frames"] if moved else []
+        unseen = sum("visibility" in row for row, _ in rows) if collection.predictions else 0
+        losses += [f"the visibility of {unseen} predictions"] if unseen else []
+        unknown = sum("num_frames" not in video.more for video in collection.videos)
+        losses += [f"the length of {unknown} videos, which end at their last event"] if unknown else []
+    if target != "osl" and collection.more.get("metadata"):
+        losses.append("what the file says of itself (metadata)")
+    return losses
+
+
+def _moves(video: Video, position: int) -> bool:
+    fps = video.fps or e2e_spot.FPS
+    return round(1000 * int(fps * position / 1000 + 1e-6) / fps) != position
