@@ -154,6 +154,13 @@ def test_folders_of_other_codebases(tmp_path: Path, name: str, begin: int) -> No
         JpegFolder(folder)
 
 
+@pytest.mark.parametrize("names", [["img_1234.jpg", "img_1235.jpg"], ["1.jpg"], ["cover.jpg"], ["poster2.jpg"], []])
+def test_pictures_do_not_make_a_folder_of_images(tmp_path: Path, names: list[str]) -> None:
+    for name in [*names, "match.mp4", "Labels-ball.json"]:
+        (tmp_path / name).touch()
+    assert not holds_images(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("rate", "lost", "message"),
     [

@@ -23,11 +23,18 @@ _NAME = re.compile(r"(?P<before>((frame|image|img)[-_]?)?)(?P<number>\d+)(?P<aft
 
 
 def holds_images(folder: Path) -> bool:
-    """Return whether a folder is one of numbered JPEG images."""
+    """Return whether a folder is one of numbered JPEG images, whose first is called 0, or 1 and is followed by 2."""
     if not folder.is_dir():
         return False
     with os.scandir(folder) as files:
-        return any(_NAME.fullmatch(file.name) for file in islice(files, PROBED))
+        found = next((match for file in islice(files, PROBED) if (match := _NAME.fullmatch(file.name))), None)
+    if found is None:
+        return False
+    names = [
+        [f"{found['before']}{n:0{digits}d}{found['after']}" for n in range(3)] for digits in (1, len(found["number"]))
+    ]
+    there = [[(folder / name).is_file() for name in first] for first in names]
+    return any(zero or (one and two) for zero, one, two in there)
 
 
 class Unpacker:
