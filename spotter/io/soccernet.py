@@ -22,7 +22,7 @@ from spotter.types import Half, Spots
 OFFICIAL_HALVES = (1, 2)  # read whatever the task has: the official evaluator scores both, and no other
 MILLISECONDS = "a whole number of milliseconds"
 CLOCK = "text like '1 - 12:34', half and time"
-_CLOCK = re.compile(r"([0-9]) - ([0-9]+):([0-9]{2})")
+_CLOCK = re.compile(r"\s*([0-9])\s*-\s*([0-9]+):([0-9]{2})\s*")
 
 _log = logging.getLogger(__name__)
 

@@ -64,6 +64,15 @@ def test_a_short_recording_begins_with_a_keyframe() -> None:
     assert jumps(pts, BACK, AHEAD) == [0]
 
 
+@given(st.lists(st.integers(2, 40), min_size=2, max_size=4), st.integers(0, 4))
+def test_a_keyframe_that_is_shown_earlier_begins_anew(counts: list[int], reorder: int) -> None:
+    """However short the recordings are."""
+    first = np.array([0])
+    parts = [np.concatenate([first, in_coding_order([20_000] * (count - 1), reorder)]) for count in counts]
+    pts, begins = np.concatenate(parts), np.cumsum([0, *counts[:-1]])
+    assert find_jumps(pts, np.isin(np.arange(len(pts)), begins), BACK, AHEAD) == begins.tolist()
+
+
 def test_files_of_few_packets() -> None:
     for count in range(4):
         assert jumps(np.arange(count), BACK, AHEAD) == [0]

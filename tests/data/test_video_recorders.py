@@ -109,6 +109,19 @@ def test_joined_recordings_are_read_on(
     assert [video.times.seconds(n) for n in (59, 60, 119)] == pytest.approx([2.36, 2.4, 4.76])
 
 
+def test_short_recordings_are_read_on(tmp_path: Path) -> None:
+    one = write_video(tmp_path / "1.ts", 12, gop=6)
+    assert read_everything(join_bytes(tmp_path / "joined.ts", [one, one, one]))[1] == [*range(12)] * 3
+
+
+def test_images_that_can_be_decoded_need_no_mark(tmp_path: Path) -> None:
+    """These groups begin with a keyframe, but all images can be decoded alone, and FFmpeg does."""
+    path = cut_bytes(write_fields(tmp_path / "a.ts", 60, gop=10), 0.24)
+    _, numbers = read_everything(path)
+    assert numbers == decoded_by_ffmpeg(path) == list(range(numbers[0], 60))
+    assert numbers[0] % 10
+
+
 def test_a_joined_recording_from_the_middle_of_a_group(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """What precedes its first keyframe shows its neighbours, never something made of the recording before."""
     one = write_video(tmp_path / "1.ts", 60, gop=20)
@@ -149,6 +162,12 @@ def test_fields_are_halves_of_images(tmp_path: Path, suffix: str, paired: bool) 
     video, numbers = read_everything(write_fields(tmp_path / f"a.{suffix}", 40, paired))
     assert numbers == list(range(40))
     assert (video.times.fps, video.times.frames(Fraction(25))) == (25, 40)
+
+
+def test_recordings_of_fields_and_of_whole_images_may_be_joined(tmp_path: Path) -> None:
+    fields, whole = write_fields(tmp_path / "1.ts", 30), write_video(tmp_path / "2.ts", 30, size=(32, 64))
+    for number, parts in enumerate(([fields, whole], [whole, fields])):
+        assert read_everything(join_bytes(tmp_path / f"{number}.ts", parts))[1] == [*range(30)] * 2
 
 
 @pytest.mark.parametrize("suffix", ["ts", "mp4"])

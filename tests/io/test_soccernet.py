@@ -79,6 +79,7 @@ def test_root_may_be_the_game_itself(tmp_path: Path, name: str) -> None:
         ({"position": True}, 0.001),
         ({"position": ..., "gameTime": "1 - 12:34"}, 754),
         ({"position": ..., "gameTime": "1 - 100:07"}, 6007),
+        ({"position": ..., "gameTime": "1-3:07 "}, 187),
     ],
 )
 def test_time_of_a_label(tmp_path: Path, change: dict[str, Any], seconds: float) -> None:

@@ -18,23 +18,36 @@ class FieldPairs:
 
     def __init__(self, stream: VideoStream) -> None:
         codec = stream.codec_context
-        extra = bytes(codec.extradata or b"") if codec.name == "h264" else b""
-        self._length_size = (extra[4] & 3) + 1 if extra[:1] == b"\x01" else 0  # 0 where start codes part units
-        units = _parts(extra) if self._length_size else _units(extra, 0)
+        extra = bytes(codec.extradata or b"")
+        self._is_h264 = codec.name == "h264"
+        self._length_size = (
+            (extra[4] & 3) + 1 if extra[:1] == b"\x01" and len(extra) > 6 else 0
+        )  # 0 where start codes part units
         self._frame_bits: int | None = None  # of frame_num; None where all images are whole
         self._planes = False
-        for unit in units:
-            if unit[0] & 31 == PARAMETERS:
-                self._frame_bits, self._planes = _read_parameters(unit)
-        self.are_there = self._frame_bits is not None
         self._first: tuple[int, int] | None = None  # frame_num and parity of a field that waits for its second
+        if self._is_h264:
+            self._read_parameters(_parts(extra) if self._length_size else _units(extra, 0))
 
     def is_second(self, packet: Packet) -> bool:
         """Take the next packet and tell whether it holds a second field alone."""
+        if self._is_h264 and packet.is_keyframe:  # of a joined recording parameters may be others
+            self._read_parameters(_units(memoryview(packet), self._length_size))
+        if self._frame_bits is None:
+            return False
         field = self._field(memoryview(packet))
         second = field is not None and self._first == (field[0], 1 - field[1])
         self._first = None if second else field
         return second
+
+    def _read_parameters(self, units: Iterator[bytes]) -> None:
+        """Take what precedes the first slice."""
+        for unit in units:
+            kind = unit[0] & 31
+            if kind == PARAMETERS and len(unit) > 4:
+                self._frame_bits, self._planes = _read_parameters(unit)
+            elif kind in (SLICE, IDR):
+                return
 
     def _field(self, content: memoryview) -> tuple[int, int] | None:
         """Return frame_num and parity of the field that a packet begins with, None for a whole image."""
@@ -66,7 +79,7 @@ def _units(content: bytes | memoryview, length_size: int) -> Iterator[bytes]:
 def _parts(extra: bytes) -> Iterator[bytes]:
     """Yield the parameter sets of ``avcC`` (ISO/IEC 14496-15)."""
     at = 6
-    for _ in range(extra[5] & 31 if len(extra) > 5 else 0):
+    for _ in range(extra[5] & 31):
         length = int.from_bytes(extra[at : at + 2], "big")
         yield extra[at + 2 : at + 2 + length] or b"\0"
         at += 2 + length
@@ -89,10 +102,11 @@ def _read_parameters(unit: bytes) -> tuple[int | None, bool]:
         bits.number()
     elif order == 1:
         bits.read(1), bits.number(), bits.number()
-        for _ in range(bits.number()):
+        for _ in range(min(255, bits.number())):
             bits.number()
     bits.number(), bits.read(1), bits.number(), bits.number()
-    return (None if bits.read(1) else frame_bits), planes
+    whole = bits.read(1) == 1 or frame_bits > 16  # which only damaged ones have
+    return (None if whole else frame_bits), planes
 
 
 def _skip_scaling_list(bits: _Bits, size: int) -> None:

@@ -102,14 +102,14 @@ def _index(path: str | Path, packets: Packets, sound: Fraction | None, leaps: bo
 def _undecodable(packets: Packets) -> NDArray[np.bool_]:
     """Return which images cannot be decoded, (P,), since the file begins between two keyframes."""
     lost = np.zeros(len(packets.pts), bool)
-    if not packets.keys.any():
+    key = int(np.argmax(packets.keys)) if packets.keys.any() else packets.first
+    first = key if packets.first is None else packets.first  # some images from which decoding can begin have no mark
+    if key is None or first is None:
         return lost
-    key = int(np.argmax(packets.keys))
-    lost[:key] = packets.images[:key]
-    if packets.first is not None and packets.first >= key:
-        end = (*packets.begins, len(lost))[1]
-        begin = min(packets.pts[key], packets.pts[packets.first])
-        lost[:end] |= packets.images[:end] & (packets.pts[:end] < begin) & (packets.pts[:end] != NONE)
+    lost[: min(key, first)] = packets.images[: min(key, first)]
+    end = (*packets.begins, len(lost))[1]
+    begin = min(packets.pts[key], packets.pts[first])
+    lost[:end] |= packets.images[:end] & (packets.pts[:end] < begin) & (packets.pts[:end] != NONE)
     return lost
 
 

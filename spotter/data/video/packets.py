@@ -62,7 +62,7 @@ def list_packets(container: InputContainer, stream: VideoStream) -> Packets:
     try:
         for packet in video_packets(container, stream):
             pts, dts, place = packet.pts, packet.dts, packet.pos
-            shown = not packet.is_discard and not (fields.are_there and fields.is_second(packet))
+            shown = not fields.is_second(packet) and not packet.is_discard
             rows.append((
                 NONE if pts is None else pts, NONE if dts is None else dts, NONE if place is None else place,
                 packet.is_keyframe, shown,
@@ -77,15 +77,16 @@ def list_packets(container: InputContainer, stream: VideoStream) -> Packets:
     ahead = AHEAD if container.format.flags & TS_DISCONT else FAR_AHEAD
     unit = stream.time_base or Fraction(1, 1000)
     pts[find_outliers(pts, float(AHEAD / unit))] = NONE
-    begins = find_jumps(pts, keys, float(BACK / unit), float(ahead / unit))
+    begins = find_jumps(pts, keys & images, float(BACK / unit), float(ahead / unit))
     return Packets(unit, pts, dts, places, keys, images, begins, first.packet, error)
 
 
 def find_jumps(pts: Numbers, keys: NDArray[np.bool_], back: float, ahead: float) -> list[int]:
-    """Return the packets at which presentation stamps begin anew, 0 first; near the end of the file only keyframes.
+    """Return the packets at which presentation stamps begin anew, 0 first.
 
-    keys : (P,) whether decoding can begin at a packet
-    back, ahead : units by which all of the next stamps fall behind the highest, or leap ahead of it
+    keys : (P,) keyframes, which are shown after all that precedes them in the file
+    back, ahead : units by which the stamps of all next packets fall behind the highest, or leap ahead of it; a keyframe
+        may fall behind by a tenth of ``back``
     """
     at = np.flatnonzero(pts != NONE)
     known, begins, begin = pts[at], [0], 0
@@ -95,7 +96,8 @@ def find_jumps(pts: Numbers, keys: NDArray[np.bool_], back: float, ahead: float)
     while begin < len(known):
         before = np.maximum.accumulate(known[begin:])[:-1]
         jumps = (highest[begin + 1 :] < before - back) | (lowest[begin + 1 :] > before + ahead)
-        jumps[1 - AROUND :] &= keys[at[begin + 1 :]][1 - AROUND :]
+        jumps[1 - AROUND :] &= keys[at[begin + 1 :]][1 - AROUND :]  # fewer than AROUND packets follow
+        jumps |= keys[at[begin + 1 :]] & (known[begin + 1 :] < before - back / 10)
         if not jumps.any():
             break
         begin += int(np.argmax(jumps)) + 1
