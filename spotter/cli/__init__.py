@@ -31,6 +31,7 @@ COMMANDS = {
     "report": "write one HTML file to look at predictions with: scores, errors by cause, timelines",
     "convert": "convert labels and predictions: official, OSL JSON, E2E-Spot, CSV",
     "fuse": "fuse stored raw scores of several runs into one prediction, with given or learned weights",
+    "join": "join predictions of systems that know different classes",
     "tune": "tune suppression on stored raw scores, without running the network",
 }
 OF_OVERRIDES = ("train", "predict")

@@ -39,15 +39,12 @@ class Calf(Network):
             raise ValueError(f"model.network.receptive_field: expected at least 1 frame, found {receptive_field}")
         if narrow < 4 or narrow % 4:
             raise ValueError(f"model.network.narrow: expected a multiple of 4, found {narrow}")
-        widths = {part: int(share * narrow) for part, share in CHANNELS.items()}
-        self.width = narrow + sum(widths.values())
+        self.width = narrow + sum(int(share * narrow) for share in CHANNELS.values())
         self.embed = StreamEmbedding(
             layout, dim, 1, input_dropout, extractor_dropout=0.0, token_dropout=0.0, normalise=normalise
         )
         self.narrow = nn.Sequential(nn.ReLU(), nn.Linear(dim, narrow), nn.ReLU())
-        self.pyramid = nn.ModuleList(
-            _centre_convolution(-(-receptive_field // part), narrow, channels) for part, channels in widths.items()
-        )
+        self.pyramid = temporal_pyramid(receptive_field, narrow)
 
     def forward(self, inputs: dict[str, Tensor], phase: dict[str, Tensor], valid: Tensor) -> Tensor:
         """Return (B, T, width) for inputs (B, rows, features) and ``valid`` (B, T)."""
@@ -56,6 +53,14 @@ class Calf(Network):
         frames = (frames * valid[..., None]).transpose(1, 2)  # (B, narrow, T)
         convolved = [convolution(frames).relu() for convolution in self.pyramid]
         return torch.cat((frames, *convolved), dim=1).transpose(1, 2)
+
+
+def temporal_pyramid(receptive_field: int, narrow: int) -> nn.ModuleList:
+    """Return the convolutions over four lengths of time, each (B, narrow, T) to (B, channels, T)."""
+    return nn.ModuleList(
+        _centre_convolution(-(-receptive_field // part), narrow, int(share * narrow))
+        for part, share in CHANNELS.items()
+    )
 
 
 def _centre_convolution(length: int, narrow: int, channels: int) -> nn.Sequential:

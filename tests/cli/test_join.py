@@ -1,0 +1,39 @@
+"""Predictions of different classes are joined as they are; of the same class they are refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spotter.cli import main
+from spotter.io.predictions import read_predictions, write_predictions
+from spotter.tasks import Task
+from spotter.types import Half, HalfPredictions
+
+ALL, PARTS = Task.load("soccernet-v2"), [Task.load(f"soccernet-v2-{name}") for name in ("patterned", "fuzzy")]
+
+
+def test_the_classes_are_split_in_two() -> None:
+    assert sorted((*PARTS[0].classes, *PARTS[1].classes)) == sorted(ALL.classes)
+
+
+def test_spots_stay_as_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    label = {"annotations": [{"gameTime": "1 - 00:10", "label": "Goal", "position": "10000"}]}
+    (tmp_path / "labels" / "a" / "b" / "c").mkdir(parents=True)
+    (tmp_path / "labels" / "a" / "b" / "c" / "Labels-v2.json").write_text(json.dumps(label))
+    for task, name, time in zip(PARTS, ("Corner", "Goal"), (4.0, 10.0), strict=True):
+        spots = HalfPredictions(np.array([task.classes.index(name)]), np.array([time]), np.array([0.5]))
+        write_predictions(tmp_path / task.name, {Half("a/b/c", 1): spots}, task)
+    sources = [str(tmp_path / task.name) for task in PARTS]
+    out = str(tmp_path / "out")
+    assert main(["join", *sources, "-o", out, "--labels", str(tmp_path / "labels")]) == 0
+    found = read_predictions(out, ["a/b/c"], ALL)[Half("a/b/c", 1)]
+    assert [ALL.classes[label] for label in found.label] == ["Corner", "Goal"]
+    assert found.time.tolist() == [4, 10]
+    assert json.loads((tmp_path / "out" / "metrics.json").read_text())["tight"]["per_class"]["Goal"] == 1
+    assert "1 of 1 games" in capsys.readouterr().out
+    assert main(["join", sources[0], sources[0], "-o", out]) == 1
+    assert "have Corner: fuse them by spotter fuse" in capsys.readouterr().err
