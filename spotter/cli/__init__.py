@@ -34,6 +34,7 @@ COMMANDS = {
     "join": "join predictions of systems that know different classes",
     "tune": "tune suppression on stored raw scores, without running the network",
 }
+THAT_GO_ON = ("demo", "extract", "prepare")
 OF_OVERRIDES = ("train", "predict")
 
 
@@ -47,8 +48,8 @@ def _run(argv: list[str]) -> int | None:
     name = argv[0] if argv else "--help"
     if name not in COMMANDS and not name.startswith("-"):
         raise UsageError(f"{name}: no such command{did_you_mean(name, COMMANDS)}")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # termination is an interruption, at any time
     if name in OF_OVERRIDES:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # termination is an interruption, at any time
         if {"-h", "--help"} & set(argv):
             from spotter.cli.help import show_help
 
@@ -57,7 +58,12 @@ def _run(argv: list[str]) -> int | None:
         return None
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     arguments = _parser(name).parse_args(argv)
-    status: int | None = arguments.run(arguments)
+    try:
+        status: int | None = arguments.run(arguments)
+    except KeyboardInterrupt:
+        if name in THAT_GO_ON:
+            logging.getLogger(__name__).info("what is written so far is whole; the same command goes on")
+        raise
     return status
 
 

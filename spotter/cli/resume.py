@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from spotter.cli.compose import choices_of, split_flags
 from spotter.cli.overrides import from_folder, hydra_string, key_of, quote, unquote
 from spotter.cli.stored_overrides import check_values, stored_overrides, stored_runtime
 from spotter.errors import UsageError, UserError, shorten
+from spotter.io.run_folders import SLURM_JOB, slurm_job
 
 log = logging.getLogger(__name__)
 FIXED = ("model.network", "model.head", "model.teams", "model.schedule", "model.sam")  # of a run that goes on
@@ -23,6 +25,7 @@ def resume(words: Sequence[str]) -> list[str]:
     Overrides on the command line win over those the run was started with; ``ckpt=last`` is looked up. What is taken
     from the run's folder is shown, and is values alone, see ``check_values``.
     """
+    words = [*words, *_requeued(words)]
     given = [word for word in words if word.startswith("ckpt=")]
     if not given or {"-m", "--multirun"} & set(words):
         return list(words)
@@ -46,6 +49,18 @@ def resume(words: Sequence[str]) -> list[str]:
         if "hydra.run.dir" not in typed:
             others.append(f"hydra.run.dir={hydra_string(str(run))}")
     return [*flags, *others, quote(f"ckpt={path}")]
+
+
+def _requeued(words: Sequence[str]) -> list[str]:
+    """Return ``ckpt=…`` of the run that this SLURM job trained before it was queued again, if it has got that far."""
+    if int(os.environ.get("SLURM_RESTART_COUNT", 0)) == 0 or any(word.startswith("ckpt=") for word in words):
+        return []
+    given = [unquote(word.partition("=")[2]) for word in words if word.startswith("hydra.run.dir=")]
+    folders = [Path(folder) for folder in given] or list(Path("outputs").glob("*/*"))
+    notes = [folder / SLURM_JOB for folder in folders if (folder / SLURM_JOB).is_file()]
+    mine = [note.parent.parent for note in notes if note.read_text(encoding="utf-8") == slurm_job()]
+    saved = [run / "checkpoints" / "last.ckpt" for run in sorted(mine, key=lambda run: run.name)]
+    return [quote(f"ckpt={path}") for path in saved if path.is_file()][-1:]
 
 
 def newest_unfinished(folder: Path) -> Path:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from spotter.data.source import Source
+from spotter.data.skips import Skips
+from spotter.data.source import Inputs, Source
+from spotter.errors import UserError
 from spotter.types import Batch, Clip, ClipFrames, HalfRecord, Spots, TargetMaker
 
 
@@ -17,18 +21,25 @@ class ClipDataset(Dataset[Batch]):
     """Return the batch of a list of clips; without ``targets`` or labels it has no targets.
 
     clip_len : frames of a clip
+    skips : clips that cannot be read are replaced and counted there; None: they are an error
     """
 
     def __init__(
-        self, records: Sequence[HalfRecord], source: Source, clip_len: int, targets: TargetMaker | None
+        self,
+        records: Sequence[HalfRecord],
+        source: Source,
+        clip_len: int,
+        targets: TargetMaker | None,
+        skips: Skips | None = None,
     ) -> None:
+        self.skips = skips
         self.records, self.source, self.clip_len = list(records), source, clip_len
         labelled = all(record.spots is not None for record in records)
         self.targets = targets if labelled else None
         self._halves = [record.half for record in records]
 
     def __getitem__(self, clips: Sequence[Clip]) -> Batch:
-        inputs, phase = self.source.read(self._halves, clips, self.clip_len)
+        clips, (inputs, phase) = self._read(clips)
         half = np.array([clip.half for clip in clips], dtype=np.int64)
         start = np.array([clip.start for clip in clips], dtype=np.int64)
         frames = np.array([self.records[clip.half].frames for clip in clips], dtype=np.int64)
@@ -41,6 +52,22 @@ class ClipDataset(Dataset[Batch]):
             half=torch.from_numpy(half),
             start=torch.from_numpy(start),
         )
+
+    def _read(self, clips: Sequence[Clip]) -> tuple[Sequence[Clip], Inputs]:
+        try:
+            return clips, self.source.read(self._halves, clips, self.clip_len)
+        except (UserError, OSError) as error:
+            if self.skips is None:
+                raise
+            clips = self.skips.replace(clips, self._can_read, error)
+            return clips, self.source.read(self._halves, clips, self.clip_len)
+
+    def _can_read(self, clip: Clip) -> bool:
+        try:
+            self.source.read(self._halves, [clip], self.clip_len)
+        except (UserError, OSError):
+            return False
+        return True
 
     def _targets(self, clips: Sequence[Clip]) -> dict[str, Tensor]:
         if self.targets is None or not clips:
@@ -66,3 +93,19 @@ def batch_loader(dataset: ClipDataset, batches: Sampler[list[Clip]], num_workers
         persistent_workers=num_workers > 0,
         pin_memory=pin,
     )
+
+
+@contextmanager
+def naming_dead_readers() -> Iterator[None]:
+    """Turn torch's error about a process that reads data and has died into a UserError."""
+    try:
+        yield
+    except RuntimeError as error:
+        found = re.search(r"DataLoader worker \(pid.*\) (exited unexpectedly|is killed by signal: (\w+))", str(error))
+        if found is None or found[2] == "Terminated":
+            raise
+        how = f"was killed ({found[2]})" if found[2] else "died"
+        raise UserError(
+            f"a process that reads data {how}, maybe since the machine has run out of memory: lower data.num_workers "
+            "or data.batch_size, or ask for more memory"
+        ) from error

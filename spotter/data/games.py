@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -29,11 +30,13 @@ def find_halves(
     source: Source,
     labels: str = "required",
     allow_missing: bool = False,
+    skip_damaged: bool = False,
 ) -> list[HalfRecord]:
     """Return the halves of ``games``, in their order, with labels where there are any.
 
     labels : ``required``, or ``optional`` where a split may have no labels at all
     allow_missing : continue with what is on disk, with one counted warning, instead of raising
+    skip_damaged : leave out games and halves whose files cannot be read, with one counted warning, instead of raising
 
     Raises UserError with the first missing file and the remedy.
     """
@@ -58,10 +61,43 @@ def find_halves(
     halves = [half for half in candidates if not gaps[half]]
     if not halves:
         raise UserError(f"{root}: nothing of split {split} is there; expected for example {absent[0]}")
-    spots = {} if unlabelled_split else format_of(task).read(root, list(dict.fromkeys(h.game for h in halves)), task)
+    damaged: list[UserError] | None = [] if skip_damaged else None
+    spots = {} if unlabelled_split else _read_labels(root, list(dict.fromkeys(h.game for h in halves)), task, damaged)
     elsewhere = Counter(half.number for half in spots if half.number not in task.halves for _ in spots[half].label)
     warn_of_other_halves(elsewhere, f"{root}: labels", task)
-    return [HalfRecord(half, source.length(half), None if unlabelled_split else spots[half]) for half in halves]
+    records = []
+    for half in (half for half in halves if unlabelled_split or half in spots):
+        with _collecting(damaged):
+            records.append(HalfRecord(half, source.length(half), None if unlabelled_split else spots[half]))
+    if damaged:
+        log.warning("split %s goes on without %d damaged files, first %s", split, len(damaged), damaged[0])
+    if not records:
+        raise UserError(f"{root}: nothing of split {split} can be read, first {(damaged or [UserError()])[0]}")
+    return records
+
+
+def _read_labels(
+    root: str | Path, games: Sequence[str], task: Task, damaged: list[UserError] | None
+) -> dict[Half, Spots]:
+    """Return the spots of games, those that cannot be read left out and collected in ``damaged``, if that is a list."""
+    if damaged is None:
+        return format_of(task).read(root, games, task)
+    spots: dict[Half, Spots] = {}
+    for game in games:
+        with _collecting(damaged):
+            spots |= format_of(task).read(root, [game], task)
+    return spots
+
+
+@contextmanager
+def _collecting(damaged: list[UserError] | None) -> Iterator[None]:
+    """Append an error meanwhile to ``damaged``; where that is None, let it out."""
+    try:
+        yield
+    except UserError as error:
+        if damaged is None:
+            raise
+        damaged.append(error)
 
 
 def _report(absent: Sequence[Path], split: str, root: str | Path, games: Sequence[str], allow_missing: bool) -> None:

@@ -21,6 +21,7 @@ from spotter.types import Half
 
 POSITION = 3  # columns of an entity before its vectors, see ``spotter.data.tracking``
 KEYS = ("file", "fps", "width", "groups", "columns", "offset", "entities")
+SHORTER = "is shorter than it was when the run began"
 OTHER_WIDTH = "set data.width={width}, or pick the data config these features belong to"
 
 
@@ -104,7 +105,7 @@ class FeatureRows:
         with FileIO(self.path) as file:
             file.seek(self.offset + first * self.shape[1] * self.stored.itemsize)
             if file.readinto(out.data) != out.nbytes:
-                raise UserError(f"{self.path}: is shorter than it was when the run began")
+                raise UserError(f"{self.path}: {SHORTER}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ Shapes: B clips, L anchors of a clip, T anchors of a half, D numbers per anchor.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spotter.data.clips import EvaluationBatches, batches, evaluation_clips
-from spotter.data.datasets import ClipDataset, batch_loader
+from spotter.data.datasets import ClipDataset, batch_loader, naming_dead_readers
 from spotter.data.source import Source
 from spotter.errors import UserError
 from spotter.inference.halves import HalfStitcher
@@ -87,7 +87,7 @@ def run(
     dataset, pin = ClipDataset(records, source, clips.eval_len, targets), compute.device.type == "cuda"
     loader = batch_loader(dataset, EvaluationBatches(parts[rank]), compute.num_workers, pin)
     collector = HalfCollector(records, parts, rank, clips, upsample)
-    for number, batch in enumerate(loader):
+    for number, batch in enumerate(_named(loader)):
         if batch_size(batch):
             with torch.inference_mode(), compute.autocast():
                 found = outputs(to_device(batch, compute.device))
@@ -95,6 +95,12 @@ def run(
         if progress is not None:
             progress((number + 1) / len(parts[rank]))
     yield from collector.finish()
+
+
+def _named(loader: Iterable[Batch]) -> Iterator[Batch]:
+    """Yield batches; the death of a process that reads them is a UserError."""
+    with naming_dead_readers():
+        yield from loader
 
 
 class HalfCollector:

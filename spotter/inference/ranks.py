@@ -113,7 +113,7 @@ def report_once(rank: int, patience: float) -> bool:
 
 def _shared_store() -> dist.TCPStore | None:  # type: ignore[name-defined]
     """Connect to the store by which the processes found each other; None where they have not."""
-    if not _several():
+    if not _several() or "MASTER_ADDR" not in os.environ:
         return None
     host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import glob
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -37,23 +37,27 @@ def atomic_file(path: str | Path, sync: bool = False) -> Iterator[BinaryIO]:
     path = Path(path)
     with _naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = _open_part(path)
-        lock = os.dup(descriptor)  # kept until the file has its name
-        try:
+        prefix = f".{path.name[:40]}."
+        _delete_left(path.parent, prefix)
+        part = path.with_name(f"{prefix}{secrets.token_hex(4)}{PART}")
+        locks: list[int] = []  # kept until the file has its name
+        try:  # from here on, an interruption at any instant leaves nothing
+            descriptor = _create(part)
+            locks.append(os.dup(descriptor))
             with os.fdopen(descriptor, "wb", buffering=1 << 20) as file:
                 yield file
                 if sync:
                     file.flush()
                     os.fsync(file.fileno())
-            os.chmod(temporary, 0o666 & ~_umask())  # mkstemp gives 0600, which would keep other users of a cluster out
-            os.replace(temporary, path)
+            os.replace(part, path)
             if sync:
                 _sync_folder(path.parent)
         except BaseException:
-            Path(temporary).unlink(missing_ok=True)
+            part.unlink(missing_ok=True)
             raise
         finally:
-            os.close(lock)
+            for lock in locks:
+                os.close(lock)
 
 
 @contextmanager
@@ -67,19 +71,22 @@ def _naming(path: Path) -> Iterator[None]:
         raise
 
 
-def _open_part(path: Path) -> tuple[int, str]:
-    """Create and lock a temporary file beside ``path``; those that nobody writes any more are deleted."""
-    prefix = f".{path.name[:40]}."
-    for part in path.parent.glob(f"{glob.escape(prefix)}*{PART}"):
-        with suppress(OSError), part.open("rb") as left:  # a lock that cannot be had: somebody writes it
+def _delete_left(folder: Path, prefix: str) -> None:
+    """Delete the parts of a file that nobody writes any more; who writes one holds a lock on it."""
+    for part in folder.glob(f"{glob.escape(prefix)}*{PART}"):
+        with suppress(OSError), part.open("rb") as left:
             _lock(left.fileno(), wait=False)
             part.unlink()
+
+
+def _create(part: Path) -> int:
+    """Create, open and lock a file."""
     while True:
-        descriptor, temporary = tempfile.mkstemp(prefix=prefix, suffix=PART, dir=path.parent)
+        descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         with suppress(OSError):  # not every file system has locks
             _lock(descriptor, wait=True)
         if os.fstat(descriptor).st_nlink:
-            return descriptor, temporary
+            return descriptor
         os.close(descriptor)  # another process took it for left over before it was locked
 
 
@@ -96,9 +103,3 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -16,6 +17,7 @@ from spotter.io.splits import SPLITS
 from spotter.tasks import Task, shipped_tasks
 
 BEST = Path("checkpoints", "best.ckpt")
+SLURM_JOB = Path(".hydra", "slurm_job")  # of a run: the number of the job that trains it
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,3 +105,9 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, orjson.JSONDecodeError):
         return {}
     return content if isinstance(content, dict) else {}
+
+
+def slurm_job() -> str | None:
+    """Return the number of this process's SLURM job, as scontrol takes it; None outside of one."""
+    array, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
+    return f"{array}_{task}" if array and task else os.environ.get("SLURM_JOB_ID")

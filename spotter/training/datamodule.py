@@ -18,6 +18,7 @@ from spotter.data.check import warn_of_broken
 from spotter.data.clips import EvaluationBatches, TrainingBatches, batches, evaluation_clips
 from spotter.data.datasets import ClipDataset, batch_loader
 from spotter.data.games import MOST_BEYOND_END, drop_spots_beyond_end, find_halves, require_spots
+from spotter.data.skips import Skips
 from spotter.data.source import Source
 from spotter.data.statistics import class_counts, dataset_statistics, statistics_table
 from spotter.errors import UserError
@@ -29,6 +30,7 @@ from spotter.training.callbacks.progress import show
 from spotter.types import Batch, Clip, HalfRecord, Plain, TargetMaker
 
 log = logging.getLogger(__name__)
+ON_ERROR = ("raise", "skip")
 
 
 class SpottingDataModule(pl.LightningDataModule):
@@ -44,6 +46,7 @@ class SpottingDataModule(pl.LightningDataModule):
     num_workers : processes that read the input, 0 for this one
     allow_missing : continue with what is on disk, with a counted warning
     max_beyond_end : fraction of the training spots that may lie beyond the end of their input
+    on_error : what a damaged file means: ``raise``, or ``skip`` for what is trained on to go on without it, counted
     check : read all feature files at the start, and say which rows are not finite
     seed : of the clips that are drawn, together with the epoch
 
@@ -65,6 +68,7 @@ class SpottingDataModule(pl.LightningDataModule):
         num_workers: int = 0,
         allow_missing: bool = False,
         max_beyond_end: float = MOST_BEYOND_END,
+        on_error: str = "raise",
         check: bool = False,
         seed: int = 0,
     ) -> None:
@@ -72,6 +76,9 @@ class SpottingDataModule(pl.LightningDataModule):
         for key, value, least in (("batch_size", batch_size, 1), ("num_workers", num_workers, 0), ("seed", seed, 0)):
             if not isinstance(value, int) or value < least:
                 raise UserError(f"data.{key}: expected a whole number of at least {least}, found {value!r}")
+        if on_error not in ON_ERROR:
+            raise UserError(f"data.on_error: {on_error!r} is unknown: give one of {', '.join(ON_ERROR)}")
+        self.skips = Skips() if on_error == "skip" else None
         self.task = Task.load(task)
         self.clips = ClipConfig.load(clips)
         self.source, self.root, self.splits, self.fold = source, root, splits, fold
@@ -134,7 +141,8 @@ class SpottingDataModule(pl.LightningDataModule):
         return to_device(batch, device)
 
     def _loader(self, split: str, clip_len: int, sampler: TrainingBatches | EvaluationBatches) -> DataLoader[Batch]:
-        dataset = ClipDataset(self.records[split], self.source, clip_len, self.targets)
+        skips = self.skips if split == "train" else None
+        dataset = ClipDataset(self.records[split], self.source, clip_len, self.targets, skips)
         pin = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
         return batch_loader(dataset, sampler, self.num_workers, pin)
 
@@ -149,7 +157,9 @@ class SpottingDataModule(pl.LightningDataModule):
         return BalancedClips(self.records["train"], clips.clip_len, source.fps, source.offset, clips.spot_margin)
 
     def _find(self, split: str, games: list[str], labels: str = "required") -> list[HalfRecord]:
-        return find_halves(self.root, split, games, self.task, self.source, labels, self.allow_missing)
+        return find_halves(
+            self.root, split, games, self.task, self.source, labels, self.allow_missing, self.skips is not None
+        )
 
     def _unseen(self, split: str, splits: Mapping[str, list[str]]) -> list[str]:
         """Return the games of a split that are not trained on; scores on the others would mean nothing."""

@@ -120,6 +120,11 @@ class SpottingModule(pl.LightningModule):
             bar = name == "loss"
             self.log(f"train/{name}", value, bar, on_step=False, on_epoch=True, sync_dist=True, batch_size=size)
 
+    def on_train_epoch_end(self) -> None:
+        """Say how many clips could not be read, where that ends nothing."""
+        if self._data.skips is not None:
+            self._data.skips.say()
+
     def validation_step(self, batch: Batch, batch_idx: int) -> EvaluationStep | None:
         """Return what ``evaluate`` does; None for no clips."""
         return self.evaluate(batch) if batch_size(batch) else None

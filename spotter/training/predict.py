@@ -32,6 +32,7 @@ from spotter.models.system import System
 from spotter.settings import Postprocess
 from spotter.training.callbacks.progress import show
 from spotter.training.predict_input import predict_input
+from spotter.training.rank_watch import naming_dead_ranks
 from spotter.training.trainer import device_of, launch, plain, short_precision, terminable
 from spotter.trust import import_trusted
 from spotter.types import Metrics, Plain
@@ -71,7 +72,7 @@ def predict(cfg: DictConfig) -> Metrics | None:
     settings = _settings(cfg, system.spec.kind, _trained_on(ckpt) or known["source"].get("root"))
     given = _own_input(cfg, system) if cfg.input else _split(cfg, system, settings)
     out = Path(cfg.out) if cfg.out else ckpt.parent / "predictions" / _name(cfg)
-    with terminable():
+    with terminable(), naming_dead_ranks():
         precision = short_precision(cfg.trainer)
         compute = Compute(launch(cfg.trainer), precision, settings.batch_size, settings.num_workers)
         predictions, metrics = predict_input(

@@ -17,6 +17,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger, WandbLogger
 from torch import Tensor
 
+from spotter.data.datasets import naming_dead_readers
 from spotter.data.fps import parse_fps
 from spotter.errors import FAILURE, INTERRUPTED, SUCCESS, UsageError
 from spotter.evaluation.metrics import flatten
@@ -36,6 +37,7 @@ from spotter.training.loggers.wandb import Wandb
 from spotter.training.losses import MeanLoss
 from spotter.training.module import SpottingModule, parameters_of
 from spotter.training.predict_input import predict_input
+from spotter.training.rank_watch import watching
 from spotter.training.trainer import Trainer, build_trainer, instantiate, interruptible, plain
 from spotter.trust import import_trusted
 from spotter.types import Batch, Metrics, batch_size
@@ -171,7 +173,7 @@ def build_module(cfg: DictConfig, data: SpottingDataModule) -> SpottingModule:
 def fit(trainer: pl.Trainer, module: SpottingModule, data: SpottingDataModule, ckpt: str | None) -> None:
     """Fit; after an interruption say how to go on."""
     try:
-        with interruptible(trainer):
+        with naming_dead_readers(), interruptible(trainer), watching(trainer.strategy.launcher):
             trainer.fit(module, data, ckpt_path=ckpt, weights_only=True)
     except KeyboardInterrupt:
         saved = Path(trainer.default_root_dir, "checkpoints", "last.ckpt").is_file()

@@ -25,7 +25,9 @@ from spotter.tasks import full_name
 from spotter.training.callbacks.clock import CpuLimit
 from spotter.training.callbacks.nonfinite import NonFinite
 from spotter.training.callbacks.progress import EpochBar, progress_callback
+from spotter.training.callbacks.requeue import Requeue
 from spotter.training.checkpoint import CheckpointFiles
+from spotter.training.rank_watch import watch_ranks
 
 T = TypeVar("T")
 MATMUL_PRECISIONS = ("highest", "high", "medium")
@@ -39,6 +41,7 @@ class Trainer(pl.Trainer):
     ``max_cpu_seconds`` of training end it instead of ``max_epochs``, see ``CpuLimit``; the learning rate follows them.
 
     on_nonfinite : what a loss or gradient that is not finite means, ``stop`` or ``skip``, see ``NonFinite``
+    requeue : on SIGUSR1 queue the SLURM job again, see ``Requeue``
     matmul_precision : of products of float32 on a GPU: ``highest``, or ``high`` and ``medium``, which are faster
     """
 
@@ -49,6 +52,7 @@ class Trainer(pl.Trainer):
         validate_after: int = 0,
         max_cpu_seconds: float | None = None,
         on_nonfinite: str = "stop",
+        requeue: bool = False,
         matmul_precision: str = "high",
         callbacks: Sequence[pl.Callback] = (),
         plugins: Sequence[Any] | None = None,
@@ -64,9 +68,9 @@ class Trainer(pl.Trainer):
         if matmul_precision not in MATMUL_PRECISIONS:
             known = ", ".join(MATMUL_PRECISIONS)
             raise UserError(f"trainer.matmul_precision: {matmul_precision!r} is unknown: give one of {known}")
-        limit: list[pl.Callback] = []
+        limit: list[pl.Callback] = [Requeue()] if requeue else []
         if max_cpu_seconds is not None:
-            limit, settings = [CpuLimit(max_cpu_seconds)], {**settings, "max_epochs": -1}
+            limit, settings = [*limit, CpuLimit(max_cpu_seconds)], {**settings, "max_epochs": -1}
         super().__init__(
             check_val_every_n_epoch=1,
             callbacks=[*callbacks, *limit, NonFinite(on_nonfinite)],
@@ -126,6 +130,7 @@ def launch(settings: DictConfig) -> torch.device:
     known = {key: settings[key] for key in ("accelerator", "devices", "strategy", "num_nodes") if key in settings}
     fabric = Fabric(**known, plugins=[instantiate(each, ClusterEnvironment) for each in settings.get("plugins") or ()])  # type: ignore[type-abstract]
     fabric.launch()
+    watch_ranks(fabric.strategy.launcher)
     return fabric.device
 
 

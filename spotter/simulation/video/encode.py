@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
@@ -10,6 +9,8 @@ from pathlib import Path
 import av
 import numpy as np
 from numpy.typing import NDArray
+
+from spotter.io.files import atomic_file
 
 KEY = 2.0  # seconds from key frame to key frame
 OPTIONS = {  # without looking ahead, for what x264 makes of that can differ from one run to the next
@@ -19,17 +20,11 @@ OPTIONS = {  # without looking ahead, for what x264 makes of that can differ fro
 
 def write_video(path: Path, images: Iterable[NDArray[np.uint8]], fps: float, size: tuple[int, int]) -> None:
     """Encode images (height, width, 3) RGB of a ``size`` under a temporary name, then rename it to ``path``."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with av.open(str(temporary), "w", format="mp4") as container:
-            stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=OPTIONS)
-            stream.height, stream.width = size
-            stream.pix_fmt = "yuv420p"
-            stream.gop_size = max(1, round(KEY * fps))
-            for image in images:
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
-            container.mux(stream.encode())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with atomic_file(path) as file, av.open(file, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=OPTIONS)
+        stream.height, stream.width = size
+        stream.pix_fmt = "yuv420p"
+        stream.gop_size = max(1, round(KEY * fps))
+        for image in images:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
+        container.mux(stream.encode())

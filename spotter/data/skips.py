@@ -1,0 +1,41 @@
+"""Clips of damaged files that training goes on without, counted over all processes that read data."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+from collections.abc import Callable, Sequence
+
+from spotter.types import Clip
+
+log = logging.getLogger(__name__)
+
+
+class Skips:
+    """Replace clips that cannot be read by others of the same batch, and count them."""
+
+    def __init__(self) -> None:
+        self._count = multiprocessing.Value("q", 0)
+        self._told = 0
+        self._named: set[str] = set()
+
+    def replace(self, clips: Sequence[Clip], can_read: Callable[[Clip], bool], error: Exception) -> list[Clip]:
+        """Return as many clips as were given, all of which can be read; raises ``error`` where none can be."""
+        sound = [can_read(clip) for clip in clips]
+        if not any(sound):
+            raise error
+        if str(error) not in self._named:
+            self._named.add(str(error))
+            log.warning("%s; its clips are skipped", error)
+        with self._count.get_lock():
+            self._count.value += sound.count(False)
+        good = [clip for clip, read in zip(clips, sound, strict=True) if read]
+        return [clip if read else good[i % len(good)] for i, (clip, read) in enumerate(zip(clips, sound, strict=True))]
+
+    def say(self) -> None:
+        """Log how many clips were skipped, if any were since this was last called."""
+        count = self._count.value
+        if count > self._told:
+            log.warning("%d clips could not be read since the last line like this and were skipped, %d in all",
+                        count - self._told, count)  # fmt: skip
+            self._told = count
