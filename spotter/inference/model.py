@@ -16,7 +16,7 @@ from spotter.data.features import RowMaker
 from spotter.errors import UserError
 from spotter.inference.engine import Compute
 from spotter.inference.inputs import Given, Input, Moment, open_input
-from spotter.inference.precision import fast_precision, fused_dtype
+from spotter.inference.precision import fast_precision, fuse
 from spotter.inference.predict import merge, predict_records, say_broken_rows, score_records
 from spotter.inference.ranks import broadcast, gather, rank_and_world
 from spotter.io.checkpoints import open_checkpoint
@@ -174,7 +174,7 @@ def load(
 
     path : a checkpoint, or the folder of a run, whose best checkpoint is taken
     device : for example "cpu" or "cuda:1"; None for a GPU if there is one
-    precision : 32, 16 or bf16; None for bf16 on hardware that computes in it, else 32
+    precision : 32, 16 or bf16; None for bf16 on a GPU that has it and a CPU that is faster in it, else 32
     trust : a module of yours, or several, whose networks and heads a checkpoint may name; no others are imported
 
     Raises UserError for a file that is missing, damaged, of a newer format, or names a network that is not trusted, and
@@ -184,7 +184,7 @@ def load(
         raise UserError(f"{path}: not read from the Hugging Face hub yet: download the checkpoint and give its path")
     file = find_checkpoint(path)
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    system = System.load(open_checkpoint(file), import_trusted(trust)).fused(fused_dtype(where, precision))
+    system = fuse(System.load(open_checkpoint(file), import_trusted(trust)), where, precision)
     compute = Compute(where, fast_precision(where) if precision is None else str(precision), BATCH[system.spec.kind])
     system.to(where)
     return Model(system, compute)

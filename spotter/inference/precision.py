@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import time
+
 import torch
+
+from spotter.inference.ranks import broadcast
+from spotter.models.system import System
 
 PRECISIONS = {"32": None, "16": torch.float16, "bf16": torch.bfloat16}  # and what autocast computes in
 TENSOR_CORES = (7, 0)  # the first compute capability that multiplies matrices of halves
+TRIAL = (16, 3, 112, 112)  # images, as many as convolutions of one pixel need to be computed as for long clips
+WORTH_ROUNDING = 1.15  # times as fast bfloat16 must be
 
 
 def fast_precision(device: torch.device) -> str:
@@ -17,7 +24,26 @@ def fast_precision(device: torch.device) -> str:
     return "16" if torch.cuda.get_device_capability(device) >= TENSOR_CORES else "32"
 
 
-def fused_dtype(device: torch.device, precision: str | int | None) -> torch.dtype:
-    """Return what a fused network computes in: bfloat16 on a CPU that has it, unless a precision is given."""
-    native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return torch.bfloat16 if native and device.type == "cpu" and precision is None else torch.float32
+def fuse(system: System, device: torch.device, precision: str | int | None) -> System:
+    """Return the system for inference alone, as ``System.fused`` does.
+
+    precision : None lets a network of video that runs on a CPU compute in bfloat16 where a short trial finds that much
+        faster there: what the processor says of itself does not tell. All ranks take what rank 0 finds.
+    """
+    exact = system.fused()
+    if device.type != "cpu" or precision is not None or system.spec.kind != "video":
+        return exact
+    rounded = system.fused(torch.bfloat16)
+    return rounded if broadcast(_seconds(rounded) * WORTH_ROUNDING < _seconds(exact)) else exact
+
+
+@torch.inference_mode()
+def _seconds(system: System) -> float:
+    """Return the CPU time of the network on a few small images, the shortest of three after one to warm up."""
+    images = {"video": torch.zeros(1, *TRIAL)}
+    taken = []
+    for _ in range(4):
+        begin = time.process_time()
+        system.network(images, {}, torch.ones(1, TRIAL[0], dtype=torch.bool))
+        taken.append(time.process_time() - begin)
+    return min(taken[1:])

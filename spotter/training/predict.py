@@ -10,7 +10,6 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import torch
 from omegaconf import DictConfig
 
 from spotter.bounded import plain_text, read_yaml
@@ -22,7 +21,7 @@ from spotter.extraction.two_stages import open_makers
 from spotter.inference.engine import Compute
 from spotter.inference.inputs import Input, open_input
 from spotter.inference.model import BATCH
-from spotter.inference.precision import fused_dtype
+from spotter.inference.precision import fuse
 from spotter.inference.ranks import rank_and_world
 from spotter.io.checkpoints import open_checkpoint
 from spotter.io.predictions import confirm_zip
@@ -68,13 +67,14 @@ def predict(cfg: DictConfig) -> Metrics | None:
     content = open_checkpoint(ckpt)
     known = content["hyper_parameters"]
     content["hyper_parameters"] = known | _changes(cfg, known)
-    system = System.load(content, import_trusted(cfg.trust)).fused(_dtype(cfg))
+    system = System.load(content, import_trusted(cfg.trust))
     settings = _settings(cfg, system.spec.kind, _trained_on(ckpt) or known["source"].get("root"))
     given = _own_input(cfg, system) if cfg.input else _split(cfg, system, settings)
     out = Path(cfg.out) if cfg.out else ckpt.parent / "predictions" / _name(cfg)
     with terminable(), naming_dead_ranks():
         precision = short_precision(cfg.trainer)
         compute = Compute(launch(cfg.trainer), precision, settings.batch_size, settings.num_workers)
+        system = fuse(system, compute.device, None if cfg.trainer.precision == "auto" else cfg.trainer.precision)
         predictions, metrics = predict_input(
             system, given, out, compute, cfg.save_scores, out / "report.html", cfg.threshold
         )
@@ -149,11 +149,6 @@ def _own_input(cfg: DictConfig, system: System) -> Input:
         extractors = cfg.extractor if isinstance(cfg.extractor, str) else list(cfg.extractor)
         makers = open_makers(system.spec, extractors, cfg.extractor_weights, str(device_of(cfg.trainer)))
     return open_input(system.spec, paths, start=cfg.start, end=cfg.end, makers=makers)
-
-
-def _dtype(cfg: DictConfig) -> torch.dtype:
-    """Return what the network computes in, where ``trainer.precision`` leaves the choice to us."""
-    return fused_dtype(device_of(cfg.trainer), None if cfg.trainer.precision == "auto" else cfg.trainer.precision)
 
 
 def _name(cfg: DictConfig) -> str:
