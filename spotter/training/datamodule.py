@@ -100,6 +100,10 @@ class SpottingDataModule(pl.LightningDataModule):
         require_spots(self.records["train"], self.root, self.task)
         self._training_batches()  # a mistake in its settings shows now, before anything has begun
         self.records["valid"] = self._find("valid", unseen["valid"]) if unseen["valid"] else []
+        if self.records["valid"] and not any(record.spots for record in self.records["valid"]):
+            log.warning(
+                "split valid has no spot of task %s: its scores are 0, and choose no checkpoint", self.task.name
+            )
         if any(self.root and (Path(self.root) / game).is_dir() for game in unseen["test"]):
             self.records["test"] = self._find("test", unseen["test"], labels="optional")
             if all(record.spots is None for record in self.records["test"]):

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from spotter.training.datamodule import SpottingDataModule
 from tests.conftest import call
+from tests.helpers.trees import TASK, source_of, write_game
 
 
 def test_features_of_another_rate_are_refused_before_training(tree: Path, tiny: list[str], tmp_path: Path) -> None:
@@ -42,3 +44,12 @@ def test_nothing_to_train_on_is_an_error(
     called = call("train.py", *words, cwd=tmp_path)
     assert called.status == 1
     assert said in called.err.strip().splitlines()[-1]
+
+
+def test_a_validation_split_without_a_spot_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_game(tmp_path, "a", {1: 30, 2: 30}, [(1, "Goal", 1000)])
+    write_game(tmp_path, "b", {1: 30, 2: 30}, [(1, "Handball", 1000)])
+    splits = {"train": ["a"], "valid": ["b"], "test": []}
+    clips = {"clip_len": 10, "per_epoch": 64}
+    SpottingDataModule(TASK.to_dict(), source_of(tmp_path), clips, str(tmp_path), splits).setup("fit")
+    assert "split valid has no spot of task hockey: its scores are 0, and choose no checkpoint" in caplog.text
