@@ -18,6 +18,7 @@ from tests.helpers.recorders import (
     decoded_by_ffmpeg,
     join_bytes,
     join_streams,
+    set_edits,
     write_fields,
 )
 from tests.helpers.videos import cut_off, numbers_of, write_video
@@ -55,6 +56,14 @@ def test_what_an_edit_list_hides_is_not_shown(tmp_path: Path, codec: str, suffix
     video, numbers = read_everything(copy_from(tmp_path / f"cut.{suffix}", source, 53))
     assert numbers == list(range(53, 100))
     assert (video.times.seconds(1), video.times.fps) == (pytest.approx(0.04), 25)
+
+
+@pytest.mark.parametrize("parts", [[(2, 13)], [(2, 0), (1.2, 63)], [(1, 50), (1, 10)], [(1, 50), (1, 60)]])
+def test_edit_lists_of_several_parts(tmp_path: Path, parts: list[tuple[float, int]], caplog: Any) -> None:
+    path = set_edits(write_video(tmp_path / "a.mp4", 100, gop=20), parts)
+    wanted = [number for seconds, first in parts for number in range(first, first + int(25 * seconds))]
+    assert read_everything(path)[1] == wanted
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("codec", ["h264", "hevc open", "vp9"])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import struct
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -82,6 +83,34 @@ def add_sound(path: Path, source: Path, late: float, seconds: float) -> Path:
                 target.mux(packet)
         write_sound(target, sound, seconds)
     return path
+
+
+def set_edits(path: Path, parts: Sequence[tuple[float, int]]) -> Path:
+    """Make an MP4 of images at 25 a second show parts of itself: for so many seconds, from an image on."""
+    content = bytearray(path.read_bytes())
+    *outer, (begin, size) = find_boxes(content, [b"moov", b"trak", b"edts", b"elst"])
+    header = find_boxes(content, [b"moov", b"trak", b"mdia", b"mdhd"])[-1][0]
+    (scale,) = struct.unpack(">I", content[header + 20 : header + 24])
+    (first,) = struct.unpack(">i", content[begin + 20 : begin + 24])
+    edits = [struct.pack(">IiI", round(1000 * seconds), first + at * scale // 25, 1 << 16) for seconds, at in parts]
+    body = bytes(content[begin + 4 : begin + 12]) + struct.pack(">I", len(edits)) + b"".join(edits)
+    content[begin : begin + size] = struct.pack(">I", len(body) + 4) + body
+    for box, length in outer:
+        content[box : box + 4] = struct.pack(">I", length + len(body) + 4 - size)
+    path.write_bytes(content)
+    return path
+
+
+def find_boxes(content: bytearray, names: Sequence[bytes]) -> list[tuple[int, int]]:
+    """Return where boxes of an MP4 begin, each within the one before, and their sizes."""
+    found: list[tuple[int, int]] = []
+    at = 0
+    for name in names:
+        while content[at + 4 : at + 8] != name:
+            at += struct.unpack(">I", content[at : at + 4])[0]
+        found.append((at, struct.unpack(">I", content[at : at + 4])[0]))
+        at += 8
+    return found
 
 
 def write_fields(path: Path, count: int, paired: bool = False, gop: int = 10) -> Path:

@@ -77,7 +77,7 @@ def list_packets(container: InputContainer, stream: VideoStream) -> Packets:
     ahead = AHEAD if container.format.flags & TS_DISCONT else FAR_AHEAD
     unit = stream.time_base or Fraction(1, 1000)
     pts[find_outliers(pts, float(AHEAD / unit))] = NONE
-    begins = find_jumps(pts, keys & images, float(BACK / unit), float(ahead / unit))
+    begins = find_jumps(np.where(images, pts, NONE), keys, float(BACK / unit), float(ahead / unit))
     return Packets(unit, pts, dts, places, keys, images, begins, first.packet, error)
 
 
