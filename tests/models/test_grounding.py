@@ -13,8 +13,9 @@ from torch import Tensor
 
 from spotter.errors import UserError
 from spotter.models.calf.targets import ContextTargets
-from spotter.models.grounding.head import MARGINS, GroundingHead
-from spotter.models.grounding.siamese import SiameseCalf
+from spotter.models.grounding.head import MARGINS, GroundingHead, MomentHead
+from spotter.models.grounding.query import ReplayQuery
+from spotter.models.grounding.siamese import SiameseCalf, SiameseVlad
 from spotter.models.pretrained import load_published
 from spotter.models.pretrained.grounding import GroundingReference
 from spotter.types import ClipFrames, Spots
@@ -95,3 +96,49 @@ def test_replays_are_needed() -> None:
         SiameseCalf(LAYOUT, 8)
     with pytest.raises(UserError, match="take data=replays"):
         GroundingHead(152, 17, 240)
+
+
+def pair(frames: int, length: int) -> tuple[dict[str, Tensor], dict[str, Tensor], Tensor]:
+    """Return the inputs of two clips with replays of ``length`` frames, the second of which overhangs its end."""
+    torch.manual_seed(1)
+    replay = torch.randn(2, frames, 6)
+    replay[:, length:] = 0
+    inputs = {"a": torch.randn(2, frames, 6), "replay_a": replay}
+    valid = torch.ones(2, frames, dtype=torch.bool)
+    valid[1, frames - 4 :] = False
+    return inputs, {name: torch.zeros(2) for name in inputs}, valid
+
+
+@pytest.mark.parametrize("kind", [ReplayQuery, SiameseCalf, SiameseVlad])
+def test_what_is_found_depends_on_the_replay(kind: Any) -> None:
+    layout = {name: {"fps": 1.0, "clock_fps": 1.0, "groups": [6]} for name in ("a", "replay_a")}
+    torch.manual_seed(0)
+    network = kind(layout, **({"receptive_field": 8} if kind is SiameseCalf else {})).eval()
+    inputs, phase, valid = pair(20, 7)
+    with torch.no_grad():
+        tokens = network(inputs, phase, valid)
+        other = network({**inputs, "replay_a": inputs["replay_a"].flip(0)}, phase, valid)
+        empty = network({**inputs, "replay_a": torch.zeros_like(inputs["replay_a"])}, phase, valid)
+    assert tokens.shape == (2, 1 if kind is SiameseVlad else 20, network.width)
+    assert torch.isfinite(tokens).all()
+    assert torch.isfinite(empty).all()
+    assert (tokens - other).abs().max() > 1e-4
+    network.train()(inputs, phase, valid).sum().backward()
+    assert all(p.grad is None or torch.isfinite(p.grad).all() for p in network.parameters())
+
+
+def test_a_frame_knows_how_long_before_the_replay_it_lies_unless_the_clip_begins_before_its_sequence() -> None:
+    network = ReplayQuery({name: {"fps": 1.0, "clock_fps": 1.0, "groups": [6]} for name in ("a", "replay_a")}, dim=8)
+    valid = torch.tensor([[True] * 9 + [False] * 3, [False] * 3 + [True] * 9])
+    first, second = network._bin(valid)
+    assert first[:9].tolist() == [2, 1, 1, 1, 1, 0, 0, 0, 0]
+    assert (second == 63).all()
+
+
+def test_a_clip_is_as_likely_as_it_is_like_the_replay() -> None:
+    head = MomentHead(4, 1, 12)
+    output = head(torch.tensor([[[0.5, 0.1, 0.2, 0.3]], [[0.0, 0.1, 0.2, 0.3]]]))
+    logits = head.predict(output)["logits"]
+    assert logits.shape == (2, 12, 1)
+    assert torch.sort(logits[0, :, 0].sigmoid()).values[-2:].tolist() == pytest.approx([0, 0.5], abs=1e-6)
+    assert logits[1].sigmoid().max() < 1e-6
