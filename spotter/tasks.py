@@ -30,7 +30,9 @@ OPTIONAL = {"tolerances", "halves", "format", "class_key", "teams", "strict", "a
 PLAIN_NAME = re.compile(r"[^./\\\x00-\x1f][^/\\\x00-\x1f]{0,99}")  # of a file in some folder
 MOST_NUMBERS = 100  # of tolerances or halves
 REPLAY_GROUNDING = "replay-grounding"
-METRICS = ("average-map", REPLAY_GROUNDING)
+ANTICIPATION = "anticipation"
+AVERAGE_MAP = "average-map"
+METRICS = (AVERAGE_MAP, REPLAY_GROUNDING, ANTICIPATION)
 SHORT = {name: f"{name}_map" for name in ("tight", "loose", "frames")}
 
 
@@ -99,7 +101,7 @@ class Task:
     teams: tuple[str, ...] = ()
     strict: bool = False
     any_case: bool = False
-    metric: str = "average-map"
+    metric: str = AVERAGE_MAP
     splits: str = ""
 
     @property

@@ -8,7 +8,8 @@ Several PREDICTIONS are compared: games are drawn again and again, the same for 
 difference to the first an interval. NAME=PATH names one in the tables and in the JSON.
 
 With --task replay-grounding, PREDICTIONS answer replays (results_grounding.json): average-AP, tight and loose, of the
-answered ones as the official evaluator has it, and of all.
+answered ones as the official evaluator has it, and of all. With --task baa-2026 they are results_anticipation.json, and
+LABELS is the folder of a split.
 
 Tables are in percent, the JSON holds fractions. Beside mAP stand precision, recall and F1: at one threshold for all
 classes, at the best for each class, and at thresholds that other games chose, which is what to expect of new games.
@@ -33,7 +34,7 @@ from spotter.evaluation.evaluate import evaluate, load_evaluation
 from spotter.io.files import atomic_write
 from spotter.io.splits import SPLITS
 from spotter.progress import stderr_console
-from spotter.tasks import REPLAY_GROUNDING, Task
+from spotter.tasks import AVERAGE_MAP, REPLAY_GROUNDING, Task
 from spotter.trust import import_trusted
 from spotter.types import Metrics
 
@@ -67,12 +68,12 @@ def run(arguments: argparse.Namespace) -> int:
     import_trusted(arguments.trust)
     named = parse_named(arguments.predictions)
     task = None if arguments.task is None else Task.load(arguments.task)
-    if task is not None and task.metric == REPLAY_GROUNDING:
+    if task is not None and task.metric != AVERAGE_MAP:
         scores = {
             name: evaluate(arguments.labels, path, task=task, split=arguments.split) for name, path in named.items()
         }
         _write(arguments.json, scores)
-        _show_grounding(scores)
+        _show_challenge(scores, task)
         return 0
     evaluation = load_evaluation(arguments.labels, list(named.values()), task=task, split=arguments.split)
     metrics: dict[str, Metrics] = dict(zip(named, evaluation.metrics(), strict=True))
@@ -122,9 +123,10 @@ def _show(metrics: dict[str, Metrics], f1: dict[str, dict[str, dict[str, Any]]])
         console.print(metrics_table(each, name), f1_table(f1[name]), sep="\n")
 
 
-def _show_grounding(scores: dict[str, Metrics]) -> None:
+def _show_challenge(scores: dict[str, Metrics], task: Task) -> None:
     from rich.console import Console
 
-    from spotter.evaluation.table import grounding_table
+    from spotter.evaluation.table import anticipation_table, grounding_table
 
-    Console(width=None if sys.stdout.isatty() else 120).print(grounding_table(scores))
+    table = grounding_table if task.metric == REPLAY_GROUNDING else anticipation_table
+    Console(width=None if sys.stdout.isatty() else 120).print(table(scores))

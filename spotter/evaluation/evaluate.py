@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from spotter.errors import UserError
+from spotter.evaluation.anticipation import evaluate_anticipation
 from spotter.evaluation.average_map import average_map
 from spotter.evaluation.f1 import f1_scores
 from spotter.evaluation.grounding import evaluate_grounding
@@ -19,7 +20,7 @@ from spotter.io.predictions import PREDICTION_FILE
 from spotter.io.run_folders import Description, describe, find_predictions_of
 from spotter.io.splits import check_split, load_splits
 from spotter.predictions import Predictions
-from spotter.tasks import REPLAY_GROUNDING, Task
+from spotter.tasks import AVERAGE_MAP, REPLAY_GROUNDING, Task
 from spotter.types import Half, HalfPredictions, Metrics, Spots
 
 DEFAULT_TASK = "soccernet-v2"
@@ -75,11 +76,13 @@ def evaluate(
     Raises UserError for a missing or malformed file, and for a game without predictions.
     """
     chosen = None if task is None else _load(task)
-    if chosen is None or chosen.metric != REPLAY_GROUNDING:
+    if chosen is None or chosen.metric == AVERAGE_MAP:
         return load_evaluation(labels, [predictions], task=chosen, split=split).metrics()[0]
     if isinstance(predictions, Predictions):
-        raise UserError("predictions: spots are no answers to replays: give the files that hold answers")
-    return evaluate_grounding(labels, predictions, chosen, split)
+        raise UserError(f"predictions: spots cannot be scored as {chosen.name}: give the files of its challenge")
+    if chosen.metric == REPLAY_GROUNDING:
+        return evaluate_grounding(labels, predictions, chosen, split)
+    return evaluate_anticipation(labels, predictions, chosen)
 
 
 def load_evaluation(

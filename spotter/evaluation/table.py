@@ -149,6 +149,15 @@ def grounding_table(systems: Mapping[str, Metrics]) -> Table:
     return table
 
 
+def anticipation_table(systems: Mapping[str, Metrics]) -> Table:
+    """Return what each system scores in ball action anticipation."""
+    names = ("mean", *(f"map_at_{seconds}" for seconds in range(1, 6)), "map_at_inf")
+    table = _table("mAP, %", (*(name.removeprefix("map_") for name in names), "clips"))
+    for title, metrics in systems.items():
+        table.add_row(Text(title), *(_percent(metrics[name]) for name in names), str(metrics["clips"]))
+    return table
+
+
 def spots_table(predictions: Mapping[Half, HalfPredictions], task: Task, threshold: float, most: int = 200) -> Group:
     """Return the spots of at least ``threshold`` by time, with action and confidence; at most ``most`` of a half."""
     parts: list[Text | Table] = []
