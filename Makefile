@@ -53,6 +53,10 @@ audit: setup ## look for insecure code, and for known vulnerabilities of what is
 bench: setup ## measure speed and memory
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/benchmarks --override-ini addopts= -q -s
 
+.PHONY: faults
+faults: setup ## kill training, validation, prediction, preparation and sweeps at twenty instants each
+	FAULTS=20 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist load tests/faults --durations=10
+
 .PHONY: gpu
 gpu: ## test and measure on a GPU; needs no .venv, only torch, timm, pytorch-lightning and pytest
 	PYTHONPATH=. PYTHONUNBUFFERED=1 $(PYTHON) -m pytest tests/gpu --durations=10
