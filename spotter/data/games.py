@@ -12,7 +12,7 @@ import numpy as np
 
 from spotter.data.source import Source
 from spotter.errors import UserError, shorten
-from spotter.io.formats import format_of
+from spotter.io.formats import AnnotationFormat, format_of
 from spotter.io.soccernet import warn_of_other_halves
 from spotter.tasks import Task
 from spotter.types import Half, HalfRecord, Spots
@@ -31,12 +31,14 @@ def find_halves(
     labels: str = "required",
     allow_missing: bool = False,
     skip_damaged: bool = False,
+    annotations: AnnotationFormat | None = None,
 ) -> list[HalfRecord]:
     """Return the halves of ``games``, in their order, with labels where there are any.
 
     labels : ``required``, or ``optional`` where a split may have no labels at all
     allow_missing : continue with what is on disk, with one counted warning, instead of raising
     skip_damaged : leave out games and halves whose files cannot be read, with one counted warning, instead of raising
+    annotations : reads the labels; by default the format of the task, below ``root``
 
     Raises UserError with the first missing file and the remedy.
     """
@@ -49,7 +51,8 @@ def find_halves(
         raise UserError(f"data.root: no folder {str(root)!r}; give the official tree <root>/<league>/<season>/<game>/")
     if not games:
         raise UserError(f"split {split} lists no game; give data.splits.{split}=FILE_OR_LIST")
-    missing = format_of(task).missing(root, games, task)
+    annotations = annotations or format_of(task)
+    missing = annotations.missing(root, games, task)
     labelled = [game for game in games if game not in missing]
     unlabelled_split = labels == "optional" and not labelled
     lacking = [] if unlabelled_split else [missing[game] for game in games if game in missing]
@@ -62,7 +65,8 @@ def find_halves(
     if not halves:
         raise UserError(f"{root}: nothing of split {split} is there; expected for example {absent[0]}")
     damaged: list[UserError] | None = [] if skip_damaged else None
-    spots = {} if unlabelled_split else _read_labels(root, list(dict.fromkeys(h.game for h in halves)), task, damaged)
+    games = list(dict.fromkeys(half.game for half in halves))
+    spots = {} if unlabelled_split else _read_labels(annotations, root, games, task, damaged)
     elsewhere = Counter(half.number for half in spots if half.number not in task.halves for _ in spots[half].label)
     warn_of_other_halves(elsewhere, f"{root}: labels", task)
     records = []
@@ -77,15 +81,19 @@ def find_halves(
 
 
 def _read_labels(
-    root: str | Path, games: Sequence[str], task: Task, damaged: list[UserError] | None
+    annotations: AnnotationFormat,
+    root: str | Path,
+    games: Sequence[str],
+    task: Task,
+    damaged: list[UserError] | None,
 ) -> dict[Half, Spots]:
     """Return the spots of games, those that cannot be read left out and collected in ``damaged``, if that is a list."""
     if damaged is None:
-        return format_of(task).read(root, games, task)
+        return annotations.read(root, games, task)
     spots: dict[Half, Spots] = {}
     for game in games:
         with _collecting(damaged):
-            spots |= format_of(task).read(root, [game], task)
+            spots |= annotations.read(root, [game], task)
     return spots
 
 

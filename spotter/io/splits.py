@@ -19,17 +19,22 @@ USER_FILES = "user_files"  # in place of a split's name, where no split is predi
 
 
 def load_splits(
-    task: Task, root: str | Path | None = None, overrides: Mapping[str, str | Sequence[str] | None] | None = None
+    task: Task,
+    root: str | Path | None = None,
+    overrides: Mapping[str, str | Sequence[str] | None] | None = None,
+    known: Mapping[str, list[str]] | None = None,
 ) -> dict[str, list[str]]:
     """Return the games of every split, as ``league/season/match``.
 
     The official lists of ``task`` are the default; a ``splits.json`` in ``root`` takes their place, and
     ``overrides`` replaces single splits by a list of games, of names of splits, or by a file with one game a line.
+    known : the default in place of both
+
     Raises UserError for an unknown split name or an unreadable file.
     """
     packaged, own = ASSETS / "splits" / f"{task.splits or task.name}.json", Path(root or ".") / "splits.json"
     path = own if root is not None and own.is_file() else packaged
-    base = read_splits(path) if path.is_file() else {}
+    base = known if known is not None else read_splits(path) if path.is_file() else {}
     splits = {name: list(base.get(name, [])) for name in SPLITS}
     for name, value in (overrides or {}).items():
         check_split(name)

@@ -23,6 +23,7 @@ from spotter.data.source import Source
 from spotter.data.statistics import class_counts, dataset_statistics, statistics_table
 from spotter.errors import UserError
 from spotter.inference.engine import to_device
+from spotter.io.exchange.annotations import Exchange
 from spotter.io.splits import SCORED, hold_out, load_splits
 from spotter.settings import ClipConfig
 from spotter.tasks import Task
@@ -40,6 +41,7 @@ class SpottingDataModule(pl.LightningDataModule):
     source : reads the input
     clips : how the model's clips are cut and drawn, see ``ClipConfig``
     root : the official tree that holds the labels, and mostly the input, too
+    labels : a file of labels in any format, or a folder of such, in place of those in ``root``, with its own splits
     splits : replaces the games of single splits, see ``load_splits``
     fold : cross-validation instead, see ``hold_out``
     batch_size, eval_batch_size : clips per rank and step
@@ -71,6 +73,7 @@ class SpottingDataModule(pl.LightningDataModule):
         on_error: str = "raise",
         check: bool = False,
         seed: int = 0,
+        labels: str | None = None,
     ) -> None:
         super().__init__()
         for key, value, least in (("batch_size", batch_size, 1), ("num_workers", num_workers, 0), ("seed", seed, 0)):
@@ -82,6 +85,7 @@ class SpottingDataModule(pl.LightningDataModule):
         self.task = Task.load(task)
         self.clips = ClipConfig.load(clips)
         self.source, self.root, self.splits, self.fold = source, root, splits, fold
+        self.annotations = Exchange(labels) if labels else None
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size or batch_size
         self.num_workers, self.seed = num_workers, seed
         self.allow_missing, self.max_beyond_end, self.check = allow_missing, max_beyond_end, check
@@ -92,7 +96,8 @@ class SpottingDataModule(pl.LightningDataModule):
         """Find the halves of all splits that a training run needs, once, and print their statistics."""
         if stage != "fit" or self.records:
             return
-        splits = load_splits(self.task, self.root, self.splits)
+        listed = self.annotations.splits(self.root or "", self.task) if self.annotations else None
+        splits = load_splits(self.task, self.root, self.splits, listed)
         splits = hold_out(splits, self.fold) if self.fold else splits
         unseen = {split: self._unseen(split, splits) for split in SCORED}
         train = self._find("train", splits["train"])
@@ -104,7 +109,7 @@ class SpottingDataModule(pl.LightningDataModule):
             log.warning(
                 "split valid has no spot of task %s: its scores are 0, and choose no checkpoint", self.task.name
             )
-        if any(self.root and (Path(self.root) / game).is_dir() for game in unseen["test"]):
+        if any(self.annotations or (self.root and (Path(self.root) / game).is_dir()) for game in unseen["test"]):
             self.records["test"] = self._find("test", unseen["test"], labels="optional")
             if all(record.spots is None for record in self.records["test"]):
                 log.info("split test has no labels here: it is predicted, not scored, until they are in data.root")
@@ -162,7 +167,9 @@ class SpottingDataModule(pl.LightningDataModule):
 
     def _find(self, split: str, games: list[str], labels: str = "required") -> list[HalfRecord]:
         return find_halves(
-            self.root, split, games, self.task, self.source, labels, self.allow_missing, self.skips is not None
+            *(self.root, split, games, self.task, self.source, labels, self.allow_missing),
+            skip_damaged=self.skips is not None,
+            annotations=self.annotations,
         )
 
     def _unseen(self, split: str, splits: Mapping[str, list[str]]) -> list[str]:

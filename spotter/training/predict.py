@@ -24,6 +24,7 @@ from spotter.inference.model import BATCH
 from spotter.inference.precision import fuse
 from spotter.inference.ranks import rank_and_world
 from spotter.io.checkpoints import open_checkpoint
+from spotter.io.exchange.annotations import Exchange, root_of_labels
 from spotter.io.predictions import confirm_zip
 from spotter.io.run_folders import find_checkpoint
 from spotter.io.splits import check_split, load_splits
@@ -46,6 +47,7 @@ class DataSettings:
     """Hold what prediction takes of ``data`` in the config.
 
     root : the tree of a split
+    labels : as for training, a file of labels in any format
     splits : replaces the games of single splits, see ``load_splits``
     batch_size : clips at once
     num_workers : processes that read ahead
@@ -55,6 +57,7 @@ class DataSettings:
     root: str | None
     batch_size: int
     num_workers: int
+    labels: str | None = None
     splits: Mapping[str, str | Sequence[str] | None] | None = None
     allow_missing: bool = False
 
@@ -129,6 +132,8 @@ def _settings(cfg: DictConfig, kind: str, root: str | None) -> DataSettings:
         raise UsageError("extractor is for input=…: a split has its features in files")
     if cfg.out and Path(cfg.out).exists() and not Path(cfg.out).is_dir():
         raise UsageError(f"out: {cfg.out!r} is a file; give a folder")
+    if "labels" in given:
+        given["root"] = root_of_labels(given["labels"], given.get("root"))
     return DataSettings(**{"root": root, "batch_size": BATCH[kind], "num_workers": WORKERS[kind], **given})
 
 
@@ -136,8 +141,11 @@ def _split(cfg: DictConfig, system: System, settings: DataSettings) -> Input:
     """Return the halves of a split, whose labels may be missing altogether."""
     name, root = check_split(cfg.split), settings.root
     source = open_source(system.spec, root)
-    games = load_splits(system.task, root, settings.splits)[name]
-    records = find_halves(root, name, games, system.task, source, "optional", settings.allow_missing)
+    annotations = Exchange(settings.labels) if settings.labels else None
+    listed = annotations.splits(root or "", system.task) if annotations else None
+    games = load_splits(system.task, root, settings.splits, listed)[name]
+    given = (root, name, games, system.task, source, "optional", settings.allow_missing)
+    records = find_halves(*given, annotations=annotations)
     return Input(name, source, records, len(games))
 
 

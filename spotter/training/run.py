@@ -25,6 +25,7 @@ from spotter.inference.engine import Compute
 from spotter.inference.inputs import Input
 from spotter.inference.model import Model, load
 from spotter.io.checkpoints import open_checkpoint
+from spotter.io.exchange.annotations import root_of_labels
 from spotter.io.files import atomic_file, atomic_write
 from spotter.io.run_folders import BEST
 from spotter.io.splits import SCORED
@@ -137,6 +138,8 @@ def finishing(loggers: Sequence[Logger]) -> Iterator[None]:
 def build_data(cfg: DictConfig) -> SpottingDataModule:
     """Build the data module of a config, in which mixup is switched off where the data cannot be mixed."""
     _leave_out_mixup(cfg)
+    if cfg.data.get("labels"):
+        cfg.data.root = root_of_labels(cfg.data.labels, cfg.data.root)
     settings = plain(cfg.data)
     stated = {key: settings.pop(key) for key in STATED_ONCE if key in settings}
     stated["fps"] = float(parse_fps(stated["fps"], "data.fps"))

@@ -41,7 +41,13 @@ def find_input(folder: Path, number: int, height: int, fps: Fraction) -> Path | 
     if images and (not (images / "fps.txt").is_file() or read_rate(images) >= fps):
         return images
     others = prepared or find_stores(folder, number, None)
-    return find_video(folder, number, height) or images or next(iter(others.values()), None)
+    return find_video(folder, number, height) or images or next(iter(others.values()), find_alone(folder, number))
+
+
+def find_alone(folder: Path, number: int) -> Path | None:
+    """Return the video that lies in place of a game's folder, under its name, as data sets of OSL have it."""
+    names = [f"{folder.name}{suffix}" for suffix in VIDEOS] if number == 1 else []
+    return next((path for path in map(folder.with_name, names) if path.is_file()), None)
 
 
 def find_stores(folder: Path, number: int, height: int | None) -> dict[Fraction, Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from spotter.io.exchange.collection import Collection, Video
 from spotter.io.exchange.files import is_exchange, read_collection, write_collection
 from spotter.io.predictions import find_predictions, read_predictions
 from spotter.io.soccernet import MILLISECONDS, warn_of_unknown
+from spotter.io.splits import SPLITS
 from spotter.tasks import Task
 from spotter.types import Half, HalfPredictions, Spots
 
@@ -22,27 +24,42 @@ Columns = TypeVar("Columns", Spots, HalfPredictions)
 
 
 class Exchange:
-    """Read labels from a file that ``read_collection`` knows; write OSL JSON."""
+    """Read labels from a file or folder that ``read_collection`` knows; write OSL JSON.
+
+    path : read that in place of the root, which then holds the input alone
+    """
+
+    def __init__(self, path: str | Path | None = None) -> None:
+        self.path = path
+
+    def splits(self, root: str | Path, task: Task) -> dict[str, list[str]]:
+        """Return the games of each split that the file names, in its order."""
+        games: dict[str, list[str]] = {}
+        for video in read_collection(self.path or root, task).videos:
+            listed = games.setdefault(str(video.split), [])
+            listed += [video.half.game] if video.half.game not in listed else []
+        return {split: listed for split, listed in games.items() if split in SPLITS}
 
     def games(self, root: str | Path, task: Task) -> list[str]:
         """Return the games that the file names."""
-        return games_of(read_collection(root, task))
+        return games_of(read_collection(self.path or root, task))
 
     def missing(self, root: str | Path, games: Iterable[str], task: Task) -> dict[str, Path]:
         """Return those that it does not name."""
         known = set(self.games(root, task))
-        return {game: Path(root) for game in games if game not in known}
+        return {game: Path(self.path or root) for game in games if game not in known}
 
     def read(self, root: str | Path, games: Iterable[str], task: Task) -> dict[Half, Spots]:
         """Return the spots of every half that the file names or the task has, in the order of the file."""
         games = list(games)
         halves, unknown = _empty(games, task, Spots.empty()), Counter[str]()
-        for video, entries in _wanted(read_collection(root, task), set(games), str(root)):
+        source = self.path or root
+        for video, entries in _wanted(read_collection(source, task), set(games), str(source)):
             label = entries.classes(task, unknown)
             time = entries.column("position", MILLISECONDS, int) / 1000
             visible = np.array([row.get("visibility") != "not shown" for row in entries.rows], bool)
             halves[video.half] = Spots(label, time, visible, entries.teams()).take(label >= 0)
-        warn_of_unknown(unknown, f"{root}: labels", task)
+        warn_of_unknown(unknown, f"{source}: labels", task)
         return halves
 
     def write(self, root: str | Path, labels: Mapping[Half, Spots], task: Task) -> None:
@@ -63,6 +80,17 @@ class Exchange:
             ]
             videos.append(Video(half, rows))
         write_collection(root, Collection(videos, list(task.classes)), "osl", task.label_file)
+
+
+def root_of_labels(labels: str | Path, root: str | None) -> str:
+    """Return what paths in a file of labels are relative to: its folder, unless another ``root`` was named.
+
+    One that the environment gives for all data is not named.
+    """
+    if root and root != os.environ.get("SOCCERNET_ROOT"):
+        return root
+    path = Path(labels)
+    return str(path if path.is_dir() else path.parent)
 
 
 def find_any_predictions(root: str | Path) -> list[str]:
