@@ -26,8 +26,13 @@ from spotter.evaluation.evaluate import Evaluation, load_evaluation
 from spotter.evaluation.report import video_link, write_report
 from spotter.evaluation.report.analysis import analyse
 from spotter.evaluation.report.plots import write_plots
+from spotter.evaluation.report.shots import Broadcast
+from spotter.io.cameras import read_cameras
+from spotter.io.grounding import find_answers, read_answers
 from spotter.io.predictions import PREDICTION_ZIP
 from spotter.io.splits import SPLITS
+from spotter.io.trees import find_games
+from spotter.tasks import Task
 from spotter.trust import import_trusted
 from spotter.types import Half
 
@@ -39,6 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("predictions", metavar="PREDICTIONS", nargs="+", help="a run, folder, zip or file, see above")
     parser.add_argument("--labels", metavar="LABELS", help="folder or zip with the label files")
     parser.add_argument("--video", metavar="ROOT", help="folder, or file:// or http:// URL, of the official tree")
+    parser.add_argument("--cameras", metavar="ROOT", help="folder or zip with Labels-cameras.json: shows camera shots")
+    parser.add_argument("--answers", metavar="ANSWERS", help="folder or zip of spotter ground: shows them, too")
     parser.add_argument("--split", choices=SPLITS, help="the games of this split (default: every game of PREDICTIONS)")
     add_task(parser)
     add_trust(parser)
@@ -55,6 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
     named = parse_named(arguments.predictions)
     if arguments.plots and not arguments.labels:
         raise UsageError("--plots draws scores and errors: give --labels too")
+    if arguments.answers and not arguments.cameras:
+        raise UsageError("--answers are to replays: give --cameras, too")
     if len(named) > 1 and not arguments.plots:
         raise UsageError("several PREDICTIONS share figures: give --plots FOLDER too; a page is of one")
     found = load_evaluation(
@@ -72,12 +81,25 @@ def run(arguments: argparse.Namespace) -> int:
         title=arguments.title or _title(next(iter(named.values()))),
         split=found.split,
         videos=locate_videos(arguments.video, filled, Path(arguments.out)) if arguments.video else None,
+        broadcast=_read_broadcast(arguments.cameras, arguments.answers, filled) if arguments.cameras else None,
     )
     if arguments.plots:
         _write_plots(arguments.plots, found, list(named))
     size = Path(arguments.out).stat().st_size / 1e6
     sys.stdout.write(f"{arguments.out} is ready, {size:.1f} MB\n")
     return 0
+
+
+def _read_broadcast(root: str, answers: str | None, halves: Iterable[Half]) -> Broadcast:
+    """Return the camera shots of those games that have some, and the answers to their replays."""
+    task = Task.load("replay-grounding")
+    labelled = set(find_games(root, task.label_file))
+    games = [game for game in dict.fromkeys(half.game for half in halves) if game in labelled]
+    if not games:
+        raise UserError(f"{root}: holds no {task.label_file} of these games: give the camera labels")
+    answered = set(find_answers(answers)[1]) if answers else set()
+    shots = read_cameras(root, games, task)
+    return Broadcast(shots, read_answers(answers, [game for game in games if game in answered]) if answers else {})
 
 
 def _write_plots(folder: str, found: Evaluation, names: list[str]) -> None:

@@ -32,6 +32,7 @@ class CameraShots:
 
     half : (N,) of the shot's end
     end : (N,) whole seconds
+    camera : (N,) text, empty where the file does not name it
     replayed : (N,) bool, whether the shot is a replay
     linked : (N,) bool, whether the file says which action it repeats
     action_half : (N,) half of that action, 0 where none is linked
@@ -42,6 +43,7 @@ class CameraShots:
 
     half: Ints
     end: Ints
+    camera: NDArray[np.str_]
     replayed: NDArray[np.bool_]
     linked: NDArray[np.bool_]
     action_half: Ints
@@ -131,6 +133,7 @@ def _shots(entries: Entries, task: Task) -> CameraShots:
     return CameraShots(
         half,
         end,
+        np.array([str(row.get("label") or "") for row in entries.rows], dtype=np.str_),
         linked | np.array([row.get("replay") == "replay" for row in entries.rows], bool),
         linked,
         **{name: _spread(values, linked, -1 if name == "action" else 0) for name, values in columns.items()},

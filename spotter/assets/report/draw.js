@@ -68,6 +68,7 @@ function paint() {
   pen.textBaseline = "middle";
   paintLanes(pen, width);
   paintAxis(pen, width, height);
+  paintShots(pen, width);
   pen.save();
   pen.beginPath();
   pen.rect(gutter(), OVERVIEW, width - gutter(), height);
@@ -114,6 +115,41 @@ function paintAxis(pen, width, height) {
     pen.fillText(clock(time, false), Math.min(Math.max(xOf(time), 18), width - 18), OVERVIEW + AXIS / 2 + 1);
   }
 }
+
+/** Draw camera shots as a band below the clock: replays strongly, an arc to the action, a tick for each answer. */
+function paintShots(pen, width) {
+  const [top, height] = [OVERVIEW + AXIS - 6, 5];
+  pen.save();
+  pen.beginPath();
+  pen.rect(gutter(), OVERVIEW, width - gutter(), AXIS);
+  pen.clip();
+  for (const shot of summary.shots[state.half]) {
+    pen.globalAlpha = shot.replay ? 1 : 0.35;
+    pen.fillStyle = `hsl(${hueOf(shot.camera)} 55% 50%)`;
+    pen.fillRect(xOf(shot.from), top, Math.max(xOf(shot.to) - xOf(shot.from) - 1, 1), height);
+    if (!shot.replay) continue;
+    for (const [time, score] of shot.answers) {
+      pen.globalAlpha = 0.25 + 0.75 * score;
+      stroke(pen, xOf(time), top - 5, top, palette.accent, 2);
+    }
+    pen.globalAlpha = 1;
+    if (shot.action !== null) {
+      pen.strokeStyle = palette.ink;
+      pen.lineWidth = 1;
+      pen.beginPath();
+      pen.moveTo(xOf(shot.from), top);
+      pen.quadraticCurveTo((xOf(shot.from) + xOf(shot.action)) / 2, OVERVIEW - 4, xOf(shot.action), top);
+      pen.stroke();
+    }
+  }
+  pen.restore();
+}
+
+/** Return a colour for a camera, the same in every half. */
+const hueOf = (camera) => [...camera].reduce((sum, letter) => (31 * sum + letter.charCodeAt(0)) % 360, 7);
+
+/** Return the shot that is on at a moment, null where none is known. */
+const shotAt = (time) => summary.shots[state.half].find((shot) => time >= shot.from && time < shot.to) ?? null;
 
 const rowTop = (lane) => lane.top + (gutter() ? 3 : 15);
 const rowHeight = () => (gutter() ? laneHeight() - 6 : laneHeight() - 17);

@@ -159,7 +159,7 @@ function pointers() {
   });
   canvas.addEventListener("pointermove", (event) => {
     const [x, y] = place(event);
-    if (!from) return showTip(event, hit(x, y));
+    if (!from) return y >= OVERVIEW && y < OVERVIEW + AXIS ? showShot(event, shotAt(timeAt(x))) : showTip(event, hit(x, y));
     from.moved ||= Math.abs(x - from.x) > 4;
     const width = from.stop - from.start;
     if (from.overview) look(overviewTime(x) - width / 2, overviewTime(x) + width / 2);
@@ -189,7 +189,21 @@ function pointers() {
 function showTip(event, item) {
   $("tip").hidden = !item;
   if (!item) return;
-  $("tip").replaceChildren(...describe(item));
+  placeTip(event, describe(item));
+}
+
+/** Say of a shot what camera it is from, and of a replay when its action was, and what was answered. */
+function showShot(event, shot) {
+  $("tip").hidden = !shot;
+  if (!shot) return;
+  const words = [`${clock(shot.from)} to ${clock(shot.to)}`];
+  if (shot.replay) words.push(shot.action === null ? "replay of an unknown action" : `replay of ${clock(shot.action)}`);
+  if (shot.answers?.length) words.push(`answers: ${shot.answers.map(([time, score]) => `${clock(time)} (${score.toFixed(2)})`).join(", ")}`);
+  placeTip(event, [el("strong", {}, shot.camera || "camera shot"), el("p", {}, words.join("; "))]);
+}
+
+function placeTip(event, content) {
+  $("tip").replaceChildren(...content);
   const left = Math.min(event.clientX + 14, window.innerWidth - $("tip").offsetWidth - 8);
   $("tip").style.cssText = `left:${left}px;top:${event.clientY + 16}px`;
 }

@@ -19,6 +19,7 @@ from spotter.evaluation.report.packing import (
     pack_spots,
 )
 from spotter.evaluation.report.page import render_page
+from spotter.evaluation.report.shots import Broadcast, describe_shots
 from spotter.evaluation.report.summary import UNSCORED_THRESHOLD, summarise_predictions
 from spotter.io.files import atomic_write
 from spotter.tasks import Task
@@ -38,6 +39,7 @@ def write_report(
     split: str | None = None,
     videos: Mapping[Half, Sequence[str]] | None = None,
     threshold: float | None = None,
+    broadcast: Broadcast | None = None,
 ) -> None:
     """Write one self-contained HTML file: scores, curves, errors by cause, and a timeline of every half.
 
@@ -45,6 +47,7 @@ def write_report(
     metrics : as ``average_map`` returns them; computed if they are not given. Their ``postprocess`` is shown
     split : a name for the games, where they are no official split
     threshold : the confidence from which spots are shown first; by default that of the best F1, or 0.2 without labels
+    broadcast : camera shots, and answers to replays, to show above the timeline
     videos : links to each half's video, of which the browser takes the first that it finds (``video_link``)
     """
     if labels:
@@ -69,6 +72,7 @@ def write_report(
         "lowest": int(np.searchsorted(METRIC_THRESHOLDS, floor)),
         "kept": int(np.count_nonzero(rows.value >= floor)),
         "total": len(rows),
+        "shots": describe_shots(broadcast, halves),
         "videos": [list((videos or {}).get(half, ())) for half in halves],
     }
     atomic_write(path, render_page(title or "Spotting report", summary, content))
