@@ -6,7 +6,8 @@ or zip of them. DST is a file (.json, .csv) or a folder; of a folder, splits bec
   spotter convert /data/SoccerNet labels.json --to osl                # for the annotation tool of OpenSportsLab
   spotter convert outputs/RUN/predictions/test found.json --to osl    # a corrected file comes back as labels
   spotter convert annotations_test.json labels --to soccernet --task ball-2025
-  spotter convert results_spotting.json spots.csv --to csv
+  spotter convert results_spotting.json spots.csv --to csv --threshold 0.3
+  spotter convert results_spotting.json match.srt --to srt --threshold 0.5     # subtitles; edl: markers for an editor
 
 What DST has no place for is said. Times stay whole milliseconds but in the lists of E2E-Spot, which count frames.
 """
@@ -19,7 +20,7 @@ import logging
 from spotter.cli.options import add_trust
 from spotter.errors import UsageError
 from spotter.io.exchange.collection import Collection
-from spotter.io.exchange.files import FORMATS, read_collection, write_collection
+from spotter.io.exchange.files import FORMATS, SHOWN, at_least, read_collection, write_collection
 from spotter.tasks import Task, shipped_tasks
 from spotter.trust import import_trusted
 
@@ -30,7 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what ``spotter convert`` takes."""
     parser.add_argument("source", metavar="SRC", help="file, folder or zip of labels or predictions")
     parser.add_argument("target", metavar="DST", help="file or folder to write")
-    parser.add_argument("--to", choices=FORMATS, required=True, help="format of DST")
+    parser.add_argument(
+        "--to", choices=(*FORMATS, *SHOWN), required=True, help="format of DST; srt and edl to be shown"
+    )
+    parser.add_argument("--threshold", type=float, default=0.0, help="leave out predictions of a lower confidence")
     parser.add_argument("--task", help="of the labels: which of a tree are read, and what official files are called")
     add_trust(parser)
 
@@ -44,6 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"DST: {arguments.target!r}: official files lie in a folder for each game: give a folder")
     official = arguments.to == "soccernet" and not collection.predictions
     label_file = task.label_file if task else _label_file(collection) if official else ""
+    collection = at_least(collection, arguments.threshold)
     losses = write_collection(arguments.target, collection, arguments.to, label_file)
     events = sum(len(video.rows) for video in collection.videos)
     what = "predictions" if collection.predictions else "labels"

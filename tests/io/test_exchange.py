@@ -295,3 +295,27 @@ def test_evaluation_takes_them_as_labels_and_as_predictions(tmp_path: Path) -> N
     assert expected["at_1"]["map"] > 0.9
     with pytest.raises(UserError, match="no predictions of elsewhere"):
         read_any_predictions(tmp_path / "t.csv", ["elsewhere"], task)
+
+
+def test_subtitles_show_every_event_and_share_moments(tmp_path: Path) -> None:
+    rows = [
+        {"label": "PASS", "position": 500, "team": "left", "confidence": 0.9},
+        {"label": "SHOT", "position": 2000, "confidence": 0.6},
+        {"label": "GOAL", "position": 3_600_500, "confidence": 0.1},
+    ]
+    source = Collection([Video(Half("l/g", 1), rows)], [], True)
+    write_collection(tmp_path / "a.json", source, "osl", "")
+    words = ["--to", "srt", "--threshold", "0.5"]
+    assert main(["convert", str(tmp_path / "a.json"), str(tmp_path / "a.srt"), *words]) == 0
+    assert (tmp_path / "a.srt").read_text().split("\n\n") == [
+        "1\n00:00:00,000 --> 00:00:01,000\n00:00 PASS, left (0.90)",
+        "2\n00:00:01,000 --> 00:00:02,500\n00:00 PASS, left (0.90)\n00:02 SHOT (0.60)",
+        "3\n00:00:02,500 --> 00:00:04,000\n00:02 SHOT (0.60)\n",
+    ]
+    write_collection(tmp_path / "out", source, "edl", "")
+    lines = (tmp_path / "out" / "l" / "g" / "1.edl").read_text().splitlines()
+    assert lines[3] == "001  AX       V     C        00:00:00:12 00:00:01:12 00:00:00:12 00:00:01:12"
+    assert lines[-1] == "* LOC: 01:00:00:12 RED     60:00 GOAL (0.10)"
+    two = Collection([Video(Half("l/g", n), rows) for n in (1, 2)], [], True)
+    with pytest.raises(UserError, match="these are 2: give a folder"):
+        write_collection(tmp_path / "b.srt", two, "srt", "")

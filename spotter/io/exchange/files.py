@@ -15,11 +15,14 @@ from spotter.errors import UserError
 from spotter.io.exchange import e2e_spot, osl
 from spotter.io.exchange.collection import SPLIT_NAMES, Collection, Video
 from spotter.io.exchange.official import read_single, read_tree, write_tree
+from spotter.io.exchange.subtitles import write_edl, write_srt
 from spotter.io.exchange.table import read_table, write_table
 from spotter.io.files import atomic_write
+from spotter.io.game_files import game_file_to_write
 from spotter.tasks import Task
 
 FORMATS = ("soccernet", "osl", "osl-v1", "e2e-spot", "csv")
+SHOWN = {"srt": write_srt, "edl": write_edl}  # written only
 OFFICIAL = "soccernet"
 
 
@@ -81,13 +84,15 @@ def joined(collections: Sequence[Collection]) -> Collection:
 
 
 def write_collection(path: str | Path, collection: Collection, target: str, label_file: str) -> list[str]:
-    """Write a collection in one of ``FORMATS``; return what the target cannot hold, a phrase each.
+    """Write a collection in one of ``FORMATS`` or ``SHOWN``; return what the target cannot hold, a phrase each.
 
     path : a file ``.json`` or ``.csv``, or a folder, which has a file for each split
     """
     path, losses = Path(path), _losses(collection, target)
     if target == OFFICIAL:
         write_tree(path, collection, label_file)
+    elif target in SHOWN:
+        _write_shown(path, collection, target)
     elif target == "csv":
         atomic_write(path if path.suffix else path / "events.csv", write_table(collection))
     elif path.suffix == ".json":
@@ -100,6 +105,25 @@ def write_collection(path: str | Path, collection: Collection, target: str, labe
         if target == "e2e-spot":
             atomic_write(path / "class.txt", "\n".join(collection.named_classes()).encode())
     return losses
+
+
+def at_least(collection: Collection, threshold: float) -> Collection:
+    """Return a collection without predictions of a lower confidence."""
+    videos = [
+        replace(video, rows=[row for row in video.rows if float(row.get("confidence", 1)) >= threshold])
+        for video in collection.videos
+    ]
+    return replace(collection, videos=videos)
+
+
+def _write_shown(path: Path, collection: Collection, target: str) -> None:
+    """Write a file for each half: ``path`` of a single one, else in a folder of that name."""
+    if path.suffix and len(collection.videos) != 1:
+        raise UserError(f"{path}: a file shows one half, and these are {len(collection.videos)}: give a folder")
+    for video in collection.videos:
+        name = f"{video.half.number}.{target}"
+        file = path if path.suffix else game_file_to_write(path, video.half.game, name)
+        atomic_write(file, SHOWN[target](video))
 
 
 def _read_file(path: Path, task: Task | None) -> Collection:
@@ -154,6 +178,8 @@ def _losses(collection: Collection, target: str) -> list[str]:
     rows = [(row, video) for video in collection.videos for row in video.rows]
     known = {"label", "position", "team", "visibility", "confidence", "head", "frame"}
     losses = [f"{count} {what}" for what, count in collection.lost.items() if count]
+    if target in SHOWN:
+        return losses
     if target in ("e2e-spot", "csv"):
         others = sum(bool(set(row) - known) for row, _ in rows)
         losses += [f"other keys of {others} events"] if others else []
