@@ -13,11 +13,13 @@ import spotter
 from spotter.cli import main
 from spotter.data.replays import LABELS, Replay, ReplaySource, find_replay_records, repeat_rows
 from spotter.errors import UserError
-from spotter.io.cameras import find_replays, read_cameras
+from spotter.inference.delays import LONGEST, answer_by_spots, delay_prior
+from spotter.io.cameras import Replays, find_replays, read_cameras
 from spotter.io.formats import format_of
+from spotter.io.predictions import write_predictions
 from spotter.simulation.features import simulate
 from spotter.tasks import Task
-from spotter.types import Clip, Half
+from spotter.types import Clip, Half, HalfPredictions
 
 STREAMS = {"demo": {"file": "baidu_soccer_embeddings", "fps": 1, "width": 32}}
 
@@ -80,6 +82,7 @@ def test_games_without_camera_labels_are_left_out(replays_tree: Path, tmp_path: 
 
 
 def test_train_and_ground(replays_tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "run").mkdir()
     run = spotter.train(
         [
             *("model=grounding_calf", "data=demo_replays", f"data.root={replays_tree}", f"run_dir={tmp_path / 'run'}"),
@@ -115,6 +118,40 @@ def test_train_and_ground(replays_tree: Path, tmp_path: Path, capsys: pytest.Cap
     (answer,) = json.loads(found.read_text())["Replays"]
     assert (answer["half"], answer["start"], answer["end"]) == (1, 300, 309)
     assert all(180 <= each["time"] <= 301 and 0 <= each["score"] <= 1 for each in answer["detection"])
+
+
+def test_spots_answer_replays_by_usual_delays(
+    replays_tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    task, found = Task.load("soccernet-v2"), {}
+    games = format_of(task).games(replays_tree, task)
+    for half, rows in format_of(task).read(replays_tree, games, task).items():
+        found[half] = HalfPredictions(rows.label, rows.time, np.full(len(rows), 0.9))
+    write_predictions(tmp_path / "spots", found, task)
+    out = tmp_path / "answers"
+    words = [f"spots={tmp_path / 'spots'}", f"data.root={replays_tree}", f"out={out}"]
+    assert main(["ground", *words]) == 0
+    scores = json.loads((out / "metrics.json").read_text())
+    assert scores["answered"] == scores["replays"] > 0
+    assert scores["loose"]["average_ap"] > 0.3, "perfect spots leave the question which of them"
+    assert main(["ground", *words[:2]]) == 2
+    assert "give out=DIR" in capsys.readouterr().err
+
+
+def test_the_prior_is_of_delays_before_the_replay() -> None:
+    start, time = np.array([100, 200, 300, 400]), np.array([85.0, 185.5, 310.0, 100.0])
+    whole = np.ones(4, np.int64)
+    prior = delay_prior([Replays(whole, whole, start, start + 9, whole, time)])
+    assert prior.shape == (LONGEST,)
+    assert prior.argmax() in (14, 15)
+    assert prior[60] < 1e-6
+    with pytest.raises(UserError, match="no delays to learn"):
+        delay_prior([])
+    spots = HalfPredictions(np.array([2, 2, 2]), np.array([5.0, 86.0, 101.0]), np.full(3, 0.5))
+    answers = answer_by_spots([(1, 100, 109), (2, 50, 60)], {1: spots}, prior)
+    assert answers.time.tolist() == [5, 86]
+    assert answers.replay.tolist() == [0, 0]
+    assert answers.score[1] == pytest.approx(0.5 * prior[14])
 
 
 @pytest.mark.parametrize(

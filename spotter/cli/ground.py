@@ -2,10 +2,12 @@
 
 spotter ground ckpt=PATH data.root=/data/SoccerNet [split=test] [out=DIR]
 spotter ground ckpt=PATH input=1_match.npy replays=FILE [out=DIR]
+spotter ground spots=PREDICTIONS data.root=/data/SoccerNet [split=test] out=DIR
 
 The checkpoint is one of model=grounding, grounding_calf or grounding_netvlad. Of a split all replays of games with
 Labels-cameras.json are answered, and scored where their action is known. For a match of your own, FILE lists replays:
-{"Replays": [{"half": 1, "start": 600, "end": 612}, …]}, in whole seconds.
+{"Replays": [{"half": 1, "start": 600, "end": 612}, …]}, in whole seconds. Without a checkpoint, spots=PREDICTIONS
+answers by what spotter predict found before each replay, times how usual that delay is in the training split.
 """
 
 from __future__ import annotations
@@ -24,8 +26,9 @@ from spotter.errors import UsageError, UserError, did_you_mean
 if TYPE_CHECKING:
     from spotter.data.replays import Replay, ReplaySource
     from spotter.data.source import InputSpec
+    from spotter.io.grounding import Answers
 
-KEYS = ("ckpt", "split", "data.root", "input", "replays", "out", "trust", "device")
+KEYS = ("ckpt", "spots", "split", "data.root", "input", "replays", "out", "trust", "device")
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +47,13 @@ def run(arguments: argparse.Namespace) -> int:
     from spotter.progress import ProgressDisplay
 
     given = _settings(arguments.words)
+    if "spots" in given:
+        split, out = given.get("split", "test"), Path(given["out"])
+        answers = _by_spots(given, split)
+        write_answers(out, answers)
+        log.info("%d games are answered: %s", len(answers), out / ZIP)
+        _score(given["data.root"], out, sorted(answers), split)
+        return 0
     model = load(given["ckpt"], given.get("device"), trust=given.get("trust", ""))
     out = Path(given.get("out") or Path(given["ckpt"]).parent / "answers" / given.get("split", "test"))
     if "input" in given:
@@ -65,8 +75,10 @@ def _settings(words: Sequence[str]) -> dict[str, str]:
     for key in given:
         if key not in KEYS:
             raise UsageError(f"{key}: unknown{did_you_mean(key, KEYS)}")
-    if not given.get("ckpt"):
-        raise UsageError("give ckpt=PATH, a checkpoint of model=grounding")
+    if ("ckpt" in given) == ("spots" in given):
+        raise UsageError("give ckpt=PATH, a checkpoint of model=grounding, or spots=PREDICTIONS")
+    if "spots" in given and ("input" in given or not given.get("out")):
+        raise UsageError("spots: give out=DIR with it, and data.root, whose camera labels say when replays are")
     if ("input" in given) != ("replays" in given):
         raise UsageError("input and replays: a match of your own needs both, input=1_match.npy replays=FILE")
     given.setdefault("data.root", os.environ.get("SOCCERNET_ROOT", ""))
@@ -109,6 +121,28 @@ def _of_split(root: str, split: str) -> list[Replay]:
         for half, start, end, replayed in zip(*(column.tolist() for column in columns), strict=True):
             replays += [Replay(Half(game, half), start, end)] if replayed else []
     return replays
+
+
+def _by_spots(given: Mapping[str, str], split: str) -> dict[str, Answers]:
+    """Return the answers to the replays of a split by predicted spots."""
+    from spotter.data.replays import LABELS
+    from spotter.inference.delays import answer_by_spots, delay_prior
+    from spotter.io.cameras import find_replays, read_cameras
+    from spotter.io.predictions import read_predictions
+    from spotter.io.run_folders import find_predictions_of
+    from spotter.tasks import Task
+
+    learned = {replay.half.game for replay in _of_split(given["data.root"], "train")}
+    prior = delay_prior(find_replays(read_cameras(given["data.root"], sorted(learned), LABELS)).values())
+    replays: dict[str, list[tuple[int, int, int]]] = {}
+    for half, start, end in _of_split(given["data.root"], split):
+        replays.setdefault(half.game, []).append((half.number, start, end))
+    source = find_predictions_of(Path(given["spots"]), split)
+    spots = read_predictions(source, replays, Task.load("soccernet-v2"))
+    return {
+        game: answer_by_spots(listed, {half.number: rows for half, rows in spots.items() if half.game == game}, prior)
+        for game, listed in replays.items()
+    }
 
 
 def _score(root: str, out: Path, games: Sequence[str], split: str) -> None:
