@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-PATHS = ("ckpt", "input", "out", "data.root", "data.task", "model.init_from", "model.weights")
-TEXTS = (*PATHS, "trust")  # values that are taken as typed
+PATHS = ("ckpt", "input", "out", "data.root", "data.labels", "data.task", "model.init_from", "model.weights")
+TEXTS = (*PATHS, "trust", "format")  # values that are taken as typed
 QUOTED = re.compile(r"'.*'|\".*\"|\['.*'\]|null", re.DOTALL)
 
 

@@ -31,6 +31,7 @@ from spotter.io.splits import check_split, load_splits
 from spotter.models.system import System
 from spotter.settings import Postprocess
 from spotter.training.callbacks.progress import show
+from spotter.training.predict_formats import parse_formats, write_formats
 from spotter.training.predict_input import predict_input
 from spotter.training.rank_watch import naming_dead_ranks
 from spotter.training.trainer import device_of, launch, plain, short_precision, terminable
@@ -66,6 +67,7 @@ def predict(cfg: DictConfig) -> Metrics | None:
     """Predict as ``conf/predict.yaml`` says; return the metrics where there are labels."""
     if not cfg.ckpt:
         raise UsageError("give ckpt=PATH, a checkpoint that spotter train wrote")
+    formats = parse_formats(str(cfg.format))
     ckpt = find_checkpoint(cfg.ckpt)
     content = open_checkpoint(ckpt)
     known = content["hyper_parameters"]
@@ -83,6 +85,8 @@ def predict(cfg: DictConfig) -> Metrics | None:
         )
     if cfg.input and predictions:
         show(spots_table(predictions, system.task, SHOWN if cfg.threshold is None else cfg.threshold))
+    if rank_and_world()[0] == 0:
+        write_formats(out, formats, given, SHOWN if cfg.threshold is None else cfg.threshold)
     log.info("predictions: %s", out)
     if given.games is not None and rank_and_world()[0] == 0:
         log.info("%s", confirm_zip(out, given.games))

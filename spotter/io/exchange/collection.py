@@ -65,11 +65,12 @@ class Collection:
 def half_of_path(path: str, where: str) -> Half:
     """Return the half that a video or feature file is of, by its name.
 
-    ``<game>/2_224p.mkv`` is half 2 of a game, ``<game>/224p.mp4`` its first; any other file is a game of its own.
+    ``<game>/2_224p.mkv`` is half 2 of a game, ``<game>/224p.mp4`` its first; any other file is a game of its own. How
+    far above the file the path begins is no part of the name.
 
     Raises UserError for a name that leads out of its folder.
     """
-    pure = PurePosixPath(path.replace("\\", "/").removeprefix("./"))
+    pure = PurePosixPath(re.sub(r"^(\.\.?/)+", "", path.replace("\\", "/")))
     match = (_FEATURES if pure.suffix == ".npy" else _VIDEO).fullmatch(pure.stem)
     if match and pure.parent.parts:
         found = match.groupdict()

@@ -1,0 +1,55 @@
+"""Write predictions a second time, in formats that people and their tools use."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from spotter.errors import UsageError, did_you_mean
+from spotter.inference.inputs import Input
+from spotter.io.exchange.collection import Video
+from spotter.io.exchange.files import at_least, write_collection
+from spotter.io.exchange.official import read_tree
+
+OFFICIAL = "json"
+FILES = {
+    "csv": "predictions.csv",
+    "osl": "predictions.osl.json",
+    "srt": ".",
+    "edl": ".",
+}  # the last two beside the JSON
+
+
+def parse_formats(text: str) -> list[str]:
+    """Return the formats that ``csv,osl`` names, but for the official one, which is always written.
+
+    Raises UsageError for an unknown one.
+    """
+    named = [name.strip() for name in text.split(",") if name.strip()]
+    for name in named:
+        if name not in (OFFICIAL, *FILES):
+            raise UsageError(f"format: {name!r} is unknown{did_you_mean(name, (OFFICIAL, *FILES))}")
+    return [name for name in dict.fromkeys(named) if name != OFFICIAL]
+
+
+def write_formats(out: Path, formats: Sequence[str], given: Input, threshold: float) -> None:
+    """Write the predictions in ``out`` again; OSL JSON names the videos, relative to it.
+
+    threshold : what subtitles and markers show at least; tables and OSL JSON hold all
+    """
+    if not formats:
+        return
+    collection = read_tree(out)
+    collection = replace(collection, videos=[_with_video(video, given, out) for video in collection.videos])
+    for name in formats:
+        shown = at_least(collection, threshold) if FILES[name] == "." else collection
+        write_collection(out / FILES[name], shown, name, "")
+
+
+def _with_video(video: Video, given: Input, out: Path) -> Video:
+    path = given.source.video(video.half)
+    if path is None:
+        return video
+    return replace(video, inputs=[{"type": "video", "path": Path(os.path.relpath(path, out)).as_posix()}])

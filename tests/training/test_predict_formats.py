@@ -1,0 +1,44 @@
+"""Predictions in the formats that people use: the same spots, the video by its path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import orjson
+import pytest
+
+from spotter.errors import UsageError
+from spotter.inference.inputs import Input
+from spotter.io.exchange.annotations import read_any_predictions
+from spotter.io.predictions import read_predictions, write_predictions
+from spotter.tasks import Task
+from spotter.training.predict_formats import parse_formats, write_formats
+from spotter.types import Half, HalfPredictions
+
+TASK = Task.load("ball-2025")
+HALF = Half("match", 1)
+
+
+def test_all_formats_hold_the_same_spots(tmp_path: Path) -> None:
+    rows = HalfPredictions(np.array([0, 7]), np.array([1.25, 90.0]), np.array([0.875, 0.1]), np.array([1, 0]))
+    out = tmp_path / "out"
+    write_predictions(out, {HALF: rows}, TASK)
+    source: Any = mock.Mock()
+    source.video.return_value = tmp_path / "match.mp4"
+    write_formats(out, parse_formats("json,csv,osl,srt"), Input("user_files", source, []), 0.5)
+    expected = read_predictions(out, ["match"], TASK)[HALF]
+    for name in ("predictions.csv", "predictions.osl.json"):
+        found = read_any_predictions(out / name, ["match"], TASK)[HALF]
+        for column in ("label", "time", "confidence", "team"):
+            np.testing.assert_array_equal(getattr(found, column), getattr(expected, column))
+    assert orjson.loads((out / "predictions.osl.json").read_bytes())["data"][0]["inputs"][0]["path"] == "../match.mp4"
+    assert (out / "match" / "1.srt").read_text() == "1\n00:00:00,250 --> 00:00:03,250\n00:01 PASS, right (0.88)\n"
+
+
+def test_an_unknown_format_is_named() -> None:
+    assert parse_formats("json, csv") == ["csv"]
+    with pytest.raises(UsageError, match="format: 'cvs' is unknown"):
+        parse_formats("cvs")
