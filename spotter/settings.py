@@ -10,7 +10,8 @@ from typing import Any
 
 from spotter.errors import UserError
 
-METHODS = ("nms", "soft_nms", "quadratic_nms")
+DECAYS = ("nms", "soft_nms", "quadratic_nms")
+METHODS = (*DECAYS, "peaks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +80,17 @@ class Postprocess:
 
     method : ``nms`` removes lower neighbours within ±window/2; ``soft_nms`` multiplies those nearer than a
         whole window by their distance over the window; ``quadratic_nms`` those within ±window/2 by the square of
-        their distance over window/2, as ASTRA (Xarles et al., 2023)
+        their distance over window/2, as ASTRA (Xarles et al., 2023); ``peaks`` leaves nothing but local maxima and
+        then does as ``nms``, as Baikulov, 2023
     window : seconds, one for all classes or one for each
     threshold : confidences below it are dropped, before and after the decay
+    smooth : seconds, deviation of a Gaussian by which confidences are averaged over time first, 0 for none
     """
 
     method: str
     window: float | tuple[float, ...]
     threshold: float = 0.0
+    smooth: float = 0.0
 
     @classmethod
     def load(cls, content: Mapping[str, Any], classes: int | None = None) -> Postprocess:
@@ -104,11 +108,12 @@ class Postprocess:
         threshold = _number("threshold", content.get("threshold", 0.0))
         if threshold > 1:
             raise UserError(f"postprocess.threshold must lie between 0 and 1, found {threshold:g}")
+        smooth = _number("smooth", content.get("smooth", 0.0))
         if not isinstance(window, Sequence) or isinstance(window, str):
-            return cls(method, _number("window", window), threshold)
+            return cls(method, _number("window", window), threshold, smooth)
         if classes is not None and len(window) != classes:
             raise UserError(f"postprocess.window has {len(window)} entries: give one for all {classes} classes or each")
-        return cls(method, tuple(_number("window", seconds) for seconds in window), threshold)
+        return cls(method, tuple(_number("window", seconds) for seconds in window), threshold, smooth)
 
     def windows(self, classes: int) -> tuple[float, ...]:
         """Return the window of every class, in seconds."""
@@ -117,7 +122,8 @@ class Postprocess:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, as checkpoints and JSON files hold them."""
         window = list(self.window) if isinstance(self.window, tuple) else self.window
-        return {"method": self.method, "window": window, "threshold": self.threshold}
+        content = {"method": self.method, "window": window, "threshold": self.threshold}
+        return content | ({"smooth": self.smooth} if self.smooth else {})
 
 
 def literal(text: str) -> str:

@@ -46,7 +46,7 @@ TORCH_FILES = {
 SNIFF = {  # files that may ask what an object of another library has
     "spotter.cli.prepare.images",
     "spotter.models.blocks.backbones",
-    "spotter.models.e2e_spot.fuse",
+    "spotter.models.blocks.fuse",
 }
 LIGHTNING = {"pytorch_lightning", "lightning", "hydra", "omegaconf"}
 

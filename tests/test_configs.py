@@ -27,9 +27,13 @@ from spotter.training.trainer import build_trainer, plain
 from spotter.types import Half, HalfRecord, Spots
 from tests.conftest import PROJECT
 from tests.helpers.networks import both
+from tests.helpers.small import SMALL, VIDEO
 
 CONF = PROJECT / "conf"
-NEEDED = {"experiment/ball_from_soccernet": ["model.init_from=soccernet.ckpt"]}  # what nobody can guess
+NEEDED = {
+    f"experiment/{name}": ["model.init_from=soccernet.ckpt"]
+    for name in ("ball_from_soccernet", "baikulov_tune", "baikulov_long")
+}  # what nobody can guess
 FILES = [path.relative_to(CONF).with_suffix("") for path in CONF.rglob("*.yaml") if path.parent != CONF]
 SHORT = [f"{group}/{name}" for group, names in OmegaConf.load(CONF / "options.yaml").items() for name in names]
 OPTIONS = sorted(
@@ -123,6 +127,7 @@ def test_promised_options_are_there(group: str) -> None:
     promised = {
         "model": {
             *("transformer", "window_transformer", "linear", "e2e_spot", "e2e_spot_dense"),
+            *("t_deed", "baikulov", "adaspot", "comedian"),
             *("maxpool", "avgpool", "netvlad", "netrvlad", "netvladpp", "calf", "rms", "ste", "unet", "astra", "tcn"),
         },
         "data": {"demo", "demo_video", "baidu", "resnet", "soccernet_video", "ball"},
@@ -142,20 +147,7 @@ def test_promised_options_are_there(group: str) -> None:
     assert promised[group] <= set(options(group))
 
 
-SMALL = {  # sizes that spare time; a model that is not listed is built as large as it is
-    "linear": [],
-    "transformer": ["model.network.dim=16", "model.network.heads=2"],
-    "window_transformer": ["model.network.dim=16", "model.network.heads=2"],
-    **{key: ["model.network.dim=16"] for key in ("maxpool", "avgpool", "calf", "grounding_calf")},
-    **{key: ["model.network.dim=16", "model.network.clusters=4"] for key in ("netvlad", "netrvlad", "netvladpp")},
-    "rms": ["model.network.dim=16", "model.network.width=16"],
-    "ste": [f"model.network.{size}" for size in ("hidden=16", "dim=16", "channels=[16,16]", "width=16")],
-    "unet": ["model.network.mlp=[16,16,8]", "model.network.cap=16"],
-    "astra": [f"model.network.{size}" for size in ("dim=16", "heads=2", "feedforward=16", "hidden=8")],
-    "e2e_spot": ["model.pretrained=false", "data.size=[32,48]", "model.clips.clip_len=8"],
-    "e2e_spot_dense": ["model.pretrained=false", "data.size=[32,48]", "model.clips.clip_len=8"],
-}
-DEFAULT: dict[str, list[str]] = {"features": [], "video": SMALL["e2e_spot"]}
+DEFAULT: dict[str, list[str]] = {"features": [], "video": VIDEO}
 OF_DATA = {"tracking": ["data.fps=5"]}  # long clips of many rows spare no time
 
 
@@ -205,7 +197,7 @@ def _random_batch(data: Any) -> Any:
         def read(self, halves: Any, clips: Any, clip_len: int) -> Any:
             if data.source.spec.kind == "video":
                 (size,) = data.source.spec.layout.values()
-                shape = (len(clips), clip_len, size["height"], size["width"], 3)
+                shape = (len(clips), clip_len, size["height"], size["width"], size["channels"])
                 return {"video": torch.randint(256, shape, dtype=torch.uint8)}, {"video": torch.zeros(len(clips))}
             clock, *others = data.source.spec.streams
             rows = {s.name: int(clip_len * s.fps / self.fps + 2) for s in others} | {clock.name: clip_len}

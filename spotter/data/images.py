@@ -46,14 +46,15 @@ class ImageTransform(nn.Module):
     shift: Tensor
 
     def forward(self, video: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
-        """Turn (B, T, H, W, 3) uint8 into (B, T, 3, H, W) float, 0 (the mean) outside ``valid`` (B, T).
+        """Turn (B, T, H, W, 3) uint8 into (B, T, 3, H, W) float, 0 (the mean) outside ``valid`` (B, T); grey alike.
 
         The second result (B,) bool says which clips were mirrored.
         """
         images = torch.empty_like(video, dtype=torch.float32)  # the one copy: all else happens in place, clip by clip
         with torch.autocast(video.device.type, enabled=False):  # of which the blur would come out in half precision
             mirrored = [self._change(clip, image) for clip, image in zip(video, images, strict=True)]
-        images.mul_(self.scale).add_(self.shift)
+        channels = video.shape[-1]
+        images.mul_(self.scale[:channels]).add_(self.shift[:channels])
         images.masked_fill_(~valid[:, :, None, None, None], 0)
         flags = torch.tensor(mirrored, dtype=torch.bool)
         return images.permute(0, 1, 4, 2, 3), send(flags, video.device)  # the memory stays channels last

@@ -30,6 +30,7 @@ class StreamLayout(TypedDict, total=False):
     entities: dict[str, int]  # positions only: how many entities each group has
     height: int  # video only, in pixels, as is the width
     width: int
+    channels: int  # video only: 3, or 1 where images are grey
 
 
 Layout = Mapping[str, StreamLayout]  # by the name that the tensor has in ``Batch.inputs``
@@ -42,12 +43,14 @@ class ImageSpec:
     size : height and width that images are scaled to, in pixels
     crop : height and width of the part that is shown, None for all of it
     mean, std : of red, green and blue, of pixels from 0 to 1
+    grey : images hold their brightness alone, from 0 to 1, and are not normalised
     """
 
     size: tuple[int, int] = (224, 398)
     crop: tuple[int, int] | None = None
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    grey: bool = False
 
     @classmethod
     def load(cls, content: Mapping[str, Any]) -> ImageSpec:
@@ -58,7 +61,15 @@ class ImageSpec:
         if crop and (crop[0] > size[0] or crop[1] > size[1]):
             raise UserError(f"data.crop: {list(crop)} is larger than the image, data.size={list(size)}")
         mean, std = (_colours(content.get(key, getattr(default, key)), f"data.{key}") for key in ("mean", "std"))
-        return cls(size, crop, mean, std)
+        grey = content.get("grey", False)
+        if not isinstance(grey, bool):
+            raise UserError(f"data.grey: expected true or false, found {grey!r}")
+        return cls(size, crop, (0.0,) * 3, (1.0,) * 3, True) if grey else cls(size, crop, mean, std)
+
+    @property
+    def channels(self) -> int:
+        """Return the numbers of a pixel."""
+        return 1 if self.grey else 3
 
     @property
     def shown(self) -> tuple[int, int]:
@@ -68,7 +79,8 @@ class ImageSpec:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, as checkpoints hold them."""
         crop = None if self.crop is None else list(self.crop)
-        return {"size": list(self.size), "crop": crop, "mean": list(self.mean), "std": list(self.std)}
+        content = {"size": list(self.size), "crop": crop, "mean": list(self.mean), "std": list(self.std)}
+        return content | ({"grey": True} if self.grey else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +139,7 @@ class InputSpec:
         """Return what a network takes its sizes from: per stream rate and columns, or rate and image size."""
         if self.image is not None:
             height, width = self.image.shown
-            return {"video": {"fps": self.fps, "height": height, "width": width}}
+            return {"video": {"fps": self.fps, "height": height, "width": width, "channels": self.image.channels}}
         layout: dict[str, StreamLayout] = {}
         for stream in self.streams:
             layout[stream.name] = {"fps": stream.fps, "clock_fps": self.fps, "groups": stream.read_groups}
@@ -158,7 +170,9 @@ class InputSpec:
 
     def config_values(self) -> dict[str, Any]:
         """Return what a data config states once and its other keys refer to."""
-        return self.to_dict() if self.image is not None else self.streams[0].to_dict()
+        if self.image is not None:
+            return {**self.to_dict(), "grey": self.image.grey}
+        return self.streams[0].to_dict()
 
 
 class Source(Protocol):

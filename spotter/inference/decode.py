@@ -10,6 +10,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from spotter.inference.smooth import local_maxima, smooth
 from spotter.io.scores import Scores
 from spotter.settings import Postprocess
 from spotter.types import METRIC_THRESHOLDS, HalfPredictions, metric_frame
@@ -97,7 +98,7 @@ def suppress(candidates: Candidates, postprocess: Postprocess, metric_fps: int, 
 
     What one team does suppresses nothing that the other does.
     """
-    confidence = candidates.confidence.T
+    confidence = _prepare(candidates, postprocess)
     left, windows = np.empty_like(confidence), np.repeat(postprocess.windows(len(confidence) // sides), sides)
     for window in np.unique(windows):
         rows = slice(None) if len(set(windows)) == 1 else windows == window  # a slice copies nothing
@@ -115,6 +116,17 @@ def suppress(candidates: Candidates, postprocess: Postprocess, metric_fps: int, 
     return found if sides == 1 else _split_teams(found, metric_fps, sides)
 
 
+def _prepare(candidates: Candidates, postprocess: Postprocess) -> NDArray[np.float64]:
+    """Return confidences (K, T), averaged over time and without all but local maxima where suppression wants it."""
+    confidence = candidates.confidence
+    if postprocess.smooth:
+        averaged = smooth(confidence.clip(0), postprocess.smooth * candidates.fps)
+        confidence = np.where(confidence > SUPPRESSED, averaged, SUPPRESSED)
+    if postprocess.method == "peaks":
+        confidence = np.where(local_maxima(confidence), confidence, SUPPRESSED)
+    return confidence.T
+
+
 def _split_teams(columns: HalfPredictions, metric_fps: int, sides: int) -> HalfPredictions:
     """Return predictions by class and team; within a metric frame the best comes last.
 
@@ -126,7 +138,7 @@ def _split_teams(columns: HalfPredictions, metric_fps: int, sides: int) -> HalfP
 
 def decay_factors(method: str, window: float) -> NDArray[np.float64]:
     """Return the factors at distances of 1, 2, … cells, (R,), up to where they are 1; ``window`` is in cells."""
-    if method == "nms":
+    if method in ("nms", "peaks"):
         return np.zeros(math.floor(window / 2 + 1e-9))
     if method == "quadratic_nms":
         return (2 * np.arange(1, math.ceil(window / 2 - 1e-9)) / window) ** 2

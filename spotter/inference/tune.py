@@ -39,7 +39,7 @@ class Tuner:
     metric_fps: int
     evaluate: Callable[[Mapping[Half, HalfPredictions]], Metrics]
     sides: int = 1
-    _known: dict[tuple[float, tuple[bytes, ...]], Metrics] = field(default_factory=dict, init=False)
+    _known: dict[tuple[object, ...], Metrics] = field(default_factory=dict, init=False)
 
     def search(
         self, current: Postprocess, value: Value, class_values: Callable[[Trial], Sequence[float]] | None = None
@@ -64,7 +64,7 @@ class Tuner:
         for method in METHODS:
             trials = []
             for window in self._windows():
-                trials.append(self._try(Postprocess(method, window, THRESHOLDS[0])))
+                trials.append(self._try(Postprocess(method, window, THRESHOLDS[0], current.smooth)))
                 yield trials[-1]
             yield from self._higher_thresholds(best(trials, value).postprocess)
 
@@ -85,7 +85,7 @@ class Tuner:
         rates = {candidates.fps for candidates in self.candidates.values()}
         windows = postprocess.window if isinstance(postprocess.window, tuple) else (postprocess.window,)
         decays = tuple(decay_factors(postprocess.method, window * fps).tobytes() for fps in rates for window in windows)
-        key = postprocess.threshold, decays
+        key = postprocess.threshold, postprocess.smooth, postprocess.method == "peaks", decays
         if key not in self._known:
             self._known[key] = self.evaluate(self._predict(postprocess))
         return Trial(postprocess, self._known[key])

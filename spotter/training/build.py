@@ -14,7 +14,7 @@ from spotter.types import Plain
 OPTIMIZER = tuple(field.name for field in fields(OptimizerConfig))
 AUGMENTATION = ("mixup", "augment")
 SYSTEM = ("network", "head", "clips", "postprocess", "teams")
-AROUND = ("compile", "init_from", "pretrained", "weights")  # what is done to a module once it is built
+AROUND = ("compile", "init_from", "pretrained", "weights", "grey")  # what is done around it
 
 
 def module_arguments(model: Plain) -> dict[str, Any]:

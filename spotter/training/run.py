@@ -45,7 +45,9 @@ from spotter.types import Batch, Metrics, batch_size
 
 log = logging.getLogger(__name__)
 # Facts in data configs that other keys refer to.
-STATED_ONCE = ("fps", "time_scale", "width", "columns", "offset", "size", "crop", "match_clock", "augment", "before")
+STATED_ONCE = (
+    *("fps", "time_scale", "width", "columns", "offset", "size", "crop", "grey", "match_clock", "augment", "before"),
+)
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ def test_a_spec_survives_a_checkpoint_and_opens_its_source(tmp_path: Path, conte
 
 def test_a_layout_has_what_networks_take_their_sizes_from() -> None:
     assert InputSpec.load(FEATURES).layout == {"a": {"fps": 25 / 12, "clock_fps": 25 / 12, "groups": [3]}}
-    assert InputSpec.load(VIDEO).layout == {"video": {"fps": 25 / 12, "height": 32, "width": 40}}
+    assert InputSpec.load(VIDEO).layout == {"video": {"fps": 25 / 12, "height": 32, "width": 40, "channels": 3}}
 
 
 def test_unknown_kind() -> None:

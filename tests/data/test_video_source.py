@@ -94,7 +94,7 @@ def test_a_clip_says_where_its_crop_lies(root: Path, number: int) -> None:
 
 def test_it_says_what_it_is(root: Path) -> None:
     video = source(root, "25/12", crop=[32, 40])
-    assert video.spec.layout == {"video": {"fps": 25 / 12, "height": 32, "width": 40}}
+    assert video.spec.layout == {"video": {"fps": 25 / 12, "height": 32, "width": 40, "channels": 3}}
     assert source(root).spec.layout["video"]["height"] == 64
     plain = video.spec.to_dict()
     assert {key: plain[key] for key in ("kind", "fps", "size", "crop")} == {
@@ -103,7 +103,7 @@ def test_it_says_what_it_is(root: Path) -> None:
         "size": SIZE,
         "crop": [32, 40],
     }
-    assert (video.spec.config_values(), video.offset) == (plain, 0.0)
+    assert (video.spec.config_values(), video.offset) == (plain | {"grey": False}, 0.0)
     assert InputSpec.load(plain) == VideoSource.of_spec(video.spec).spec == video.spec
 
 

@@ -14,7 +14,7 @@ from spotter.errors import UserError
 from spotter.evaluation.average_map import average_map
 from spotter.inference.decode import Candidates, apply_displacement, decode, round_confidence, suppress
 from spotter.io.scores import Scores
-from spotter.settings import METHODS, Postprocess
+from spotter.settings import DECAYS, Postprocess
 from spotter.tasks import Task
 from spotter.types import METRIC_THRESHOLDS, Half, HalfPredictions, Spots, metric_frame
 
@@ -81,7 +81,7 @@ def test_soft_suppression_equals_one_by_one(confidence: list[float], threshold: 
 @settings(max_examples=50)
 @given(
     st.integers(0, 2**32 - 1),
-    st.sampled_from(METHODS),
+    st.sampled_from(DECAYS),
     st.sampled_from([1.0, 2.0, 25 / 12, 25.0]),
     st.sampled_from([[0, 0, 0], [0, 1, 0], [0, 1, 2]]),
 )
@@ -115,7 +115,7 @@ def test_quadratic_weights_are_the_squared_distance_over_half_the_window() -> No
 
 def test_window_of_zero_keeps_every_anchor() -> None:
     scores = scores_of([[0.1, 0.9], [0.2, 0.9], [0.3, 0.9]])
-    for method in METHODS:
+    for method in DECAYS:
         assert len(decode(scores, Postprocess(method, 0.0), 2)) == 6
 
 

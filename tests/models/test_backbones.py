@@ -60,7 +60,7 @@ def test_frames_become_vectors(name: str, shift: str) -> None:
 def test_mistakes_are_named() -> None:
     for words, told in [
         (("regnet_002", "gsm"), "regnety_002"),
-        (("resnet18", "gsn"), "gsm, tsm"),
+        (("resnet18", "gsn"), "gsm, gsf, tsm"),
         (("vit_tiny_patch16_224", "gsm"), "shift=none"),
     ]:
         with pytest.raises(UserError, match=told):

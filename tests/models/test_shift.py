@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from spotter.models.blocks.fused_shift import DilatedShift, FusedShift
 from spotter.models.blocks.shift import Frames, GatedShift, Shifted, TemporalShift, _MoveGated
 
 FORMATS = [torch.contiguous_format, torch.channels_last]
@@ -154,3 +155,48 @@ def test_gradients_of_gates_do_not_overflow_in_half_precision() -> None:
     (_MoveGated.apply(x.detach().double(), x[:, :8].detach().double(), wide, 2) * 300).sum().backward()
     assert torch.isfinite(taps.grad).all()
     torch.testing.assert_close(taps.grad.double(), wide.grad, rtol=0.01, atol=0.01)
+
+
+def test_fusion_weighs_what_moved_against_what_stayed_in_either_memory_format() -> None:
+    """With weights of one half it halves a gated shift; its gates begin open, and its layout is that of its input."""
+    frames = Frames()
+    frames.count = 3
+    torch.manual_seed(0)
+    fused, plain = FusedShift(frames, 32).eval(), GatedShift(frames, 32).eval()
+    assert fused.weight.any()
+    assert fused.bias.any()
+    for convolution in fused.fuse:
+        nn.init.zeros_(convolution.weight), nn.init.zeros_(convolution.bias)
+    plain.load_state_dict(fused.state_dict(), strict=False)
+    for memory in FORMATS:
+        x = example(32, 3, memory).float()
+        out = fused(x)
+        assert out.is_contiguous(memory_format=memory)
+        torch.testing.assert_close(2 * out[:, :8], plain(x)[:, :8])
+        assert torch.equal(out[:, 8:], x[:, 8:])
+    out.sum().backward()
+    assert all(parameter.grad is not None for parameter in fused.parameters())
+
+
+def test_parts_of_the_channels_move_further_where_dilations_say_so() -> None:
+    frames = Frames()
+    frames.count = 4
+    torch.manual_seed(0)
+    near, far = DilatedShift(frames, 32, (1,)), DilatedShift(frames, 32, (1, 2))
+    plain = GatedShift(frames, 32)
+    for parameter in plain.parameters():
+        nn.init.normal_(parameter, std=0.5)
+    x = example(32, 4, torch.contiguous_format).float()
+    for shift in (near, far):
+        shift.load_state_dict(plain.state_dict())
+    torch.testing.assert_close(near.eval()(x), plain.eval()(x))
+    opened = far.eval()
+    nn.init.zeros_(opened.weight), nn.init.constant_(opened.bias, 20.0)  # gates wide open
+    moved, clips = opened(x).view(2, 4, 32, 5, 4), x.view(2, 4, 32, 5, 4)
+    torch.testing.assert_close(moved[:, :3, :2], clips[:, 1:, :2])
+    torch.testing.assert_close(moved[:, :2, 2:4], clips[:, 2:, 2:4])
+    torch.testing.assert_close(moved[:, 1:, 4:6], clips[:, :3, 4:6])
+    torch.testing.assert_close(moved[:, 2:, 6:8], clips[:, :2, 6:8])
+    assert not moved[:, 2:, 2:4].any()
+    frames.count = 1
+    assert opened(x).shape == x.shape, "a clip may be shorter than the way"

@@ -168,6 +168,10 @@ def test_a_spot_takes_its_nearest_frame_also_from_outside_the_clip() -> None:
     spots = Spots(np.array([0, 1, 2]), np.array([0.9, 3.4, 9.6]), np.ones(3, bool))
     frames = FrameTargets(CLASSES, 1)(spots, ClipFrames(2, 8, 1.0, 0.0))["classes"].argmax(1)
     assert frames.tolist() == [2, 2, 2, 0, 0, 0, 0, 3], "frames 2 to 9; the first spot's frames are 0 to 2"
-    np.testing.assert_allclose(FrameTargets(CLASSES, 1).class_prior(np.array([0, 10]), 300, 1.0), [0, 0.1])
-    with pytest.raises(UserError, match="dilate"):
-        FrameTargets(CLASSES, -1)
+    prior = FrameTargets(CLASSES, [0, 1, 3]).class_prior(np.array([0, 10, 10]), 700, 1.0)
+    np.testing.assert_allclose(prior, [0, 30 / 700, 0.1])
+    by_class = FrameTargets(CLASSES, [0, 1, 3])(spots, ClipFrames(2, 8, 1.0, 0.0))["classes"].argmax(1)
+    assert by_class.tolist() == [2, 2, 2, 0, 0, 3, 3, 3], "the third class takes three frames on either side"
+    for wrong in (-1, [1, 1], [0, 1, -1], 0.5):
+        with pytest.raises(UserError, match="dilate"):
+            FrameTargets(CLASSES, wrong)  # type: ignore[arg-type]

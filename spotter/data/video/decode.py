@@ -190,7 +190,7 @@ class Video:
         return upright_size(found[1])
 
     def read(self, numbers: Numbers, out: Images) -> Numbers:
-        """Decode the images of ascending ``numbers`` into ``out``, (n, H, W, 3) RGB, scaled to its size.
+        """Decode the images of ascending ``numbers`` into ``out``, (n, H, W, 3) RGB or (n, H, W, 1) grey, scaled.
 
         An image that cannot be decoded is replaced by the nearest that can, with one warning for the file. Images
         of the last call are not decoded again.

@@ -42,17 +42,19 @@ class Unpacker:
 
     height, width : of every image
     box : the part that is wanted
+    channels : 3 for RGB, 1 for grey
     """
 
-    def __init__(self, height: int, width: int, box: Box = WHOLE) -> None:
-        self._shape, self._box = (height, width, 3), box
+    def __init__(self, height: int, width: int, box: Box = WHOLE, channels: int = 3) -> None:
+        self._shape, self._box = (height, width, channels), box
+        self._colours = "RGB" if channels == 3 else "GRAY"
         self._whole = np.empty(self._shape, np.uint8)
         self._direct = self._whole[box].shape == self._shape
 
     def __call__(self, jpeg: bytes | memoryview, out: Images) -> None:
         """Decode one image; raises ValueError when it is damaged or of another size."""
         target = out if self._direct else self._whole
-        found = simplejpeg.decode_jpeg(jpeg, buffer=target).shape
+        found = simplejpeg.decode_jpeg(jpeg, self._colours, buffer=target).shape
         if found != self._shape:
             raise ValueError(f"is {found[1]}x{found[0]}, expected {self._shape[1]}x{self._shape[0]}")
         if not self._direct:
@@ -90,8 +92,11 @@ class JpegFolder:
         return self.file(number).read_bytes()
 
     def read(self, numbers: Numbers, out: Images, box: Box = WHOLE) -> None:
-        """Decode the part ``box`` of images into ``out``, (n, h, w, 3) RGB; raises UserError naming a damaged one."""
-        unpack = Unpacker(self.height, self.width, box)
+        """Decode the part ``box`` of images into ``out``, (n, h, w, 3) RGB or (n, h, w, 1) grey.
+
+        Raises UserError naming a damaged one.
+        """
+        unpack = Unpacker(self.height, self.width, box, out.shape[-1])
         for number, image in zip(numbers.tolist(), out, strict=True):
             try:
                 unpack(self.jpeg(number), image)

@@ -1,4 +1,4 @@
-"""Scale decoded images to a wanted size, in RGB and upright."""
+"""Scale decoded images to a wanted size, in RGB or grey, and upright."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ class Scaler:
         self._reformatter = VideoReformatter()
 
     def __call__(self, frame: VideoFrame, out: Images) -> None:
-        """Write an image into ``out``, (H, W, 3), scaled to its size."""
+        """Write an image into ``out``, (H, W, 3) or grey (H, W, 1), scaled to its size."""
         quarter_turns = frame.rotation // 90 % 4
+        channels = out.shape[2]
         height, width = out.shape[:2] if quarter_turns % 2 == 0 else (out.shape[1], out.shape[0])
         # One thread: a scaler's own threads would outnumber the cores, and die in a fork.
-        scaled = self._reformatter.reformat(
-            frame, width, height, "rgb24", interpolation=Interpolation.BILINEAR, threads=1
-        )
+        form = "rgb24" if channels == 3 else "gray"  # which is the luma, decoded without its colours
+        scaled = self._reformatter.reformat(frame, width, height, form, interpolation=Interpolation.BILINEAR, threads=1)
         plane = scaled.planes[0]
-        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[:height, : 3 * width]
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[:height, : channels * width]
         if quarter_turns:
-            out[:] = np.rot90(rows.reshape(height, width, 3), quarter_turns)
+            out[:] = np.rot90(rows.reshape(height, width, channels), quarter_turns)
         else:
-            out.reshape(height, 3 * width)[:] = rows
+            out.reshape(height, channels * width)[:] = rows

@@ -36,6 +36,7 @@ class VideoSource:
     size : height and width of an image; videos are scaled to it
     crop : height and width of the part that is shown, None for all of it; its place is ``Clip.crop``
     mean, std : what the device normalises the three colours by
+    grey : read the brightness alone, which is not normalised
     root : the official tree with the files
     files : in place of ``root``, the file of each half
     """
@@ -47,13 +48,15 @@ class VideoSource:
         crop: Sequence[int] | None = None,
         mean: Sequence[float] = (0.485, 0.456, 0.406),
         std: Sequence[float] = (0.229, 0.224, 0.225),
+        grey: bool = False,
         root: str | Path | None = None,
         files: Mapping[Half, Path] | None = None,
     ) -> None:
-        image = ImageSpec.load({"size": size, "crop": crop, "mean": mean, "std": std})
+        image = ImageSpec.load({"size": size, "crop": crop, "mean": mean, "std": std, "grey": grey})
         self.spec = InputSpec.video(fps, image)
         self._rate = parse_fps(fps, "data.fps")
         self.fps, self.offset, self.size, self.crop = self.spec.fps, self.spec.offset, image.size, image.crop
+        self._channels = image.channels
         self._folder, self._files = Path(root or "."), files
         self._readers: dict[Half, ImageReader] = {}
         self._recent: OrderedDict[Half, Video] = OrderedDict()
@@ -95,10 +98,11 @@ class VideoSource:
     def read(self, halves: Sequence[Half], clips: Sequence[Clip], clip_len: int) -> Inputs:
         """Decode clips into one tensor, zero outside the half.
 
-        Returns the ``inputs`` and ``phase`` of ``spotter.types.Batch``: ``video`` is (B, T, H, W, 3) uint8 RGB.
+        Returns the ``inputs`` and ``phase`` of ``spotter.types.Batch``: ``video`` is (B, T, H, W, 3) uint8 RGB,
+        or (B, T, H, W, 1) where it is grey.
         Raises UserError for a damaged file, and for a clip of which nothing can be decoded.
         """
-        images = _memory((len(clips), clip_len, *(self.crop or self.size), 3))
+        images = _memory((len(clips), clip_len, *(self.crop or self.size), self._channels))
         for clip, out in zip(clips, images.numpy(), strict=True):
             half = halves[clip.half]
             begin = max(0, clip.start)
@@ -110,7 +114,7 @@ class VideoSource:
         return {"video": images}, {"video": torch.zeros(len(clips))}
 
     def _fill(self, half: Half, frames: range, box: Box, out: Images) -> None:
-        """Write the images of consecutive frames into ``out``, (n, h, w, 3)."""
+        """Write the images of consecutive frames into ``out``, (n, h, w, channels)."""
         reader = self._reader(half)
         numbers = reader.times.nearest(frames, self._rate)
         if not isinstance(reader, Video):
@@ -120,7 +124,7 @@ class VideoSource:
         self._recent.move_to_end(half)
         while len(self._recent) > OPEN:
             self._recent.popitem(last=False)[1].close()
-        whole = out if self.crop is None else np.empty((len(out), *self.size, 3), np.uint8)
+        whole = out if self.crop is None else np.empty((len(out), *self.size, self._channels), np.uint8)
         check_decoded(reader, numbers, reader.read(numbers, whole))
         if self.crop is not None:
             out[:] = whole[:, box[0], box[1]]

@@ -94,14 +94,14 @@ class Store:
         self.height, self.width = self.header.height, self.header.width
 
     def read(self, numbers: Numbers, out: Images, box: Box = WHOLE) -> None:
-        """Decode the part ``box`` of images into ``out``, (n, h, w, 3) RGB.
+        """Decode the part ``box`` of images into ``out``, (n, h, w, 3) RGB or (n, h, w, 1).
 
         numbers : (n,) ascending
         Raises UserError naming a damaged image, or a file that is not the one that was opened.
         """
         if not len(numbers):
             return
-        unpack = Unpacker(self.height, self.width, box)
+        unpack = Unpacker(self.height, self.width, box, out.shape[-1])
         for number, jpeg, image in zip(numbers.tolist(), self._jpegs(numbers), out, strict=True):
             try:
                 unpack(jpeg, image)

@@ -7,7 +7,7 @@ import logging
 import os
 import pickle
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -18,22 +18,35 @@ import torch
 from torch import Tensor, nn
 
 from spotter.errors import UserError
+from spotter.models.blocks.fused_shift import DilatedShift, FusedShift
 from spotter.models.blocks.shift import Frames, GatedShift, Shifted, TemporalShift
+from spotter.types import Plain
 
 log = logging.getLogger(__name__)
 
-SHIFTS = ("gsm", "tsm", "tsm_block", "none")
+SHIFTS = ("gsm", "gsf", "tsm", "tsm_block", "none")
 SIDE_PATHS = ("downsample", "shortcut")  # convolutions of a block that are not on its main path
 
 
-def create(name: str, shift: str, frames: Frames, **arguments: Any) -> nn.Module:
+def create(
+    name: str,
+    shift: str,
+    frames: Frames,
+    stages: int | None = None,
+    dilations: Sequence[int] = (1,),
+    **arguments: Any,
+) -> nn.Module:
     """Return a network of timm, of random weights, that pools each frame to one vector: (N, 3, H, W) -> (N, d).
 
-    shift : ``gsm`` or ``tsm`` before the first convolution of every residual block, ``tsm_block`` before the block as
-        a whole, so that its shortcut is shifted too (as in published TSM weights), or ``none``
+    shift : ``gsm``, ``gsf`` or ``tsm`` before the first convolution of every residual block, ``tsm_block`` before the
+        block as a whole, so that its shortcut is shifted too (as in published TSM weights), or ``none``
+    stages : how many of the last stages have shifts, None for all
+    dilations : of gated shifts: the frames by which equal parts of the channels move
 
     Raises UserError for an unknown name and for a network without residual blocks of convolutions.
     """
+    if not dilations or any(not isinstance(by, int) or by < 1 for by in dilations):
+        raise UserError(f"model.network.dilations: expected frames, as [1, 2, 4], found {dilations!r}")
     if shift not in SHIFTS:
         raise UserError(f"model.network.shift: {shift!r} is unknown: give one of {', '.join(SHIFTS)}")
     if not timm.is_model(name):
@@ -45,10 +58,13 @@ def create(name: str, shift: str, frames: Frames, **arguments: Any) -> nn.Module
             last.inplace = True  # of a sum that nothing else needs: RegNets keep it for no use
     if shift != "none":
         found = list(blocks(network))
+        if stages is not None:
+            last = tuple(f"{stage['module']}." for stage in cast(list[Plain], network.feature_info)[-stages:])
+            found = [(path, block) for path, block in found if path.startswith(last)]
         if not found:
             raise UserError(f"model.network.backbone: {name} has no residual blocks to shift in; take shift=none")
         for path, block in found:
-            _insert(network, path, first_convolution(block), shift, frames)
+            _insert(network, path, first_convolution(block), shift, frames, dilations)
     return network
 
 
@@ -75,14 +91,20 @@ def first_convolution(block: nn.Module) -> str:
     return next((path for path in named if path.partition(".")[0] not in SIDE_PATHS), "")
 
 
-def _insert(network: nn.Module, block: str, first: str, shift: str, frames: Frames) -> None:
+def _insert(network: nn.Module, block: str, first: str, shift: str, frames: Frames, dilations: Sequence[int]) -> None:
     path = f"{block}.{first}"
     channels = cast(nn.Conv2d, network.get_submodule(path)).in_channels
     if shift == "tsm_block":
         path = block
-    kind = GatedShift if shift == "gsm" else TemporalShift
     parent, _, leaf = path.rpartition(".")
-    setattr(network.get_submodule(parent), leaf, Shifted(kind(frames, channels), network.get_submodule(path)))
+    made: nn.Module
+    if shift == "gsf":
+        made = FusedShift(frames, channels, dilations)
+    elif shift == "gsm":
+        made = GatedShift(frames, channels) if tuple(dilations) == (1,) else DilatedShift(frames, channels, dilations)
+    else:
+        made = TemporalShift(frames, channels)
+    setattr(network.get_submodule(parent), leaf, Shifted(made, network.get_submodule(path)))
 
 
 def plain_names(network: nn.Module) -> dict[str, str]:
@@ -103,7 +125,7 @@ def load_imagenet(network: nn.Module, name: str, weights: str | None = None, **a
 
     Raises UserError where no weights can be had or none fit.
     """
-    state = read_weights(weights) if weights else _download(name, **arguments)
+    state = read_weights(weights) if weights else download(name, **arguments)
     ours = network.state_dict()
     names = plain_names(network)
     fits = {here: state[plain] for here, plain in names.items() if plain in state}
@@ -142,7 +164,8 @@ def read_weights(path: str) -> dict[str, Tensor]:
     return tensors
 
 
-def _download(name: str, **arguments: Any) -> dict[str, Tensor]:
+def download(name: str, **arguments: Any) -> dict[str, Tensor]:
+    """Return timm's ImageNet weights of a network; raises UserError where they cannot be had."""
     from huggingface_hub import constants as hub  # here, so that random weights do without
 
     remedy = "take model.pretrained=false to start from random weights, or model.weights=FILE for a file that you have"

@@ -24,9 +24,17 @@ def window_index(valid: Tensor, window: int) -> Tensor:
     if count == window:
         first = torch.zeros(1, dtype=torch.long, device=valid.device)
     index = first[:, None] + torch.arange(window, device=valid.device)  # (N, window)
+    return clamp_inside(index.view(1, -1), valid).view(-1, *index.shape)
+
+
+def clamp_inside(index: Tensor, valid: Tensor) -> Tensor:
+    """Return rows (B, R) of every clip, those outside the half replaced by the nearest inside.
+
+    index : (1, R) rows, the same for all clips; valid : (B, T) bool
+    """
     low = valid.int().argmax(1)  # (B,) first valid row
-    high = count - 1 - valid.flip(1).int().argmax(1)
-    return index.expand(len(valid), -1, -1).clamp(low[:, None, None], high[:, None, None])
+    high = valid.shape[1] - 1 - valid.flip(1).int().argmax(1)
+    return index.expand(len(valid), -1).clamp(low[:, None], high[:, None])
 
 
 def windows_of(rows: Tensor, valid: Tensor, window: int) -> Tensor:

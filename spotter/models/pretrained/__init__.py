@@ -31,6 +31,31 @@ def _e2e_spot() -> Codebase:
     return Codebase(load_e2e_spot, convert_e2e_spot)
 
 
+def _t_deed() -> Codebase:
+    from spotter.models.pretrained.convert_t_deed import convert_t_deed
+    from spotter.models.pretrained.t_deed import load_t_deed
+
+    return Codebase(load_t_deed, convert_t_deed)
+
+
+def _baikulov() -> Codebase:
+    from spotter.models.pretrained.baikulov import convert_baikulov, load_baikulov
+
+    return Codebase(load_baikulov, convert_baikulov)
+
+
+def _adaspot() -> Codebase:
+    from spotter.models.pretrained.adaspot import convert_adaspot, load_adaspot
+
+    return Codebase(load_adaspot, convert_adaspot)
+
+
+def _comedian() -> Codebase:
+    from spotter.models.pretrained.comedian import convert_comedian, load_comedian
+
+    return Codebase(load_comedian, convert_comedian)
+
+
 def _pooling(codebase: str) -> Codebase:
     from spotter.models.pretrained.convert_pooling import convert_pooling
     from spotter.models.pretrained.pooling import load_pooling
@@ -46,29 +71,50 @@ def _grounding() -> Codebase:
 
 KINDS: dict[str, Callable[[], Codebase]] = {  # each imports what it needs when it is called: torch takes seconds
     "e2e-spot": _e2e_spot,
+    "t-deed": _t_deed,
+    "baikulov": _baikulov,
+    "adaspot": _adaspot,
+    "comedian": _comedian,
     "sn-pooling": partial(_pooling, "sn-pooling"),
     "netvladpp": partial(_pooling, "netvladpp"),
     "sn-grounding": _grounding,
 }
 
 
-def load_published(path: str | Path, kind: str, *, clip_len: int | None = None, pool: str | None = None) -> nn.Module:
+def load_published(
+    path: str | Path,
+    kind: str,
+    *,
+    clip_len: int | None = None,
+    pool: str | None = None,
+    threshold: float | None = None,
+) -> nn.Module:
     """Return a released network in eval mode, with the inputs and outputs of its codebase; nothing in it is executed.
 
     kind : the codebase:
         ``e2e-spot``, a ``checkpoint_*.pt`` with its ``config.json`` beside it, or their folder: then of the highest
         epoch. Maps normalised clips (B, T, 3, H, W), T up to the clip length, to logits (B, T, 1 + K)
+        ``t-deed``, a state dict in a ``.pt`` file, or the folder that holds it alone; ``config.json`` may be missing.
+        Maps normalised clips (B, T, 3, H, W) to logits (B, T, 1 + K), and to displacements (B, T) in frames from a
+        spot to its anchor, 0 where it learned none; those of two heads stand side by side
+        ``baikulov``, a ``.pth`` file. Maps grey frames from 0 to 1, every second one, (B, T, H, W), to logits (B, K)
+        ``adaspot``, a state dict in a ``.pt`` file. Maps normalised clips (B, T, 3, H, W) at high resolution, of which
+        the low one is half, to the joint logits (B, T, 1 + K)
+        ``comedian``, a ``.ckpt`` file of a ViViT, whatever its names begin with. Maps normalised clips (B, 3, T, H, W)
+        to logits (B, T / 2, K)
         ``sn-pooling`` and ``netvladpp``, a ``model.pth.tar``. Maps windows of features (B, T, D) to probabilities
         (B, 1 + K)
         ``sn-grounding``, a ``model.pth.tar`` of CALF. Maps clips and repeated replays, (B, 240, 512) each, to the
         segmentation (B, 240) and to confidence and time, a fraction of the clip, (B, 2)
     clip_len : frames, of ``e2e-spot`` alone, for checkpoints that lost their ``config.json``
     pool : ``max`` or ``mean``, of pooling baselines alone, for files whose pool has no weights
+    threshold : of ``adaspot`` alone, how much of the map a region must hold; 0 by default, as for football
 
     Classes are in the codebase's order, background first. Raises UserError for another kind, and for a file that is
     missing, damaged, or of another network.
     """
-    return _codebase(kind).load(path, ImportOptions(clip_len=clip_len, pool=pool))
+    options = ImportOptions(clip_len=clip_len, pool=pool, threshold=threshold)
+    return _codebase(kind, options).load(path, options)
 
 
 def convert_published(path: str | Path, out: str | Path, kind: str, options: ImportOptions | None = None) -> Plain:
@@ -79,10 +125,13 @@ def convert_published(path: str | Path, out: str | Path, kind: str, options: Imp
 
     Raises UserError for what cannot be converted, and where the file's classes are not those of the task.
     """
-    return _codebase(kind).convert(path, out, options or ImportOptions())
+    options = options or ImportOptions()
+    return _codebase(kind, options).convert(path, out, options)
 
 
-def _codebase(kind: str) -> Codebase:
+def _codebase(kind: str, options: ImportOptions) -> Codebase:
     if kind not in KINDS:
         raise UserError(f"kind: {kind!r} is unknown: give one of {', '.join(KINDS)}")
+    if kind != "adaspot":
+        options.refuse(kind, "threshold")
     return KINDS[kind]()

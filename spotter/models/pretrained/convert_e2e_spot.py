@@ -45,7 +45,7 @@ def convert_e2e_spot(checkpoint: str | Path, out: str | Path, options: ImportOpt
     if not task or not fps:
         lacking = " and ".join(option for option, value in (("--task", task), ("--fps", fps)) if not value)
         raise UserError(f"{found.path}: of data set {dataset!r}, which spotter does not know: give {lacking}")
-    spec = InputSpec.video(fps, ImageSpec(SIZE, _crop(found.config)))
+    spec = InputSpec.video(fps, ImageSpec(SIZE, crop_of(found.config)))
     settings = _settings(found, Task.load(task), spec, int(clip_len), known[2])
     system = System.build(settings)
     system.load_state_dict(reorder_classes(found.state, system.task.classes))
@@ -83,6 +83,7 @@ def _settings(found: E2ESpotCheckpoint, task: Task, spec: InputSpec, clip_len: i
     }
 
 
-def _crop(config: Plain) -> tuple[int, int] | None:
+def crop_of(config: Plain) -> tuple[int, int] | None:
+    """Return the height and width of the part that a codebase shows, by its config; None for all."""
     side = config.get("crop_dim") or 0
     return (int(side), int(side)) if side > 0 else None

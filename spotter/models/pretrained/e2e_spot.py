@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from spotter.errors import UserError
-from spotter.models.blocks.backbones import first_convolution, plain_names
 from spotter.models.blocks.frame import FrameHead
-from spotter.models.blocks.shift import GatedShift, Shifted
 from spotter.models.e2e_spot.network import E2ESpot
 from spotter.models.pretrained.options import ImportOptions
-from spotter.models.pretrained.tensors import check_tensors, plain_tensors
+from spotter.models.pretrained.shifted import absorb_interleaving, backbone_names, flat_gates
+from spotter.models.pretrained.tensors import check_tensors, config_beside, plain_tensors
 from spotter.types import Plain
 
 BACKBONES = ("regnety_002", "regnety_008", "resnet18", "resnet50", "convnext_tiny")
@@ -98,7 +95,7 @@ def read_e2e_spot(path: str | Path) -> E2ESpotCheckpoint:
     Raises UserError for a missing or damaged file, other input than RGB, and tensors that are too many or lacking.
     """
     path = _checkpoint(Path(path))
-    theirs, config = _tensors(path), _config(path)
+    theirs, config = _tensors(path), config_beside(path)
     if config.get("modality", "rgb") != "rgb":
         raise UserError(f"{path}: of modality {config['modality']!r}; only rgb networks can be imported")
     kind = next((kind for kind, (key, _) in TEMPORAL.items() if f"_pred_fine.{key}" in theirs), None)
@@ -121,24 +118,16 @@ def read_e2e_spot(path: str | Path) -> E2ESpotCheckpoint:
     shapes = {names[name]: value.shape for name, value in E2ESpotReference(spot, head, 1).state_dict().items()}
     check_tensors(path, shapes, {key: value.shape for key, value in theirs.items()})
     state = {name: theirs[key] for name, key in names.items()}
-    _absorb_interleaving(spot, state)
+    absorb_interleaving(spot.backbone, state, "network.backbone.")
     return E2ESpotCheckpoint(path, network, classes, state, config)
 
 
 def published_names(network: E2ESpot, head: FrameHead) -> dict[str, str]:
     """Return the codebase's name of every tensor, in its order, by our name behind ``network.`` or ``head.``."""
-    names: dict[str, str] = {}
-    plain = plain_names(network.backbone)
-    units = {path: _unit(path, module.net) for path, module in _shifted(network.backbone)}
-    for name in network.backbone.state_dict():
-        if name in plain:
-            their = plain[name]
-            unit = next((unit for unit in units.values() if their.startswith(f"{unit}.")), None)
-            their = their if unit is None else f"{unit}.net.{their.removeprefix(f'{unit}.')}"
-        else:
-            path, _, rest = name.partition(".shift.")
-            their = f"{units[path]}.gsm.{rest if rest.startswith('bn.') else f'conv3D.{rest}'}"
-        names[f"network.backbone.{name}"] = f"_features.{their}"
+    names = {
+        f"network.backbone.{ours}": f"_features.{theirs}"
+        for ours, theirs in backbone_names(network.backbone, "gsm").items()
+    }
     for name in network.temporal.state_dict():
         their = f"temporal.{name}"
         for ours, theirs in NAMES.items():
@@ -146,36 +135,6 @@ def published_names(network: E2ESpot, head: FrameHead) -> dict[str, str]:
         names[f"network.temporal.{name}"] = their
     nested = "_pred_fine._fc_out." if isinstance(network.temporal, nn.Identity) else "_pred_fine._fc_out._fc_out."
     return names | {f"head.{name}": f"{nested}{name.removeprefix('classes.')}" for name in head.state_dict()}
-
-
-def _shifted(backbone: nn.Module) -> list[tuple[str, Shifted]]:
-    return [(path, module) for path, module in backbone.named_modules() if isinstance(module, Shifted)]
-
-
-def _unit(path: str, net: nn.Module) -> str:
-    """Return the path of what that codebase wraps: a convolution, or with its normalisation where timm joins them."""
-    if not isinstance(net, nn.Conv2d):
-        path = f"{path}.{first_convolution(net)}"
-    return path.removesuffix(".conv")
-
-
-def _absorb_interleaving(network: E2ESpot, state: dict[str, Tensor]) -> None:
-    """Reorder the weights that follow gated shifts, so that ours, which do not interleave channels, give the same."""
-    for path, shifted in _shifted(network.backbone):
-        if not isinstance(shifted.shift, GatedShift):
-            continue
-        fold, convolution = shifted.shift.fold, cast(nn.Conv2d, shifted.net)
-        order = torch.arange(convolution.in_channels)
-        order[:fold] = order[:fold].view(2, 2, -1).transpose(1, 2).flatten()  # channel i there is order[i] here
-        back, prefix = order.argsort(), f"network.backbone.{path}."
-        if convolution.groups == 1:
-            state[f"{prefix}net.weight"] = state[f"{prefix}net.weight"][:, back]
-            continue
-        # Depthwise, as in ConvNeXt: its outputs are in another order, too, up to the next layer that mixes channels.
-        block = prefix.removesuffix("conv_dw.")
-        for name in (f"{prefix}net.weight", f"{prefix}net.bias", f"{block}norm.weight", f"{block}norm.bias"):
-            state[name] = state[name][back]
-        state[f"{block}mlp.fc1.weight"] = state[f"{block}mlp.fc1.weight"][:, back]
 
 
 def _checkpoint(path: Path) -> Path:
@@ -191,24 +150,12 @@ def _checkpoint(path: Path) -> Path:
     return path
 
 
-def _config(path: Path) -> Plain:
-    file = path.with_name("config.json")
-    try:
-        content = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    except (ValueError, OSError) as error:
-        raise UserError(f"{file}: no readable JSON ({error})") from error
-    if not isinstance(content, dict):
-        raise UserError(f"{file}: expected keys such as clip_len, found {type(content).__name__}")
-    return content
-
-
 def _tensors(path: Path) -> dict[str, Tensor]:
     """Return the tensors of a checkpoint without what OSL-ActionSpotting and parallel training prefix to names."""
     tensors = {
         re.sub(r"^.*?(?=_features\.|_pred_fine\.)", "", key): value for key, value in plain_tensors(path).items()
     }
-    gates = {key: value for key, value in tensors.items() if key.endswith(".conv3D.weight") and value.dim() == 5}
-    return tensors | {key: value.transpose(1, 2).flatten(0, 1) for key, value in gates.items()}  # see GatedShift
+    return flat_gates(tensors)
 
 
 def _deepest(names: Iterable[str]) -> set[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from spotter.errors import UsageError
+
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
@@ -15,6 +17,7 @@ class ImportOptions:
     features : the file's name behind ``1_``, of pooling baselines
     pool : ``max`` or ``mean``, of pooling baselines whose pool has no weights
     clip_len : frames, of E2E-Spot without its ``config.json``
+    threshold : of the regions of AdaSpot
     """
 
     task: str | None = None
@@ -23,3 +26,10 @@ class ImportOptions:
     features: str | None = None
     pool: str | None = None
     clip_len: int | None = None
+    threshold: float | None = None
+
+    def refuse(self, kind: str, *names: str) -> None:
+        """Raise UsageError where one of the options is given that ``kind`` has no use for."""
+        for name in names:
+            if getattr(self, name) is not None:
+                raise UsageError(f"--{name}: not for {kind}; leave it out")

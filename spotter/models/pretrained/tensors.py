@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import warnings
 from collections.abc import Mapping
@@ -11,10 +12,13 @@ import torch
 from torch import Tensor
 
 from spotter.errors import UserError
+from spotter.types import Plain
 
 
-def plain_tensors(path: Path) -> dict[str, Tensor]:
+def plain_tensors(path: Path, key: str = "state_dict") -> dict[str, Tensor]:
     """Return the tensors of a checkpoint by name, on the CPU; nothing in the file is executed.
+
+    key : under which they lie, if they do not lie at the top
 
     Raises UserError for a file that is damaged or holds other objects than plain values.
     """
@@ -23,7 +27,7 @@ def plain_tensors(path: Path) -> dict[str, Tensor]:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise UserError(f"{path}: damaged, or no checkpoint of plain tensors") from error
-    content = content.get("state_dict", content) if isinstance(content, dict) else {}
+    content = content.get(key, content) if isinstance(content, dict) else {}
     content = content if isinstance(content, dict) else {}
     return {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
 
@@ -40,3 +44,30 @@ def check_tensors(path: Path, ours: Mapping[str, torch.Size], theirs: Mapping[st
     ]
     if found:
         raise UserError(f"{path}: not the network that its keys suggest, it {' and '.join(found)}")
+
+
+def config_beside(path: Path) -> Plain:
+    """Return the ``config.json`` beside a checkpoint, empty where there is none; raises UserError if it is no JSON."""
+    file = path.with_name("config.json")
+    try:
+        content = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    except (ValueError, OSError) as error:
+        raise UserError(f"{file}: no readable JSON ({error})") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{file}: expected keys such as clip_len, found {type(content).__name__}")
+    return content
+
+
+def file_at(path: str | Path, suffixes: tuple[str, ...]) -> Path:
+    """Return a checkpoint file, or the only one in a folder; raises UserError where there is none, or several."""
+    path = Path(path)
+    if path.is_dir():
+        found = sorted(file for file in path.iterdir() if file.suffix in suffixes)
+        if len(found) != 1:
+            names = f" ({', '.join(file.name for file in found[:3])})" if found else ""
+            wanted = " or ".join(f"*{suffix}" for suffix in suffixes)
+            raise UserError(f"{path}: holds {len(found)} files {wanted}{names}; name the one to read")
+        return found[0]
+    if not path.is_file():
+        raise UserError(f"no checkpoint {str(path)!r}")
+    return path

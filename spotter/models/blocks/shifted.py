@@ -1,0 +1,60 @@
+"""What networks of video share that shift in time: a 2-D backbone whose shifts show a frame its neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from spotter.data.source import Layout
+from spotter.errors import UserError
+from spotter.models.base import Network
+from spotter.models.blocks import backbones
+from spotter.models.blocks.fuse import fuse_batchnorm
+from spotter.models.blocks.shift import Frames
+from spotter.types import Plain
+
+
+class ShiftedNetwork(Network):
+    """Hold a 2-D backbone of timm with shifts in time, of random weights; see ``backbones.create``.
+
+    backbone : its name in timm
+    shift, stages, dilations : which shift, in how many of the last stages, and over which frames
+    arguments : further ones of the backbone in timm
+    """
+
+    reads = "video"
+
+    def __init__(
+        self,
+        layout: Layout,
+        backbone: str,
+        shift: str,
+        stages: int | None = None,
+        dilations: Sequence[int] = (1,),
+        arguments: Plain | None = None,
+    ) -> None:
+        super().__init__()
+        if "video" not in layout:
+            raise UserError(f"model: this network needs video, found {', '.join(layout)}; take a video data=…")
+        self.name, self.arguments, self.frames = backbone, dict(arguments or {}), Frames()
+        if layout["video"].get("channels") == 1:
+            self.arguments["in_chans"] = 1
+        self.backbone = backbones.create(backbone, shift, self.frames, stages, dilations, **self.arguments)
+
+    def features(self, clips: Tensor) -> Tensor:
+        """Return the backbone's features of the frames (B, T, 3, H, W), (B, T, d)."""
+        self.frames.count = clips.shape[1]
+        dtype = next(self.backbone.parameters()).dtype
+        features = self.backbone(clips.flatten(0, 1).to(dtype))  # (B * T, d)
+        return features.float().view(*clips.shape[:2], -1)
+
+    def load_imagenet(self, weights: str | None = None) -> None:
+        """Take ImageNet weights for the backbone from a file, or those that timm downloads."""
+        backbones.load_imagenet(self.backbone, self.name, weights, **self.arguments)
+
+    def fuse_batchnorm(self, dtype: torch.dtype = torch.float32) -> None:
+        """Fuse the batch norms of the backbone, in eval mode, in place; ``dtype`` is that of its weights."""
+        self.frames.count = 2
+        fuse_batchnorm(self.backbone, dtype)
