@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from spotter.data.source import Layout
 from spotter.models.base import Network
+from spotter.models.blocks.attention import LongClipLayer
 from spotter.models.blocks.convolution import DilatedBlock
 from spotter.models.blocks.stream_embedding import StreamEmbedding, encoder, positional_encoding
 
@@ -49,7 +50,7 @@ class Transformer(Network):
         alone = [DilatedBlock(dim, 1, 1, dropout)] if dilations else []  # every token by itself
         around = [DilatedBlock(dim, kernel, step, dropout) for step in dilations]
         self.convolutions = nn.ModuleList([*alone, *around])
-        self.encoder = encoder(dim, layers, heads, feedforward, dropout, attention_dropout)
+        self.encoder = encoder(dim, layers, heads, feedforward, dropout, attention_dropout, LongClipLayer)
 
     def forward(self, inputs: dict[str, Tensor], phase: dict[str, Tensor], valid: Tensor) -> Tensor:
         """Return (B, T * upsample, width) for inputs (B, rows, features) and ``valid`` (B, T)."""

@@ -151,15 +151,20 @@ def positional_encoding(count: int, dim: int, device: torch.device) -> Tensor:
 
 
 def encoder(
-    dim: int, layers: int, heads: int, feedforward: int, dropout: float, attention_dropout: float | None = None
+    dim: int,
+    layers: int,
+    heads: int,
+    feedforward: int,
+    dropout: float,
+    attention_dropout: float | None = None,
+    kind: type[nn.TransformerEncoderLayer] = nn.TransformerEncoderLayer,
 ) -> nn.TransformerEncoder:
     """Return a pre-norm transformer encoder with GELU.
 
     attention_dropout : of the attention itself, by default as everywhere else; 0 makes long clips several times cheaper
+    kind : of the layers, ``LongClipLayer`` for long clips
     """
-    layer = nn.TransformerEncoderLayer(
-        dim, heads, feedforward, dropout, activation="gelu", batch_first=True, norm_first=True
-    )
+    layer = kind(dim, heads, feedforward, dropout, activation="gelu", batch_first=True, norm_first=True)
     if attention_dropout is not None:
         layer.self_attn.dropout = attention_dropout
     return nn.TransformerEncoder(layer, layers, norm=nn.LayerNorm(dim), enable_nested_tensor=False)
