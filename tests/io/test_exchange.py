@@ -272,3 +272,9 @@ def test_evaluation_takes_them_as_labels_and_as_predictions(tmp_path: Path) -> N
     assert expected["at_1"]["map"] > 0.9
     with pytest.raises(UserError, match="no predictions of elsewhere"):
         read_any_predictions(tmp_path / "t.csv", ["elsewhere"], task)
+
+
+def test_a_game_without_events_stays(tmp_path: Path) -> None:
+    write(tmp_path / "out" / "l" / "g" / "results_spotting.json", {"UrlLocal": "l/g", "predictions": []})
+    write_collection(tmp_path / "a.json", read_collection(tmp_path / "out"), "osl", "")
+    assert read_any_predictions(tmp_path / "a.json", ["l/g"], TASK)[Half("l/g", 1)].label.tolist() == []

@@ -88,6 +88,7 @@ def _videos(document: object, game: str, where: str, root: Path) -> list[Video]:
         except (TypeError, ValueError, OverflowError) as error:
             raise UserError(f"{where}: entry {number}: {error}: correct the file") from error
         halves.setdefault(half, []).append(event)
+    halves = halves or {1: []}  # a game without events is one all the same
     more, names = without(document, lists[0], "UrlLocal"), _inputs(root / game if root.is_dir() else None)
     inputs = {half: [{"type": "video", "path": f"{game}/{name}"}] for half, name in names.items()}
     return [Video(Half(game, half), rows, inputs.get(half, []), None, more) for half, rows in sorted(halves.items())]
