@@ -30,7 +30,7 @@ class LongClipLayer(nn.TransformerEncoderLayer):
     def _attend(self, tokens: Tensor, unseen: Tensor | None) -> Tensor:
         attention = self.self_attn
         joined = F.linear(tokens, attention.in_proj_weight, attention.in_proj_bias)  # (B, A, 3 * dim)
-        split = joined.unflatten(-1, (3, attention.num_heads, -1)).permute(2, 0, 3, 1, 4)  # (3, B, heads, A, d)
+        split = joined.view(*tokens.shape[:2], 3, attention.num_heads, -1).permute(2, 0, 3, 1, 4)  # (3, B, heads, A, d)
         query, key, value = split.unbind(0)
         mask = None
         if unseen is not None:  # an encoder hands on what is to be added
