@@ -14,6 +14,7 @@ KINDS = {
     "commentary": ("commentary", "make features of what commentators say, from transcripts"),
     "tracking": ("tracking", "make features of the positions of players and ball"),
     "players": ("players", "make features of where players stand, from boxes and camera calibrations"),
+    "cameras": ("cameras", "make features of camera shots, from their labels"),
     "ngs": ("ngs", "make a tree of American football plays, tracking and labels"),
     "tennis": ("tennis", "make a tree of tennis points, the track of the ball and labels"),
 }
