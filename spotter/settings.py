@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from spotter.errors import UserError
+from spotter.errors import UserError, shorten
 
 DECAYS = ("nms", "soft_nms", "quadratic_nms")
 METHODS = (*DECAYS, "peaks")
@@ -98,13 +98,13 @@ class Postprocess:
 
         Raises UserError for an unknown method, a missing or unknown key, or a value out of range.
         """
-        missing = [f"lacks {key!r}" for key in ("method", "window") if key not in content]
-        unknown = [f"has the unknown key {key!r}" for key in content if key not in cls.__slots__]
+        missing = [f"lacks {shorten(key)}" for key in ("method", "window") if key not in content]
+        unknown = [f"has the unknown key {shorten(key)}" for key in content if key not in cls.__slots__]
         if missing or unknown:
             raise UserError(f"postprocess {' and '.join(missing + unknown)}: its keys are {', '.join(cls.__slots__)}")
         method, window = content["method"], content["window"]
         if method not in METHODS:
-            raise UserError(f"postprocess.method {method!r} is unknown: give one of {', '.join(METHODS)}")
+            raise UserError(f"postprocess.method {shorten(method)} is unknown: give one of {', '.join(METHODS)}")
         threshold = _number("threshold", content.get("threshold", 0.0))
         if threshold > 1:
             raise UserError(f"postprocess.threshold must lie between 0 and 1, found {threshold:g}")
@@ -134,5 +134,5 @@ def literal(text: str) -> str:
 def _number(key: str, value: object) -> float:
     """Return a finite number that is not negative, or raise UserError."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0:
-        raise UserError(f"postprocess.{key} must be a number of at least 0, found {value!r}")
+        raise UserError(f"postprocess.{key} must be a number of at least 0, found {shorten(value)}")
     return float(value)

@@ -217,7 +217,9 @@ class Task:
         except UserError as error:
             raise UserError(f"{where}: {error}") from error
         if content.get("metric", cls.metric) not in METRICS:
-            raise UserError(f"{where}: metric {content['metric']!r} is unknown: give one of {', '.join(METRICS)}")
+            raise UserError(
+                f"{where}: metric {shorten(content['metric'])} is unknown: give one of {', '.join(METRICS)}"
+            )
         if not _are_distinct(halves, least=1) or not halves:
             raise UserError(f"{where}: halves must be a list of numbers from 1 up, as [1, 2], found {shorten(halves)}")
         for key in ("name", "label_file", *(["splits"] if content.get("splits") else [])):

@@ -260,3 +260,8 @@ def test_help(script: str, named: str, hidden: str, tmp_path: Path) -> None:
     words = called.out.replace(",", ", ").split()
     assert not [word for word in named.split() if word not in {each.rstrip(",") for each in words}]
     assert not [word for word in hidden.split() if word in words]
+
+
+def test_a_group_that_gets_no_name_of_an_option(tmp_path: Path) -> None:
+    """Found by fuzzing: Hydra raises an error of Python for it."""
+    fails(tmp_path, 2, "must be a string or a list", command=["train.py", "data=3", "model=true"])

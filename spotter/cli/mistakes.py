@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import re
+import traceback
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -18,6 +19,7 @@ from spotter.cli.compose import compose_config, split_flags
 from spotter.cli.conf_files import offered
 from spotter.errors import UsageError, UserError, did_you_mean
 
+LONGEST = 600  # letters of what Hydra says
 CONFIG_ERRORS = (HydraException, OmegaConfBaseException)
 
 
@@ -29,10 +31,17 @@ def one_line_errors(name: str, words: Sequence[str]) -> Iterator[None]:
     """
     try:
         yield
-    except CONFIG_ERRORS as error:
-        if os.environ.get("SPOTTER_DEBUG") == "1":
+    except Exception as error:
+        if os.environ.get("SPOTTER_DEBUG") == "1" or not (isinstance(error, CONFIG_ERRORS) or _is_of_hydra(error)):
             raise
         raise explain(error, name, words) from error
+
+
+def _is_of_hydra(error: Exception) -> bool:
+    """Return whether a general error was raised within Hydra or OmegaConf: what they checked was given by a user."""
+    frames = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    raised_by = str(frames[-1]).partition(".")[0] if frames else ""
+    return isinstance(error, ValueError | TypeError) and raised_by in ("hydra", "omegaconf")
 
 
 def explain(error: Exception, name: str, words: Sequence[str]) -> UserError:
@@ -54,7 +63,7 @@ def explain(error: Exception, name: str, words: Sequence[str]) -> UserError:
         if argument and target:
             return UsageError(f"{target[1]} takes no {argument[1]!r}{_similar_argument(argument[1], target[1])}")
     reasons = [error, *([cause] if cause else [])]
-    text = "; ".join(" ".join(str(reason).split()) for reason in reasons)
+    text = "; ".join(" ".join(str(reason).split())[:LONGEST] for reason in reasons)
     return UsageError(text.removeprefix("UserError raised while resolving interpolation: "))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from spotter.errors import UserError
+from spotter.errors import UserError, shorten
 
 
 def parse_fps(value: float | str | Fraction, key: str = "fps") -> Fraction:
@@ -18,7 +18,7 @@ def parse_fps(value: float | str | Fraction, key: str = "fps") -> Fraction:
     except (TypeError, ValueError, OverflowError, ZeroDivisionError):
         fps, number = Fraction(0), 0.0
     if number <= 0 or isinstance(value, bool):
-        raise UserError(f"{key}: expected a positive number or a fraction such as 25/12, found {value!r}")
+        raise UserError(f"{key}: expected a positive number or a fraction such as 25/12, found {shorten(value)}")
     exact, simple = fps.limit_denominator(10_000), fps.limit_denominator(1001)
     if float(exact) == number:
         return exact

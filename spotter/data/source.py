@@ -14,7 +14,7 @@ from torch import Tensor
 from spotter.data.fps import parse_fps
 from spotter.data.match_clock import STREAM, WIDTH, read_match_clock
 from spotter.data.streams import RowReader, Stream
-from spotter.errors import UserError
+from spotter.errors import UserError, shorten
 from spotter.types import Clip, Half
 
 REPLAY = "replay_"  # before the name of a stream: its rows of the replay whose action is looked for
@@ -113,7 +113,9 @@ class InputSpec:
             raise UserError(f"data.streams.{STREAM}: is the name of the match clock; give the stream another")
         clock = streams[0]
         if before is not None and not before > 0:
-            raise UserError(f"data.before: expected the seconds before a replay that are searched, found {before!r}")
+            raise UserError(
+                f"data.before: expected the seconds before a replay that are searched, found {shorten(before)}"
+            )
         if before is not None and any((each.fps, each.offset) != (clock.fps, clock.offset) for each in streams):
             raise UserError("data.streams: features of replays are all of one rate and offset")
         return cls("features", clock.fps, clock.offset, tuple(streams), match_clock=match_clock, before=before)
@@ -132,7 +134,7 @@ class InputSpec:
             return cls.features(streams, bool(content.get(STREAM, False)), content.get("before"))
         if kind == "video":
             return cls.video(content["fps"], ImageSpec.load(content))
-        raise UserError(f"source: kind {kind!r} is unknown: expected one of features, video")
+        raise UserError(f"source: kind {shorten(kind)} is unknown: expected one of features, video")
 
     @property
     def layout(self) -> dict[str, StreamLayout]:
@@ -278,7 +280,7 @@ def _pair(value: object, key: str) -> tuple[int, int]:
     match value:
         case [int(height), int(width)] if bool not in (type(height), type(width)) and min(height, width) > 0:
             return height, width
-    raise UserError(f"{key}: expected [height,width] in pixels, found {value!r}")
+    raise UserError(f"{key}: expected [height,width] in pixels, found {shorten(value)}")
 
 
 def _colours(value: object, key: str) -> tuple[float, float, float]:
@@ -286,4 +288,4 @@ def _colours(value: object, key: str) -> tuple[float, float, float]:
     match value:
         case [int() | float() as red, int() | float() as green, int() | float() as blue]:
             return float(red), float(green), float(blue)
-    raise UserError(f"{key}: expected three numbers, for red, green and blue, found {value!r}")
+    raise UserError(f"{key}: expected three numbers, for red, green and blue, found {shorten(value)}")

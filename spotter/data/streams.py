@@ -15,7 +15,7 @@ from torch import Tensor
 
 from spotter.data.fps import parse_fps
 from spotter.data.sidecars import read_sidecar
-from spotter.errors import UserError
+from spotter.errors import UserError, shorten
 from spotter.io.game_files import check_file_name, game_file
 from spotter.types import Half
 
@@ -140,19 +140,19 @@ class Stream:
         """Check a stream's description; raises UserError naming the key."""
         key = f"data.streams.{name}"
         if not isinstance(content, Mapping):
-            raise UserError(f"{key}: expected the keys {', '.join(KEYS)}, found {content!r}")
+            raise UserError(f"{key}: expected the keys {', '.join(KEYS)}, found {shorten(content)}")
         unknown = set(content) - {each.name for each in fields(cls)}
         missing = {"file", "fps", "width"} - {k for k, value in content.items() if value is not None}
         if unknown or missing:
-            words = [f"unknown key {k!r}" for k in sorted(map(str, unknown))]
-            words += [f"missing key {k!r}" for k in sorted(missing)]
+            words = [f"unknown key {shorten(k)}" for k in sorted(map(str, unknown))]
+            words += [f"missing key {shorten(k)}" for k in sorted(missing)]
             raise UserError(f"{key}: {', '.join(words)}; a stream has {', '.join(KEYS)}")
         width = content["width"]
         if not _whole(width) or width < 1:
-            raise UserError(f"{key}.width: expected the number of columns in the files, found {width!r}")
+            raise UserError(f"{key}.width: expected the number of columns in the files, found {shorten(width)}")
         groups = (width,) if content.get("groups") is None else _wholes(content["groups"])
         if not groups or min(groups) < 1:
-            raise UserError(f"{key}.groups: expected a list of widths, found {content['groups']!r}")
+            raise UserError(f"{key}.groups: expected a list of widths, found {shorten(content['groups'])}")
         if sum(groups) != width:
             raise UserError(
                 f"{key}.groups: {list(groups)} must add up to the width {width}, not to {sum(groups)}; "
@@ -162,12 +162,14 @@ class Stream:
         if content.get("columns") is not None:
             first_last = _wholes(content["columns"])
             if len(first_last) != 2 or not 0 <= first_last[0] < first_last[1] <= width:
-                raise UserError(f"data.columns: expected [from,to] within 0 … {width}, found {content['columns']!r}")
+                raise UserError(
+                    f"data.columns: expected [from,to] within 0 … {width}, found {shorten(content['columns'])}"
+                )
             columns = (first_last[0], first_last[1])
         fps = float(parse_fps(content["fps"], f"{key}.fps"))
         offset = content.get("offset") or 0.0
         if not isinstance(offset, int | float) or not math.isfinite(offset):
-            raise UserError(f"{key}.offset: expected seconds, found {offset!r}")
+            raise UserError(f"{key}.offset: expected seconds, found {shorten(offset)}")
         entities = None
         if content.get("entities") is not None:
             entities = _entities(content["entities"], width, key)
@@ -253,7 +255,9 @@ def _entities(value: object, width: int, key: str) -> dict[str, int]:
     """Check the groups of entities of a stream of positions."""
     counts = dict(value) if isinstance(value, Mapping) else {}
     if not counts or not all(_whole(count) and count > 0 for count in counts.values()):
-        raise UserError(f"{key}.entities: expected how many each group has, as {{ball: 1, home: 11}}, found {value!r}")
+        raise UserError(
+            f"{key}.entities: expected how many each group has, as {{ball: 1, home: 11}}, found {shorten(value)}"
+        )
     columns, rest = divmod(width, sum(counts.values()))
     if rest or columns < POSITION or (columns - POSITION) % 2:
         raise UserError(

@@ -11,11 +11,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from spotter.errors import UserError
+from spotter.errors import UserError, shorten
 from spotter.io.files import atomic_file
 from spotter.io.upgrade import upgrade_settings
 
 FORMAT = 2
+# what torch.load may end with, for bytes that anybody may have written
+UNREADABLE = (
+    *(pickle.UnpicklingError, EOFError, OSError, LookupError, TypeError, ValueError, AttributeError, RuntimeError),
+    *(AssertionError, ArithmeticError, MemoryError),
+)
 FOREIGN = "; one of another codebase is converted by: spotter import-checkpoint"
 
 
@@ -49,20 +54,22 @@ def open_checkpoint(path: str | Path, key: str = "ckpt") -> dict[str, Any]:
     try:
         with warnings.catch_warnings(action="ignore"):  # of foreign pickles, which are refused below
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except UNREADABLE as error:
         foreign = isinstance(error, pickle.UnpicklingError)  # torch's text would advise to load it unsafely
-        reason = "" if foreign else (str(error).splitlines() or ["it ends too early"])[0]
+        reason = "" if foreign else (str(error).splitlines() or ["it ends too early"])[0][:200]
         reason = f" ({reason})" if reason else ""
         raise UserError(f"{path}: damaged, or no checkpoint of plain values{reason}{FOREIGN}") from error
     if not isinstance(content, dict) or "spotter_format" not in content:
         raise UserError(f"{path}: not a spotter checkpoint{FOREIGN}")
-    if content["spotter_format"] not in range(1, FORMAT + 1):
-        raise UserError(f"{path}: of format {content['spotter_format']}, this spotter reads up to {FORMAT}; update it")
+    version = content["spotter_format"]
+    if not isinstance(version, int) or version not in range(1, FORMAT + 1):
+        named = shorten(version).strip("'")
+        raise UserError(f"{path}: of format {named}, this spotter reads up to {FORMAT}; update it")
     lacking = [name for name in ("hyper_parameters", "state_dict") if not isinstance(content.get(name), dict)]
     if lacking:
         raise UserError(f"{path}: damaged, it lacks {' and '.join(lacking)}")
     try:
         content["hyper_parameters"] = upgrade_settings(content["hyper_parameters"], content["spotter_format"])
-    except (KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path}: damaged, its settings lack {error}") from error
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"{path}: damaged, its settings lack {shorten(error)}") from error
     return content

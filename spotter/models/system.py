@@ -21,6 +21,10 @@ from spotter.settings import ClipConfig, Postprocess
 from spotter.tasks import Task
 from spotter.types import Batch, Output, Plain
 
+# what building a network of settings that nobody has checked may end with
+UNFIT = (LookupError, TypeError, ValueError, AttributeError, RuntimeError, ArithmeticError, AssertionError, MemoryError)
+SHOWN = 300  # letters of the reason
+
 
 @dataclass(eq=False)
 class System:
@@ -71,8 +75,9 @@ class System:
         try:
             system = cls.build(content["hyper_parameters"], trusted)
             system.load_state_dict(content["state_dict"])
-        except (KeyError, TypeError, AttributeError, RuntimeError) as error:
-            raise UserError(f"ckpt: its weights and settings do not fit ({' '.join(str(error).split())})") from error
+        except UNFIT as error:
+            reason = " ".join(str(error).split())[:SHOWN]
+            raise UserError(f"ckpt: its weights and settings do not fit ({reason})") from error
         return system.eval()
 
     @property
