@@ -9,13 +9,13 @@ from pathlib import Path
 from spotter.errors import UserError, shorten
 
 FAULTS = {  # of a name, by what it would do; all in one expression, for a data set has thousands of names
-    "holds": r"[\x00-\x1f\x7f\\\ud800-\udfff]",
-    "leaves": r"(?:^|(?<=/))[. ]*(?:/|$)",
-    "means": r"(?:^|(?<=/))(?:[a-z]:|(?:con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³]) *(?:[.:/]|$))",
+    "holds": r"[\x00-\x1f\x7f\ud800-\udfff]",
+    "leaves": r"(?:^|(?<=[/\\]))[. ]*\.[. ]*(?:[/\\]|$)|(?:^|(?<=/))(?:/|$)|^\\",
+    "means": r"(?:^|(?<=[/\\]))(?:[a-z]:|(?:con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³]) *(?:[.:/\\]|$))",
 }
 FAULT = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in FAULTS.items()), re.IGNORECASE)
 REASONS = {
-    "holds": "which holds a backslash, a control character or half of one",
+    "holds": "which holds a control character or half of one",
     "leaves": "which leads out of its folder",
     "means": "which means something else on some systems",
 }
@@ -42,7 +42,7 @@ def check_games(games: Iterable[object], where: str | Path) -> list[str]:
 
 def check_file_name(name: object, key: str) -> str:
     """Return the name of a file within a game's folder; raises UserError, naming ``key``, where it is a path."""
-    if not isinstance(name, str) or "/" in name or name == ROOT or _fault(name):
+    if not isinstance(name, str) or {"/", "\\"} & set(name) or name == ROOT or _fault(name):
         raise UserError(f"{key}: expected the name of a file in the folder of a game, found {shorten(name)}")
     return name
 

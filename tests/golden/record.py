@@ -162,12 +162,13 @@ class Golden:
         undisturbed = self.run("transformer")
         (self.folder / "golden_stop.py").write_text(STOP, encoding="utf-8")
         name = "run_dir=outputs/transformer-demo/9999-stopped"
-        words = ["model=transformer", *RUN, *MODELS["transformer"], "+callbacks.stop._target_=golden_stop.Stop"]
+        stop = "+callbacks.stop._target_=golden_stop.Stop"  # said again below: code is not taken from a run's folder
+        words = ["model=transformer", *RUN, *MODELS["transformer"], stop]
         self.command("train.py", *words, f"hydra.{name.replace('_', '.')}", status=130, GOLDEN_STOP="1")
         run = self.folder / name.removeprefix("run_dir=")
         assert len(rows_of(run)) == 1, "one epoch was done"
         assert not (run / "metrics.json").exists()
-        self.command("train.py", "model=transformer", "ckpt=last")
+        self.command("train.py", "model=transformer", "ckpt=last", stop)
         for file in ("metrics.csv", "metrics.json"):
             ours, theirs = ((each / file).read_bytes() for each in (run, undisturbed))
             assert ours == theirs, f"the resumed run's {file} differs from that of an undisturbed one"
