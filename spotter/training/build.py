@@ -13,7 +13,8 @@ from spotter.types import Plain
 
 OPTIMIZER = tuple(field.name for field in fields(OptimizerConfig))
 AUGMENTATION = ("mixup", "augment")
-SYSTEM = ("network", "head", "clips", "postprocess", "teams")
+SYSTEM = ("network", "head", "clips", "postprocess")
+OPTIONAL = ("teams",)
 AROUND = ("compile", "init_from", "pretrained", "weights", "grey")  # what is done around it
 
 
@@ -23,12 +24,13 @@ def module_arguments(model: Plain) -> dict[str, Any]:
     ``lr``, ``weight_decay``, ``warmup``, ``final_lr``, ``schedule``, ``plateau`` and ``sam`` become ``optimizer``;
     ``mixup`` and ``augment`` become ``augmentation``. Raises UserError for a key that nothing reads.
     """
-    known = (*SYSTEM, *OPTIMIZER, *AUGMENTATION, *AROUND)
+    known = (*SYSTEM, *OPTIONAL, *OPTIMIZER, *AUGMENTATION, *AROUND)
     for key in model:
         if key not in known:
             raise UserError(f"model.{key}: unknown; its keys are {', '.join(known)}")
     return {
-        **{key: model[key] for key in SYSTEM if key in model},
+        **{key: model[key] for key in SYSTEM},
+        **{key: model[key] for key in OPTIONAL if key in model},
         "optimizer": {key: model[key] for key in OPTIMIZER if key in model},
         "augmentation": {key: model[key] for key in AUGMENTATION if model.get(key)} or None,
     }
