@@ -71,5 +71,7 @@ def open_checkpoint(path: str | Path, key: str = "ckpt") -> dict[str, Any]:
     try:
         content["hyper_parameters"] = upgrade_settings(content["hyper_parameters"], content["spotter_format"])
     except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(f"{path}: damaged, its settings lack {shorten(error)}") from error
+        raise UserError(
+            f"{path}: damaged, its settings lack {shorten(error.args[0] if error.args else error)}"
+        ) from error
     return content

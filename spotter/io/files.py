@@ -26,6 +26,13 @@ def atomic_write(path: str | Path, content: bytes) -> None:
         file.write(content)
 
 
+def json_bytes(content: object) -> bytes:
+    """Return plain values as indented JSON."""
+    import orjson  # here, so that networks, arrays and training do without
+
+    return orjson.dumps(content, option=orjson.OPT_INDENT_2)
+
+
 @contextmanager
 def atomic_file(path: str | Path, sync: bool = False) -> Iterator[BinaryIO]:
     """Open a file that gets its name when all of it is written, and vanishes when something goes wrong before.

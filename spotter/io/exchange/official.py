@@ -6,12 +6,10 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-import orjson
-
 from spotter.bounded import parse_json
 from spotter.errors import UserError
 from spotter.io.exchange.collection import Collection, Row, Video, checked_rows, parse_clock, whole, without
-from spotter.io.files import atomic_write
+from spotter.io.files import atomic_write, json_bytes
 from spotter.io.game_files import game_file_to_write
 from spotter.io.predictions import PREDICTION_FILE
 from spotter.io.soccernet import game_time
@@ -55,14 +53,14 @@ def write_tree(root: Path, collection: Collection, label_file: str) -> None:
     for game, videos in games.items():
         rows = [_entry(row, video.half, collection.predictions) for video in _by_half(videos) for row in video.rows]
         about = {"UrlLocal": game if collection.predictions else f"{game}/", **_about(videos)}
-        content = orjson.dumps({**about, key: rows}, option=orjson.OPT_INDENT_2)
+        content = json_bytes({**about, key: rows})
         atomic_write(game_file_to_write(root, game, name), content)
     splits: dict[str, list[str]] = {}
     for video in collection.videos:
         games_of_split = splits.setdefault(video.split, []) if video.split else []
         games_of_split += [video.half.game] if video.half.game not in games_of_split else []
     if splits:
-        atomic_write(root / "splits.json", orjson.dumps(splits, option=orjson.OPT_INDENT_2))
+        atomic_write(root / "splits.json", json_bytes(splits))
 
 
 def _file_names(task: Task | None) -> list[str]:
