@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -36,6 +37,9 @@ class LiteralPaths(Callback):
             runtime.__dict__["_content"][key] = _Literal(text, key=key, parent=runtime)
 
 
+TIMED = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d$")  # a folder of the moment, as conf/hydra/default.yaml has it
+
+
 class _Literal(StringNode):
     """Hold a text in which nothing is interpolated."""
 
@@ -63,8 +67,8 @@ class RunFolder(Callback):
                 config.hydra.output_subdir = None
 
     def on_multirun_start(self, config: DictConfig, **_: object) -> None:
-        """Claim the folder of a sweep."""
-        if not _is_given(config, "hydra.sweep.dir"):
+        """Claim the folder of a sweep, unless a config names one in which the sweep goes on, as compare_real does."""
+        if not _is_given(config, "hydra.sweep.dir") and TIMED.search(str(config.hydra.sweep.dir)):
             folder = claim(Path(config.hydra.sweep.dir))
             with read_write(config.hydra):
                 config.hydra.sweep.dir = literal(str(folder))
