@@ -17,7 +17,7 @@ from spotter.io.checkpoints import write_checkpoint
 from spotter.models.adaspot.network import AdaSpot
 from spotter.models.pretrained.options import ImportOptions
 from spotter.models.pretrained.shifted import absorb_interleaving, backbone_names, flat_gates, regnet_of, shift_of
-from spotter.models.pretrained.tensors import check_tensors, file_at, plain_tensors
+from spotter.models.pretrained.tensors import check_classes, check_tensors, file_at, plain_tensors, rename
 from spotter.models.system import System
 from spotter.settings import ClipConfig
 from spotter.tasks import Task
@@ -106,13 +106,7 @@ def published_names(network: AdaSpot) -> Mapping[str, str]:
             path, _, kind = ours.rpartition(".")
             name = f"{their.removesuffix(kind)}1.{kind}" if path in padded else their
             streams[f"{stream}.{ours}"] = f"{root}.{name}"
-    names = {}
-    for name in network.state_dict():
-        their = streams.get(name, name)
-        for pattern, replacement in NAMES.items():
-            their = re.sub(pattern, replacement, their)
-        names[name] = their
-    return names
+    return {name: rename(streams.get(name, name), NAMES) for name in network.state_dict()}
 
 
 def convert_adaspot(checkpoint: str | Path, out: str | Path, options: ImportOptions) -> Plain:
@@ -130,10 +124,7 @@ def convert_adaspot(checkpoint: str | Path, out: str | Path, options: ImportOpti
 
 def _settings(found: AdaSpotCheckpoint, task: Task, fps: str) -> Plain:
     """Return the hyper-parameters of the checkpoint."""
-    if len(task.classes) != found.classes:
-        raise UserError(
-            f"{found.path}: has {found.classes} classes, task {task.name} has {len(task.classes)}: give another --task"
-        )
+    check_classes(found.path, found.classes, task)
     spec, clip_len = InputSpec.video(fps, ImageSpec((448, 796))), int(found.network["clip_len"])
     return {
         "task": task.to_dict(),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from spotter.io.checkpoints import write_checkpoint
 from spotter.models.baikulov.head import MiddleHead
 from spotter.models.baikulov.network import STACK, Baikulov
 from spotter.models.pretrained.options import ImportOptions
-from spotter.models.pretrained.tensors import check_tensors, file_at, plain_tensors
+from spotter.models.pretrained.tensors import check_classes, check_tensors, file_at, plain_tensors, rename
 from spotter.models.system import System
 from spotter.settings import ClipConfig
 from spotter.tasks import Task
@@ -99,13 +98,7 @@ def read_baikulov(path: str | Path) -> BaikulovCheckpoint:
 
 def published_names(reference: BaikulovReference) -> Mapping[str, str]:
     """Return the codebase's name of every tensor, in its order, by ours."""
-    names = {}
-    for name in reference.state_dict():
-        their = name
-        for pattern, replacement in NAMES.items():
-            their = re.sub(pattern, replacement, their)
-        names[name] = their
-    return names
+    return {name: rename(name, NAMES) for name in reference.state_dict()}
 
 
 def convert_baikulov(checkpoint: str | Path, out: str | Path, options: ImportOptions) -> Plain:
@@ -123,10 +116,7 @@ def convert_baikulov(checkpoint: str | Path, out: str | Path, options: ImportOpt
 
 def _settings(found: BaikulovCheckpoint, task: Task, fps: str | int) -> Plain:
     """Return the hyper-parameters of the checkpoint; its classes are taken to be in the order of the task."""
-    if len(task.classes) != found.classes:
-        raise UserError(
-            f"{found.path}: has {found.classes} classes, task {task.name} has {len(task.classes)}: give another --task"
-        )
+    check_classes(found.path, found.classes, task)
     spec, window = InputSpec.video(fps, ImageSpec((720, 1280), grey=True)), (found.images - 1) * STEP + 1
     sizes = {"blocks": found.blocks, "dim": found.dim}
     network = {"window": window, "step": STEP, "backbone": "tf_efficientnetv2_b0", **sizes}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from spotter.errors import UserError
 from spotter.io.checkpoints import write_checkpoint
 from spotter.models.comedian.network import Comedian
 from spotter.models.pretrained.options import ImportOptions
-from spotter.models.pretrained.tensors import check_tensors, file_at, plain_tensors
+from spotter.models.pretrained.tensors import check_classes, check_tensors, file_at, plain_tensors, rename
 from spotter.models.system import System
 from spotter.settings import ClipConfig
 from spotter.tasks import Task
@@ -106,13 +105,8 @@ def read_comedian(path: str | Path) -> ComedianCheckpoint:
 
 def published_names(reference: ComedianReference) -> dict[str, str]:
     """Return the codebase's name of every tensor of the network, in its order, by ours."""
-    names = {}
-    for name in reference.network.state_dict():
-        their = name
-        for pattern, replacement in NAMES.items():
-            their = re.sub(pattern, replacement, their)
-        if name != "hidden":
-            names[f"network.{name}"] = their
+    ours = (name for name in reference.network.state_dict() if name != "hidden")
+    names = {f"network.{name}": rename(name, NAMES) for name in ours}
     first = (TOKEN, "pos_embed", "time_embed")
     return dict(sorted(names.items(), key=lambda item: first.index(item[1]) if item[1] in first else len(first)))
 
@@ -135,10 +129,7 @@ def convert_comedian(checkpoint: str | Path, out: str | Path, options: ImportOpt
 
 def _settings(found: ComedianCheckpoint, task: Task, fps: str) -> Plain:
     """Return the hyper-parameters of the checkpoint."""
-    if len(task.classes) != found.classes:
-        raise UserError(
-            f"{found.path}: has {found.classes} classes, task {task.name} has {len(task.classes)}: give another --task"
-        )
+    check_classes(found.path, found.classes, task)
     grey = (0.45,) * 3, (0.225,) * 3
     spec, clip_len = InputSpec.video(fps, ImageSpec((224, 398), None, *grey)), int(found.network["clip_len"])
     margin = min(round(MARGIN * spec.fps), clip_len // 4)

@@ -13,6 +13,7 @@ from spotter.errors import UsageError, UserError
 from spotter.io.checkpoints import write_checkpoint
 from spotter.models.pretrained.e2e_spot import E2ESpotCheckpoint, read_e2e_spot
 from spotter.models.pretrained.options import ImportOptions
+from spotter.models.pretrained.tensors import check_classes
 from spotter.models.system import System
 from spotter.settings import ClipConfig
 from spotter.tasks import Task
@@ -63,9 +64,7 @@ def reorder_classes(state: dict[str, Tensor], classes: tuple[str, ...]) -> dict[
 
 def _settings(found: E2ESpotCheckpoint, task: Task, spec: InputSpec, clip_len: int, margin: int) -> Plain:
     """Return the hyper-parameters of the checkpoint."""
-    count = len(task.classes)
-    if count != found.classes:
-        raise UserError(f"{found.path}: has {found.classes} classes, task {task.name} has {count}: give another --task")
+    check_classes(found.path, found.classes, task)
     plan = ClipConfig(clip_len, overlap=0.5, sampling="uniform", per_epoch=500_000 // clip_len)
     return {
         "task": task.to_dict(),

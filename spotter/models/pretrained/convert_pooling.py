@@ -11,6 +11,7 @@ from spotter.errors import UserError
 from spotter.io.checkpoints import write_checkpoint
 from spotter.models.pretrained.options import ImportOptions
 from spotter.models.pretrained.pooling import PoolingCheckpoint, read_pooling
+from spotter.models.pretrained.tensors import check_classes
 from spotter.models.system import System
 from spotter.settings import ClipConfig
 from spotter.tasks import Task
@@ -74,10 +75,7 @@ def _task(found: PoolingCheckpoint, named: str | None) -> Task:
         order = "; those of SoccerNet's first version are card, substitution, goal" if found.classes == 3 else ""
         raise UserError(f"{found.path}: has {found.classes} classes, not the 17 of soccernet-v2: give --task{order}")
     task = Task.load(named or "soccernet-v2")
-    if len(task.classes) != found.classes:
-        raise UserError(
-            f"{found.path}: has {found.classes} classes, task {task.name} has {len(task.classes)}: give another --task"
-        )
+    check_classes(found.path, found.classes, task)
     return task
 
 

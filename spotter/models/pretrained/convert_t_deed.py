@@ -12,6 +12,7 @@ from spotter.io.checkpoints import write_checkpoint
 from spotter.models.pretrained.convert_e2e_spot import crop_of, reorder_classes
 from spotter.models.pretrained.options import ImportOptions
 from spotter.models.pretrained.t_deed import TDeedCheckpoint, read_t_deed
+from spotter.models.pretrained.tensors import check_classes
 from spotter.models.system import System
 from spotter.settings import ClipConfig
 from spotter.tasks import Task
@@ -48,11 +49,7 @@ def convert_t_deed(checkpoint: str | Path, out: str | Path, options: ImportOptio
 
 def _settings(found: TDeedCheckpoint, task: Task, spec: InputSpec, dilate: int, overlap: float, margin: int) -> Plain:
     """Return the hyper-parameters of the checkpoint."""
-    if len(task.classes) + 1 != found.outputs[0]:
-        raise UserError(
-            f"{found.path}: has {found.outputs[0] - 1} classes, task {task.name} has {len(task.classes)}: "
-            "give another --task"
-        )
+    check_classes(found.path, found.outputs[0] - 1, task)
     clip_len, head = int(found.network["clip_len"]), "DisplacedHead" if found.displaced else "FrameHead"
     return {
         "task": task.to_dict(),

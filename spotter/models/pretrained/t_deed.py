@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from spotter.errors import UserError
 from spotter.models.pretrained.options import ImportOptions
 from spotter.models.pretrained.shifted import absorb_interleaving, backbone_names, flat_gates, regnet_of, shift_of
-from spotter.models.pretrained.tensors import check_tensors, config_beside, file_at, plain_tensors
+from spotter.models.pretrained.tensors import check_tensors, config_beside, file_at, plain_tensors, rename
 from spotter.models.t_deed.network import TDeed
 from spotter.types import Plain
 
@@ -126,10 +126,7 @@ def published_names(reference: TDeedReference) -> dict[str, str]:
     for ours, theirs in backbone_names(reference.network.backbone, "gs").items():
         names[f"network.backbone.{ours}"] = f"_features.{theirs}"
     for name in reference.network.temporal.state_dict():
-        their = f"temporal.{name}"
-        for pattern, replacement in NAMES.items():
-            their = re.sub(pattern, replacement, their)
-        names[f"network.temporal.{name}"] = their
+        names[f"network.temporal.{name}"] = rename(f"temporal.{name}", NAMES)
     heads = TWO if len(reference.classes) == 2 else ONE
     for ours, their in ((f"classes.{i}", head) for i, head in enumerate(heads)):
         names |= {f"{ours}.{kind}": f"{their}.{kind}" for kind in ("weight", "bias")}

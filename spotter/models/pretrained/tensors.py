@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from spotter.errors import UserError
+from spotter.tasks import Task
 from spotter.types import Plain
 
 
@@ -44,6 +46,19 @@ def check_tensors(path: Path, ours: Mapping[str, torch.Size], theirs: Mapping[st
     ]
     if found:
         raise UserError(f"{path}: not the network that its keys suggest, it {' and '.join(found)}")
+
+
+def check_classes(path: Path, classes: int, task: Task) -> None:
+    """Raise UserError unless a checkpoint of so many classes has as many as the task."""
+    if classes != len(task.classes):
+        raise UserError(f"{path}: has {classes} classes, task {task.name} has {len(task.classes)}: give another --task")
+
+
+def rename(name: str, patterns: Mapping[str, str]) -> str:
+    """Return a name after one pattern after the other was replaced in it."""
+    for pattern, replacement in patterns.items():
+        name = re.sub(pattern, replacement, name)
+    return name
 
 
 def config_beside(path: Path) -> Plain:
