@@ -26,7 +26,7 @@ from spotter.evaluation.bootstrap import difference, draw_resamples, score_resam
 from spotter.evaluation.evaluate import load_evaluation
 from spotter.evaluation.frames import score_names
 from spotter.evaluation.metrics import parse_monitor
-from spotter.io.files import atomic_write
+from spotter.io.files import atomic_write, json_bytes
 from spotter.tasks import Task
 from spotter.training.callbacks.progress import show
 
@@ -76,7 +76,7 @@ def write_comparison(folder: Path) -> str:
     compared = {data: compare(runs) for data, runs in by_data.items()}
     text = "\n".join(markdown(data, by_data[data][0], rows) for data, rows in compared.items())
     if compared:
-        atomic_write(folder / "comparison.json", orjson.dumps(compared, option=orjson.OPT_INDENT_2))
+        atomic_write(folder / "comparison.json", json_bytes(compared))
         atomic_write(folder / "comparison.md", text.encode())
     return text
 

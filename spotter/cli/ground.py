@@ -19,8 +19,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import orjson
-
 from spotter.errors import UsageError, UserError, did_you_mean
 
 if TYPE_CHECKING:
@@ -153,11 +151,11 @@ def _score(root: str, out: Path, games: Sequence[str], split: str) -> None:
     from spotter.evaluation.grounding import grounding_scores, pair
     from spotter.evaluation.table import grounding_table
     from spotter.io.cameras import read_cameras
-    from spotter.io.files import atomic_write
+    from spotter.io.files import atomic_write, json_bytes
     from spotter.io.grounding import read_answers
 
     found = pair(read_cameras(root, games, LABELS), read_answers(out, games))
     if found.replays:
         metrics = {**grounding_scores(found), "games": len(games), "task": LABELS.name, "split": split}
-        atomic_write(out / "metrics.json", orjson.dumps(metrics, option=orjson.OPT_INDENT_2))
+        atomic_write(out / "metrics.json", json_bytes(metrics))
         Console().print(grounding_table({split: metrics}))

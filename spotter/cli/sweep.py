@@ -24,7 +24,7 @@ from spotter.cli.overrides import hydra_string, key_of
 from spotter.cli.sweep_summary import markdown, read_job, summarise_jobs, sweep_table
 from spotter.errors import FAILURE, INTERRUPTED, UserError
 from spotter.evaluation.metrics import monitored
-from spotter.io.files import atomic_write
+from spotter.io.files import atomic_write, json_bytes
 from spotter.tasks import Task
 from spotter.training.callbacks.progress import show
 
@@ -144,7 +144,7 @@ def write_summary(config: DictConfig) -> dict[str, Any]:
     folder = Path(config.hydra.sweep.dir)
     summary = summarise_jobs([read_job(path.parent.parent) for path in folder.glob("*/.hydra/overrides.yaml")])
     if summary["jobs"]:
-        atomic_write(folder / "sweep.json", orjson.dumps(summary, option=orjson.OPT_INDENT_2))
+        atomic_write(folder / "sweep.json", json_bytes(summary))
     if summary["over_seeds"]:
         atomic_write(folder / "sweep.md", markdown(summary["over_seeds"], Task.load(config.data.task)).encode())
     return summary

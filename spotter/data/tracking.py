@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
-from spotter.io.files import atomic_write
+from spotter.io.files import atomic_write, json_bytes
 from spotter.io.game_files import game_file_to_write
 from spotter.types import Half
 
@@ -99,5 +98,5 @@ def write_track(root: str | Path, half: Half, track: Track, name: str = "trackin
         **made,
     }
     atomic_write(path, content.getvalue())
-    atomic_write(path.with_suffix(".json"), orjson.dumps(about, option=orjson.OPT_INDENT_2))
+    atomic_write(path.with_suffix(".json"), json_bytes(about))
     return path

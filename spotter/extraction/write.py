@@ -16,7 +16,7 @@ from spotter.errors import UserError
 from spotter.extraction.backbones import Backbone
 from spotter.extraction.pca import Pca
 from spotter.extraction.rows import pool_rows
-from spotter.io.files import atomic_file, atomic_write
+from spotter.io.files import atomic_file, atomic_write, json_bytes
 from spotter.types import Plain
 
 LIBRARIES = ("torch", "timm")
@@ -96,7 +96,7 @@ def write_features(
     missing = int((~finite).sum())
     atomic_write(
         target.with_suffix(".json"),
-        orjson.dumps(about | {"not_finite": missing, "versions": libraries}, option=orjson.OPT_INDENT_2),
+        json_bytes(about | {"not_finite": missing, "versions": libraries}),
     )
     with atomic_file(target) as file:
         np.lib.format.write_array(file, stored, allow_pickle=False)

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import orjson
 
 from spotter.bounded import parse_json, read_file
 from spotter.errors import UserError
 from spotter.io.entries import Entries
-from spotter.io.files import atomic_write
+from spotter.io.files import atomic_write, json_bytes
 from spotter.io.game_files import check_game
 from spotter.io.soccernet import MILLISECONDS, warn_of_unknown
 from spotter.tasks import Task
@@ -55,7 +54,7 @@ def write_anticipation(path: str | Path, clips: Mapping[Half, HalfPredictions], 
         {"path": half.game, "annotations": {"observation": [], "anticipation": _entries(spots, task)}}
         for half, spots in clips.items()
     ]
-    atomic_write(path, orjson.dumps({"videos": videos}, option=orjson.OPT_INDENT_2))
+    atomic_write(path, json_bytes({"videos": videos}))
 
 
 def _entries(spots: HalfPredictions, task: Task) -> list[dict[str, Any]]:

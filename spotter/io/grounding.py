@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
 from spotter.errors import UserError
 from spotter.io.entries import Entries
-from spotter.io.files import atomic_write
+from spotter.io.files import atomic_write, json_bytes
 from spotter.io.game_files import ROOT, game_file_to_write
 from spotter.io.predictions import EPOCH
 from spotter.io.trees import find_games, read_entries
@@ -68,7 +67,7 @@ def write_answers(out: str | Path, answers: Mapping[str, Answers]) -> None:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as packed:
         for game in sorted(answers):
-            content = orjson.dumps(_document(game, answers[game]), option=orjson.OPT_INDENT_2)
+            content = json_bytes(_document(game, answers[game]))
             atomic_write(game_file_to_write(out, game, FILES[0]), content)
             member = zipfile.ZipInfo(f"{game}/{FILES[0]}", EPOCH)
             member.external_attr = 0o644 << 16  # else the file comes out unreadable

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from spotter.bounded import load_arrays, parse_json, read_file
 from spotter.errors import UserError
-from spotter.io.files import atomic_write
+from spotter.io.files import atomic_write, json_bytes
 from spotter.io.game_files import game_file_to_write
 from spotter.io.splits import USER_FILES
 from spotter.settings import Postprocess
@@ -91,7 +91,6 @@ def check_whole(folder: str | Path, info: ScoresInfo, found: Collection[Half]) -
 
 def save_scores_info(folder: str | Path, info: ScoresInfo) -> None:
     """Write ``<folder>/scores.json``."""
-    import orjson  # here, so that networks, arrays and training do without
 
     content: dict[str, Any] = {
         "task": info.task.to_dict(),
@@ -100,7 +99,7 @@ def save_scores_info(folder: str | Path, info: ScoresInfo) -> None:
     }
     if info.halves is not None:
         content["halves"] = [[half.game, half.number] for half in info.halves]
-    atomic_write(Path(folder) / SCORES_INFO, orjson.dumps(content, option=orjson.OPT_INDENT_2))
+    atomic_write(Path(folder) / SCORES_INFO, json_bytes(content))
 
 
 def delete_scores(folder: str | Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from spotter.errors import UserError, shorten
-from spotter.io.files import atomic_write
+from spotter.io.files import atomic_write, json_bytes
 from spotter.io.game_files import game_file, game_file_to_write
 from spotter.io.trees import find_games, read_entries
 from spotter.tasks import TEAM, Task
@@ -75,14 +75,11 @@ class SoccerNet:
 
         about : by game, what its file says beside its entries, in that order; ``annotations`` there marks their place
         """
-        import orjson  # here, so that networks, arrays and training do without
 
         for game, halves in groupby(sorted(labels), key=lambda half: half.game):
             entries = [entry for half in halves for entry in _entries(half.number, labels[half], task)]
             content = {"UrlLocal": f"{game}/", **(about or {}).get(game, {}), "annotations": entries}
-            atomic_write(
-                game_file_to_write(root, game, task.label_file), orjson.dumps(content, option=orjson.OPT_INDENT_2)
-            )
+            atomic_write(game_file_to_write(root, game, task.label_file), json_bytes(content))
 
 
 def halves_of(task: Task) -> list[int]:

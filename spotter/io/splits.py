@@ -8,7 +8,7 @@ from pathlib import Path
 
 from spotter.bounded import parse_json, read_file
 from spotter.errors import UsageError, UserError, did_you_mean, shorten
-from spotter.io.files import atomic_write
+from spotter.io.files import atomic_write, json_bytes
 from spotter.io.game_files import check_games
 from spotter.tasks import ASSETS, Task
 
@@ -45,9 +45,8 @@ def load_splits(
 
 def write_splits(root: Path, splits: Mapping[str, Sequence[str]]) -> None:
     """Write the list that ``load_splits`` finds in a tree."""
-    import orjson
 
-    atomic_write(root / "splits.json", orjson.dumps(splits, option=orjson.OPT_INDENT_2))
+    atomic_write(root / "splits.json", json_bytes(splits))
 
 
 def hold_out(splits: Mapping[str, list[str]], fold: str) -> dict[str, list[str]]:

@@ -11,7 +11,7 @@ import orjson
 from rich.progress import track
 
 from spotter.errors import UserError
-from spotter.io.files import atomic_write
+from spotter.io.files import atomic_write, json_bytes
 from spotter.io.formats import format_of
 from spotter.io.splits import LABELLED
 from spotter.progress import stderr_console
@@ -127,4 +127,4 @@ def _enter_record(root: Path, simulation: Simulation) -> None:
     if differs:
         raise UserError(f"{root}: holds a demo of {'; '.join(differs)}: repeat those, or give another folder")
     if new:
-        atomic_write(root / RECORD, orjson.dumps(found, option=orjson.OPT_INDENT_2))
+        atomic_write(root / RECORD, json_bytes(found))

@@ -26,7 +26,7 @@ from spotter.inference.inputs import Input
 from spotter.inference.model import Model, load
 from spotter.io.checkpoints import open_checkpoint
 from spotter.io.exchange.annotations import root_of_labels
-from spotter.io.files import atomic_file, atomic_write
+from spotter.io.files import atomic_file, atomic_write, json_bytes
 from spotter.io.run_folders import BEST
 from spotter.io.splits import SCORED
 from spotter.models.build import module_of, shipped_modules
@@ -217,7 +217,7 @@ def score_best(trainer: Trainer, module: SpottingModule, data: SpottingDataModul
             if split == "test":
                 log_test(trainer, metrics, loss)
     if trainer.is_global_zero:
-        atomic_write(run / "metrics.json", orjson.dumps(scored, option=orjson.OPT_INDENT_2))
+        atomic_write(run / "metrics.json", json_bytes(scored))
         log.info("best weights: %s\npredictions:  %s", best, run / "predictions")
     return scored
 

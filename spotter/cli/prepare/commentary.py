@@ -23,14 +23,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import orjson
 
 from spotter.data.commentary.rows import count_rows
 from spotter.data.commentary.text_model import TEXT_MODEL
 from spotter.data.commentary.words import is_english, repeated
 from spotter.data.fps import parse_fps
 from spotter.errors import UsageError, UserError
-from spotter.io.files import atomic_write
+from spotter.io.files import atomic_write, json_bytes
 from spotter.io.formats import format_of
 from spotter.io.game_files import game_file
 from spotter.io.splits import load_splits
@@ -144,7 +143,7 @@ def write_half(root: Path, half: Half, name: str, transcript: Transcript, rows: 
         "english": is_english(transcript) if len(transcript) else None,
         "fold": fitted.folds.get(half.game),
     }
-    atomic_write(file.with_name(f"{file.name}.json"), orjson.dumps(about, option=orjson.OPT_INDENT_2))
+    atomic_write(file.with_name(f"{file.name}.json"), json_bytes(about))
 
 
 def sum_up(

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import orjson
 
 from spotter.data.replays import LABELS
-from spotter.io.files import atomic_write
+from spotter.io.files import atomic_write, json_bytes
 from spotter.io.formats import format_of
 from spotter.io.game_files import game_file_to_write
 from spotter.io.soccernet import game_time
@@ -30,7 +29,7 @@ def write_cameras(root: Path, task: Task, seed: int) -> None:
     for half, spots in format_of(task).read(root, games, task).items():
         shots[half.game] += _shots(task, half, spots, seed)
     for game, listed in shots.items():
-        content = orjson.dumps({"UrlLocal": f"{game}/", "annotations": listed}, option=orjson.OPT_INDENT_2)
+        content = json_bytes({"UrlLocal": f"{game}/", "annotations": listed})
         atomic_write(game_file_to_write(root, game, LABELS.label_file), content)
 
 

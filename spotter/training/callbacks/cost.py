@@ -5,10 +5,9 @@ from __future__ import annotations
 import statistics
 from pathlib import Path
 
-import orjson
 import pytorch_lightning as pl
 
-from spotter.io.files import atomic_write
+from spotter.io.files import atomic_write, json_bytes
 from spotter.training.callbacks.clock import TrainingClock
 from spotter.training.module import parameters_of
 from spotter.types import Batch, batch_size
@@ -40,7 +39,7 @@ class RunCost(TrainingClock):
             content: dict[str, float] = {"parameters": parameters_of(pl_module), "epochs": trainer.current_epoch + 1}
             content |= {"cpu_seconds_per_epoch": round(cpu, 3), "seconds_per_epoch": round(wall, 3)}
             content |= {"cpu_seconds": round(self.cpu_seconds, 3), "clips": self._clips}
-            atomic_write(self.path, orjson.dumps(content, option=orjson.OPT_INDENT_2))
+            atomic_write(self.path, json_bytes(content))
 
     def state_dict(self) -> dict[str, float]:
         """Return what a resumed run goes on with."""
