@@ -21,6 +21,7 @@ import os
 import re
 import sys
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -28,9 +29,12 @@ from numpy.typing import NDArray
 
 from spotter.cli.prepare.images import copy_labels
 from spotter.data.fps import parse_fps
+from spotter.data.video.containers import duration_of
+from spotter.data.video.find import VIDEOS
+from spotter.data.video.readers import open_reader
 from spotter.errors import UsageError, UserError
 from spotter.extraction.backbones import open_backbone
-from spotter.extraction.frames import CROPS
+from spotter.extraction.frames import CROPS, rows_in
 from spotter.extraction.jobs import Job, plan_jobs
 from spotter.extraction.pca import Pca, fit_pca
 from spotter.extraction.rows import POOLS
@@ -108,13 +112,15 @@ def _mine(jobs: list[Job]) -> list[Job]:
 
 def _extract(jobs: list[Job], extractor: Extractor, arguments: argparse.Namespace) -> None:
     todo = [job for job in _mine(jobs) if not is_written(job.target, extractor)]
-    counts = [extractor.backbone.count(job.source, extractor.fps) for job in todo]
+    counts = [rows_in(_seconds(job.source), extractor.fps) for job in todo]
     missing: dict[Path, int] = {}
+    done = 0
     with ProgressDisplay(sum(counts), "rows", shown=bool(todo)) as display:
-        for number, job in enumerate(todo):
+        for job, count in zip(todo, counts, strict=True):
             rows = extractor.rows(job.source)
             missing[job.source] = write_features(job.target, rows, arguments.dtype, extractor.fps, extractor.about)
-            display.update(sum(counts[: number + 1]) / sum(counts))
+            done += count
+            display.update(done / max(1, sum(counts)))
     bad = {path: count for path, count in missing.items() if count}
     if bad:
         log.warning("%d rows of %d halves are NaN, for their images cannot be decoded, first %s",
@@ -122,6 +128,12 @@ def _extract(jobs: list[Job], extractor: Extractor, arguments: argparse.Namespac
     there = len(_mine(jobs)) - len(todo)
     sys.stdout.write(f"{arguments.out}: {len(todo)} halves extracted, {there} were there, {extractor.width} columns, "
                      f"{extractor.fps} rows a second\n")  # fmt: skip
+
+
+def _seconds(path: Path) -> Fraction:
+    """Return how long a video is, as far as can be told without reading all of it."""
+    is_video = path.suffix.lower() in VIDEOS
+    return Fraction(duration_of(path)) if is_video else open_reader(path).times.duration
 
 
 def _reduce(jobs: list[Job], extractor: Extractor, components: int, name: str, arguments: argparse.Namespace) -> None:

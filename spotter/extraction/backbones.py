@@ -29,6 +29,20 @@ from spotter.types import Batch, Half, HalfRecord, Plain
 CHUNK = 256  # frames that are decoded at a time
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Vectors:
+    """Hold what a network makes of the frames of one video.
+
+    frames : (N, width), NaN where a frame cannot be read
+    rate : frames per second
+    duration : seconds of the video
+    """
+
+    frames: NDArray[np.float32]
+    rate: Fraction
+    duration: Fraction
+
+
 class Backbone(Protocol):
     """Turn a video into vectors of its frames.
 
@@ -41,11 +55,8 @@ class Backbone(Protocol):
     def width(self) -> int:
         """Return how many numbers a vector has."""
 
-    def count(self, path: Path, fps: Fraction) -> int:
-        """Return the rows of a video at ``fps``: its length times the rate, rounded up."""
-
-    def vectors(self, path: Path, fps: Fraction) -> tuple[NDArray[np.float32], Fraction]:
-        """Return vectors (N, width) of a video's frames, NaN where one cannot be read, and frames per second."""
+    def vectors(self, path: Path, fps: Fraction) -> Vectors:
+        """Return vectors of a video's frames, at ``fps`` or at the network's own rate."""
 
 
 @dataclass(eq=False)
@@ -72,12 +83,8 @@ class FrameBackbone:
         """Return how many numbers a vector has."""
         return width_of(self.network)
 
-    def count(self, path: Path, fps: Fraction) -> int:
-        """Return the rows of a video at ``fps``."""
-        return VideoFrames(path, fps, self.view).count
-
-    def vectors(self, path: Path, fps: Fraction) -> tuple[NDArray[np.float32], Fraction]:
-        """Return vectors (N, width) of frames at ``fps``; decoding goes on while the network runs."""
+    def vectors(self, path: Path, fps: Fraction) -> Vectors:
+        """Return vectors of frames at ``fps``; decoding goes on while the network runs."""
         frames = VideoFrames(path, fps, self.view)
         out = np.empty((frames.count, self.width), np.float32)
         readable = np.empty(frames.count, bool)
@@ -88,7 +95,7 @@ class FrameBackbone:
         if self.stop:
             check_readable(path, readable, fps)
         out[~readable] = np.nan
-        return out, fps
+        return Vectors(out, fps, frames.duration)
 
     @torch.inference_mode()
     def _run(self, chunk: tuple[NDArray[np.uint8], NDArray[np.bool_]]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
@@ -118,12 +125,8 @@ class CheckpointBackbone:
         """Return how many numbers a vector has."""
         return self.model.system.network.width
 
-    def count(self, path: Path, fps: Fraction) -> int:
-        """Return the rows of a video at ``fps``."""
-        return VideoFrames(path, fps, View((16, 16), "whole", (0, 0, 0), (1, 1, 1))).count
-
-    def vectors(self, path: Path, fps: Fraction) -> tuple[NDArray[np.float32], Fraction]:
-        """Return vectors (N, width) at the network's own rate; clips overlap, and frames of two are averaged."""
+    def vectors(self, path: Path, fps: Fraction) -> Vectors:
+        """Return vectors at the network's own rate; clips overlap, and frames of two are averaged."""
         system, half = self.model.system, Half(path.stem, 1)
         source = VideoSource.of_spec(system.spec, files={half: path})
         record = HalfRecord(half, source.length(half), None)
@@ -134,7 +137,8 @@ class CheckpointBackbone:
 
         upsample = system.network.upsample
         ((_, arrays),) = run(tokens, source, [record], system.clips, upsample, self.model.compute)
-        return arrays["tokens"], Fraction(system.spec.fps).limit_denominator(1001) * upsample
+        rate = Fraction(system.spec.fps).limit_denominator(1001) * upsample
+        return Vectors(arrays["tokens"], rate, source.duration(half))
 
 
 def open_backbone(

@@ -65,7 +65,8 @@ class VideoFrames:
     def __init__(self, path: Path, fps: Fraction, view: View) -> None:
         self.path, self.fps = path, fps
         self._reader: ImageReader = open_reader(path, threads=0)
-        self.count = math.ceil(self._reader.times.duration * fps)
+        self.duration = self._reader.times.duration  # seconds
+        self.count = rows_in(self.duration, fps)
         size = self._reader.size() if isinstance(self._reader, Video) else (self._reader.height, self._reader.width)
         self._size = view.covering(size) if isinstance(self._reader, Video) else size  # stores are scaled later
 
@@ -82,6 +83,11 @@ class VideoFrames:
             yield images, np.ones(len(frames), bool) if shown is None else shown == numbers
         if isinstance(self._reader, Video):
             self._reader.close()
+
+
+def rows_in(duration: Fraction, fps: Fraction) -> int:
+    """Return how many rows at ``fps`` begin within so many seconds."""
+    return math.ceil(duration * fps)
 
 
 def check_readable(path: Path, readable: NDArray[np.bool_], fps: Fraction) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +11,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from spotter.bounded import load_arrays
+from spotter.data.check import find_broken
 from spotter.errors import UserError
 from spotter.io.files import atomic_write
 
 Floats = NDArray[np.float32]
+REMEDY = "no .npz file with the arrays mean and components; `spotter prepare pca` makes one of SoccerNet's pickles"
 PART = 4096  # rows that are learned from at a time, at least
 
 
@@ -62,14 +64,10 @@ class Pca:
     @classmethod
     def parse(cls, content: bytes, name: str) -> Pca:
         """Read the content of such a file; raises UserError naming it for anything else."""
-        try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as file:
-                mean, components = (np.asarray(file[key], np.float32) for key in ("mean", "components"))
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise UserError(
-                f"{name}: no .npz file with the arrays mean and components; `spotter prepare pca` makes one of "
-                "SoccerNet's pickles"
-            ) from error
+        arrays = load_arrays(io.BytesIO(content), name, REMEDY)
+        if not {"mean", "components"} <= set(arrays):
+            raise UserError(f"{name}: {REMEDY}")
+        mean, components = (np.asarray(arrays[key], np.float32) for key in ("mean", "components"))
         if mean.ndim != 1 or components.ndim != 2 or components.shape[1] != len(mean):
             raise UserError(f"{name}: expected mean (D,) and components (K, D), found {mean.shape}, {components.shape}")
         return cls(mean, components)
@@ -91,7 +89,7 @@ def fit_pca(halves: Iterable[NDArray[np.floating]], components: int) -> Pca:
     fitted = 0
     for rows in (*halves, None):
         if rows is not None:
-            waiting.append(rows[np.isfinite(rows).all(1)].astype(np.float32))
+            waiting.append(rows[~find_broken(rows)].astype(np.float32))
         known = sum(map(len, waiting))
         if known >= (max(4 * components, PART) if rows is not None else components):
             learned = np.concatenate(waiting)

@@ -7,6 +7,8 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from spotter.data.check import find_broken
+
 Floats = NDArray[np.float32]
 POOLS = ("mean", "attention")
 
@@ -28,7 +30,7 @@ def pool_rows(
     reach = int(Fraction(context) * rate / 2)
     if not reach:
         return frames[centre.clip(0, len(frames) - 1)]
-    readable: NDArray[np.bool_] = np.logical_and.reduce(np.isfinite(frames), axis=1)
+    readable = ~find_broken(frames)
     around = [(centre + step).clip(0, len(frames) - 1) for step in range(-reach, reach + 1)]
     weights = _attention(frames, centre.clip(0, len(frames) - 1), around) if pool == "attention" else None
     known = np.where(readable[:, None], frames, 0)

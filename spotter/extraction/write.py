@@ -8,12 +8,14 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
 import spotter
+from spotter.data.check import find_broken
+from spotter.data.sidecars import read_sidecar
 from spotter.errors import UserError
 from spotter.extraction.backbones import Backbone
+from spotter.extraction.frames import rows_in
 from spotter.extraction.pca import Pca
 from spotter.extraction.rows import pool_rows
 from spotter.io.files import atomic_file, atomic_write, json_bytes
@@ -53,8 +55,9 @@ class Extractor:
 
         Raises UserError for a video that cannot be read.
         """
-        vectors, rate = self.backbone.vectors(path, self.fps)
-        rows = pool_rows(vectors, rate, self.fps, self.backbone.count(path, self.fps), self.context, self.pool)
+        found = self.backbone.vectors(path, self.fps)
+        count = rows_in(found.duration, self.fps)
+        rows = pool_rows(found.frames, found.rate, self.fps, count, self.context, self.pool)
         return rows if self.pca is None else self.pca(rows)
 
 
@@ -62,14 +65,9 @@ def is_written(target: Path, extractor: Extractor) -> bool:
     """Return whether a feature file is there already; raises UserError where another extractor made it."""
     if not target.is_file():
         return False
-    beside = target.with_suffix(".json")
-    try:
-        made = orjson.loads(beside.read_bytes())
-    except (OSError, orjson.JSONDecodeError):
-        made = {}
-    found = (made.get("extractor"), made.get("fps")) if isinstance(made, dict) else None
-    if found != (extractor.about, str(extractor.fps)):
-        raise UserError(f"{target}: was made another way, see {beside.name}; give another --name, or delete it")
+    made = read_sidecar(target)
+    if (made.get("extractor"), made.get("fps")) != (extractor.about, str(extractor.fps)):
+        raise UserError(f"{target}: was made another way, see {target.stem}.json; give another --name, or delete it")
     return True
 
 
@@ -85,7 +83,7 @@ def write_features(
     """
     with np.errstate(over="ignore"):  # checked below
         stored = rows.astype(dtype)
-    finite = np.isfinite(rows).all(1)
+    finite = ~find_broken(rows)
     if not np.isfinite(stored[finite]).all():
         raise UserError(
             f"{target}: numbers up to {np.abs(rows[finite]).max():.3g} do not fit into {dtype}; take --dtype float32"

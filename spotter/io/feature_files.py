@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spotter.bounded import load_arrays
 from spotter.errors import UserError
 from spotter.io.pickles import read_arrays
 
@@ -48,8 +49,8 @@ def read_features(path: Path, key: str | None = None) -> FeatureFile:
 def _content(path: Path) -> tuple[Any, bool]:
     """Return an array or a dictionary of arrays, and whether it was pickled."""
     if path.suffix == ".npz":
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}, False
+        with path.open("rb") as file:
+            return load_arrays(file, str(path), "no file of plain arrays"), False
     if path.suffix in (".h5", ".hdf5"):
         return _hdf5(path), False
     if path.suffix == ".pkl":

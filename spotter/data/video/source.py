@@ -6,6 +6,7 @@ import logging
 import math
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +91,10 @@ class VideoSource:
     def native_fps(self, half: Half) -> float | None:
         """Return the images per second of the file that the half is read from."""
         return float(self._reader(half).times.fps)
+
+    def duration(self, half: Half) -> Fraction:
+        """Return the seconds until the half's last image ends."""
+        return self._reader(half).times.duration
 
     def length(self, half: Half) -> int:
         """Return the half's number of frames."""
