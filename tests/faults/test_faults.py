@@ -38,6 +38,18 @@ def results(folder: Path) -> dict[str, bytes]:
             if not set(Path(name).parts) & {*LEFT_OUT, "checkpoints"}}  # fmt: skip
 
 
+def check_kills(work: Callable[[Path], int], folder: Path, seed: int) -> None:
+    """Check that work on a folder, killed after so many seconds and done again, leaves what it leaves undisturbed."""
+    known = undisturbed(lambda: work(folder / "whole"), folder)
+    killed = 0
+    for number, instant in enumerate(instants(known, seed=seed, by_time=True)):
+        out = folder / str(number)
+        killed += kill(lambda out=out: work(out), instant)
+        assert work(out) == 0
+        assert results(out) == results(folder / "whole"), f"killed at {instant}"
+    assert killed >= COUNT // 4  # seconds are others when the machine is less busy
+
+
 def words_of(tiny: list[str], run: Path) -> list[str]:
     return [*tiny, "model=linear", "trainer.max_epochs=3", f"hydra.run.dir={run}"]
 
@@ -119,14 +131,7 @@ def test_prepare(tmp_path: Path) -> None:
         command = [sys.executable, "-m", "spotter", *words]
         return subprocess.run(command, cwd=PROJECT, env=environment(), check=False, capture_output=True).returncode
 
-    known = undisturbed(lambda: prepare(tmp_path / "whole"), tmp_path)
-    killed = 0
-    for number, instant in enumerate(instants(known, seed=3, by_time=True)):
-        out = tmp_path / str(number)
-        killed += kill(lambda out=out: prepare(out), instant)
-        assert prepare(out) == 0
-        assert results(out) == results(tmp_path / "whole"), f"killed at {instant}"
-    assert killed >= COUNT // 4  # seconds are others when the machine is less busy
+    check_kills(prepare, tmp_path, seed=3)
 
 
 def test_sweep(tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,14 +142,7 @@ def test_sweep(tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         words = [*tiny, "model=linear", "trainer.max_epochs=1", "seed=1,2", f"hydra.sweep.dir={folder}"]
         return call("train.py", "--multirun", *words, cwd=tmp_path).status
 
-    known = undisturbed(lambda: sweep(tmp_path / "whole"), tmp_path)
-    killed = 0
-    for number, instant in enumerate(instants(known, seed=4, by_time=True)):
-        folder = tmp_path / str(number)
-        killed += kill(lambda folder=folder: sweep(folder), instant)
-        assert sweep(folder) == 0
-        assert results(folder) == results(tmp_path / "whole"), f"killed at {instant}"
-    assert killed >= COUNT // 4  # seconds are others when the machine is less busy
+    check_kills(sweep, tmp_path, seed=4)
 
 
 def forked(command: list[str], env: dict[str, str], **_: object) -> subprocess.CompletedProcess[bytes]:
