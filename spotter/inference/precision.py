@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 import torch
@@ -11,7 +12,8 @@ from spotter.models.system import System
 
 PRECISIONS = {"32": None, "16": torch.float16, "bf16": torch.bfloat16}  # and what autocast computes in
 TENSOR_CORES = (7, 0)  # the first compute capability that multiplies matrices of halves
-TRIAL = (16, 3, 112, 112)  # images, as many as convolutions of one pixel need to be computed as for long clips
+TRIAL = 16  # images, as many as convolutions of one pixel need to be computed as for long clips
+SIDE = 112  # of these, in pixels
 WORTH_ROUNDING = 1.15  # times as fast bfloat16 must be
 
 
@@ -34,16 +36,21 @@ def fuse(system: System, device: torch.device, precision: str | int | None) -> S
     if device.type != "cpu" or precision is not None or system.spec.kind != "video":
         return exact
     rounded = system.fused(torch.bfloat16)
+    if all(weights.dtype != torch.bfloat16 for weights in rounded.network.parameters()):
+        return exact  # a network that has nothing to fuse
     return rounded if broadcast(_seconds(rounded) * WORTH_ROUNDING < _seconds(exact)) else exact
 
 
 @torch.inference_mode()
 def _seconds(system: System) -> float:
     """Return the CPU time of the network on a few small images, the shortest of three after one to warm up."""
-    images = {"video": torch.zeros(1, *TRIAL)}
+    frames = min(TRIAL, system.clips.eval_len)
+    clips = math.ceil(TRIAL / frames)
+    images = {"video": torch.zeros(clips, frames, system.spec.layout["video"]["channels"], SIDE, SIDE)}
+    valid = torch.ones(clips, frames, dtype=torch.bool)
     taken = []
     for _ in range(4):
         begin = time.process_time()
-        system.network(images, {}, torch.ones(1, TRIAL[0], dtype=torch.bool))
+        system.network(images, {}, valid)
         taken.append(time.process_time() - begin)
     return min(taken[1:])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -40,3 +42,28 @@ def test_a_trial_runs_the_network() -> None:
     system = System.build(VIDEO)
     assert precision._seconds(system.fused()) > 0
     assert precision._seconds(system.fused(torch.bfloat16)) > 0
+
+
+def video(target: str, frames: int, head: dict[str, Any], grey: bool = False, **network: Any) -> System:
+    """Return a small system of one of the video networks."""
+    source = {**VIDEO["source"], "size": [64, 64], "grey": grey}
+    parts = {"network": {"_target_": target, **network}, "head": head, "clips": {"clip_len": frames}}
+    return System.build({**VIDEO, "source": source, **parts})
+
+
+FRAMES, SMALL = VIDEO["head"], {"backbone": "resnet10t"}
+MIDDLE = {"_target_": "spotter.models.baikulov.head.MiddleHead", "window": 5}
+SYSTEMS: dict[str, tuple[str, int, dict[str, Any], bool, dict[str, Any]]] = {
+    "grey": ("e2e_spot.network.E2ESpot", 8, FRAMES, True, SMALL),
+    "short": ("t_deed.network.TDeed", 8, FRAMES, False, {**SMALL, "clip_len": 8}),
+    "two sizes": ("adaspot.network.AdaSpot", 8, FRAMES, False, {**SMALL, "clip_len": 8, "side": 32}),
+    "stacks": ("baikulov.network.Baikulov", 5, MIDDLE, True, {**SMALL, "window": 5, "blocks": 1, "dim": 8}),
+}
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_every_network_of_video_can_be_tried(name: str) -> None:
+    """Whatever colours it reads, and however short its clips are."""
+    target, frames, head, grey, network = SYSTEMS[name]
+    system = video(f"spotter.models.{target}", frames, head, grey, **network)
+    assert precision.fuse(system, CPU, None).network.training is False

@@ -102,16 +102,16 @@ class AdaSpot(Network):
                 f"{len(self.positions)}, the clip_len of its training; set both equal"
             )
         self.frames.count = video.shape[1]
-        images = video.flatten(0, 1).to(next(self.low.parameters()).dtype)
+        images, dtype = video.flatten(0, 1), next(self.low.parameters()).dtype  # places are not told in half precision
         size = (images.shape[-2], images.shape[-1])
         small = F.interpolate(images, self.low_size or [each // 2 for each in size], mode="bilinear", antialias=True)
-        maps: Tensor = self.low.forward_features(small)  # type: ignore[operator]
+        maps: Tensor = self.low.forward_features(small.to(dtype))  # type: ignore[operator]
         low: Tensor = self.low.forward_head(maps)  # type: ignore[operator]
         with torch.no_grad():
             activity = maps.detach().float().mean(1).view(*video.shape[:2], *maps.shape[-2:])
             centres, sides = find_regions(activity, size, self.side, self.threshold)
             regions = cut_regions(images, centres.flatten(0, 1), sides.flatten(), self.side)
-        high: Tensor = self.high(regions)
+        high: Tensor = self.high(regions.to(dtype))
         low, high = (each.float().view(*video.shape[:2], -1) for each in (low, high))
         return self.high_mix(high), self.low_mix(low)
 

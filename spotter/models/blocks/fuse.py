@@ -19,10 +19,11 @@ def fuse_batchnorm(backbone: nn.Module, dtype: torch.dtype = torch.float32) -> N
 
     It must take a batch of two images, as two frames of a clip.
     """
-    device = next(backbone.parameters()).device
-    for convolution, norm in _find_pairs(backbone, torch.zeros(2, 3, SIZE, SIZE, device=device)):
-        first, then = backbone.get_submodule(convolution), backbone.get_submodule(norm)
-        _replace(backbone, convolution, fuse_conv_bn_eval(cast(nn.Conv2d, first), cast(nn.BatchNorm2d, then)))
+    first = next(module for module in backbone.modules() if isinstance(module, nn.Conv2d))
+    images = torch.zeros(2, first.in_channels, SIZE, SIZE, device=first.weight.device)
+    for convolution, norm in _find_pairs(backbone, images):
+        before, then = backbone.get_submodule(convolution), backbone.get_submodule(norm)
+        _replace(backbone, convolution, fuse_conv_bn_eval(cast(nn.Conv2d, before), cast(nn.BatchNorm2d, then)))
         _replace(backbone, norm, _activation(then))
     backbone.to(dtype=dtype).to(memory_format=torch.channels_last)
     for module in backbone.modules():
