@@ -27,7 +27,7 @@ COMMANDS = {
     "check": "look through a tree for damaged files and numbers that are not finite",
     "prepare": "make inputs that training reads fast: spotter prepare video",
     "extract": "make feature files of videos: spotter extract VIDEOS OUT --backbone NAME_OR_CHECKPOINT",
-    "import-checkpoint": "turn a checkpoint of E2E-Spot, NetVLAD++ or a pooling baseline into one of spotter",
+    "import-checkpoint": "turn a checkpoint of another codebase, such as E2E-Spot or T-DEED, into one of spotter",
     "report": "write one HTML file to look at predictions with: scores, errors by cause, timelines",
     "convert": "convert labels and predictions: official, OSL JSON, E2E-Spot, CSV",
     "fuse": "fuse stored raw scores of several runs into one prediction, with given or learned weights",

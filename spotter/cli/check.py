@@ -12,8 +12,9 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from spotter.data.check import check_features
@@ -41,7 +42,9 @@ def run(arguments: argparse.Namespace) -> int:
     root: Path = arguments.root
     if not root.is_dir():
         raise UserError(f"{root}: no such folder; give the root of a tree, <root>/<league>/<season>/<game>/")
-    tasks = {task.label_file: task for task in map(Task.load, [arguments.task] if arguments.task else shipped_tasks())}
+    tasks: dict[str, list[Task]] = defaultdict(list)
+    for task in map(Task.load, [arguments.task] if arguments.task else shipped_tasks()):
+        tasks[task.label_file].append(task)
     files = [file for file in _files(root) if file.suffix.lower() != ".json" or file.name in tasks]
     if not files:
         raise UserError(f"{root}: holds no labels, features, stores or videos; give the root of a tree")
@@ -58,24 +61,33 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if wrong else 0
 
 
-def check_file(root: Path, file: Path, tasks: dict[str, Task]) -> list[str]:
-    """Return what is wrong with a file, each as a line that names it; warnings count, too."""
+def check_file(root: Path, file: Path, tasks: Mapping[str, Sequence[Task]]) -> list[str]:
+    """Return what is wrong with a file, each as a line that names it; warnings count, too.
+
+    A label file is of that task of its name which finds least wrong with it.
+    """
+    match KINDS[file.suffix.lower()]:
+        case "label":
+            game = file.parent.relative_to(root).as_posix()
+            return min((_problems(partial(_read, root, game, task)) for task in tasks[file.name]), key=len)
+        case "feature":
+            return _problems(partial(check_features, file))
+        case "store":
+            return _problems(lambda: Store(file).check_images())
+        case _:
+            return _problems(lambda: Video(file).size())
+
+
+def _read(root: Path, game: str, task: Task) -> object:
+    return (read_cameras if task.metric == REPLAY_GROUNDING else format_of(task).read)(root, [game], task)
+
+
+def _problems(look: Callable[[], object]) -> list[str]:
+    """Return what is said while a file is looked at, and the error that ends it."""
     heard = _Warnings()
     logging.getLogger("spotter").addHandler(heard)
     try:
-        match KINDS[file.suffix.lower()]:
-            case "label":
-                task, game = tasks[file.name], file.parent.relative_to(root).as_posix()
-                if task.metric == REPLAY_GROUNDING:
-                    read_cameras(root, [game], task)
-                else:
-                    format_of(task).read(root, [game], task)
-            case "feature":
-                check_features(file)
-            case "store":
-                Store(file).check_images()
-            case "video":
-                Video(file).size()
+        look()
     except (UserError, OSError) as error:
         heard.lines.append(str(error))
     finally:

@@ -10,6 +10,7 @@ CHECKPOINT is
   --from comedian    a .ckpt file of COMEDIAN's ViViT, fine-tuned for spotting
   --from sn-pooling  a model.pth.tar of SoccerNet's pooling baselines, with maximum pooling or NetVLAD
   --from netvladpp   a model.pth.tar of NetVLAD++ or one of its variants
+  --from sn-grounding  a model.pth.tar of CALF for replay grounding
 Nothing in the file is executed. Classes are put into the order of the task, in which those of pooling baselines lie.
 
   spotter import-checkpoint models/soccer_rny002gsm_gru_rgb soccer.ckpt --from e2e-spot
