@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.resources
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,11 @@ def groups_of(name: str) -> list[str]:
     return [group for entry in _content(name)["defaults"] if isinstance(entry, dict) for group in entry]
 
 
+def keys_of(name: str) -> set[str]:
+    """Return the keys that the config ``name`` has at its top: its own, and a key for each group in its defaults."""
+    return {*_content(name), *groups_of(name)} - {"defaults"}
+
+
 def options_of(group: str) -> list[str]:
     """Return all options of a config group: its files, and what conf/options.yaml and conf/sizes.yaml add."""
     if group == "size":
@@ -36,6 +42,7 @@ def offered(options: Iterable[str], group: str, name: str) -> list[str]:
     return sorted(option for option in options if not option.startswith("_") and option not in hidden)
 
 
+@cache
 def _content(name: str) -> dict[str, Any]:
     content: dict[str, Any] = yaml.safe_load((conf_folder() / f"{name}.yaml").read_text(encoding="utf-8"))
     return content

@@ -83,7 +83,8 @@ def run(arguments: argparse.Namespace) -> int:
         intervals = compare_systems(evaluation.labels, predictions, evaluation.task, arguments.resamples, _progress)
         for name, bootstrap in intervals.items():
             metrics[name] = {**metrics[name], "bootstrap": bootstrap}
-    f1 = dict(zip(named, evaluation.f1(arguments.frames, arguments.threshold), strict=True))
+    shown = arguments.f1 is not None or len(metrics) == 1  # several are compared by mAP alone
+    f1 = dict(zip(named, evaluation.f1(arguments.frames, arguments.threshold), strict=True)) if shown else {}
     _write(arguments.json, metrics)
     _write(arguments.f1, f1)
     _show(metrics, f1)
@@ -119,8 +120,8 @@ def _show(metrics: dict[str, Metrics], f1: dict[str, dict[str, dict[str, Any]]])
     if len(metrics) > 1:
         console.print(comparison_table(metrics))
         return
-    for name, each in metrics.items():
-        console.print(metrics_table(each, name), f1_table(f1[name]), sep="\n")
+    ((name, each),) = metrics.items()
+    console.print(metrics_table(each, name), f1_table(f1[name]), sep="\n")
 
 
 def _show_challenge(scores: dict[str, Metrics], task: Task) -> None:

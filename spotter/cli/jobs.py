@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Generic, TypeVar
 
-import yaml
 from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -17,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from spotter.cli.aliases import translate_config
 from spotter.cli.compose import run_hydra
-from spotter.cli.conf_files import conf_folder, groups_of
+from spotter.cli.conf_files import keys_of
 from spotter.cli.mistakes import CONFIG_ERRORS, check, explain_deletion
 from spotter.cli.run_folder import outside_ranks
 from spotter.errors import UserError
@@ -84,7 +83,7 @@ class _Job(Generic[T]):
         self.result = None
         try:
             translate_config(cfg)
-            check(cfg, hydra.runtime.choices, _known_keys(self.name))
+            check(cfg, hydra.runtime.choices, {"hydra", *keys_of(self.name)})
             self.result = self.job(cfg)
         except BaseException as raised:
             _leave_no_empty_folder(hydra)
@@ -95,12 +94,6 @@ class _Job(Generic[T]):
                 logging.getLogger("spotter").error("%s", error)
             self.mistake = self.mistake or error
         return self.result
-
-
-def _known_keys(name: str) -> set[str]:
-    """Return the keys that the config ``name`` has at its top: its own, and a key for each group in its defaults."""
-    content = yaml.safe_load((conf_folder() / f"{name}.yaml").read_text(encoding="utf-8"))
-    return {"hydra", *content, *groups_of(name)} - {"defaults"}
 
 
 def _leave_no_empty_folder(hydra: HydraConf) -> None:

@@ -26,12 +26,13 @@ RowMaker = Callable[[Path], NDArray[np.floating]]  # of a file that is no featur
 
 
 def with_makers(stream: Stream, root: str | Path) -> Stream:
-    """Return the stream with what made its features, as far as the root says: text model, extractor, components."""
-    components = Path(root) / f"{stream.file}.npz"
-    content = components.read_bytes() if components.is_file() else None
-    pca = None if content is None else torch.frombuffer(bytearray(content), dtype=torch.uint8)
-    extractor = first_sidecar(root, stream.file).get("extractor")
-    return replace(with_text_model(stream, root), extractor=extractor if isinstance(extractor, dict) else None, pca=pca)
+    """Return the stream with what made its features, where it is not known, by what lies in the root."""
+    stream, components = with_text_model(stream, root), Path(root) / f"{stream.file}.npz"
+    if stream.pca is None and components.is_file():
+        stream = replace(stream, pca=torch.frombuffer(bytearray(components.read_bytes()), dtype=torch.uint8))
+    if stream.extractor is None and isinstance(made_by := first_sidecar(root, stream.file).get("extractor"), dict):
+        stream = replace(stream, extractor=made_by)
+    return stream
 
 
 class FeatureSource:

@@ -91,34 +91,35 @@ class ReplaySource:
 
     def first(self, half: Half) -> int:
         """Return the frame of its half at which a replay's sequence begins."""
-        if math.isinf(self._before):
-            return 0
-        return max(0, self._frame(Replay.of(half).start - self._before))
+        return self._first(Replay.of(half))
 
     def length(self, half: Half) -> int:
         """Return the number of frames that are searched."""
         replay = Replay.of(half)
         whole = self._match.length(replay.half)
         end = whole if math.isinf(self._before) else min(whole, self._frame(replay.start) + 1)
-        return max(1, end - self.first(half))
+        return max(1, end - self._first(replay))
 
     def read(self, halves: Sequence[Half], clips: Sequence[Clip], clip_len: int) -> Inputs:
         """Return what ``FeatureSource`` does, and each stream of the replay under its name behind ``replay_``."""
-        replays = [Replay.of(half) for half in halves]
-        first = {clip.half: self.first(halves[clip.half]) for clip in clips}
+        replays = [Replay.of(halves[clip.half]) for clip in clips]
         of_match = [replay.half for replay in replays]
-        moved = [clip._replace(start=clip.start + first[clip.half]) for clip in clips]
+        own = [clip._replace(half=number) for number, clip in enumerate(clips)]  # each clip by a half of its own
+        moved = [clip._replace(start=clip.start + self._first(each)) for clip, each in zip(own, replays, strict=True)]
         inputs, phase = self._match.read(of_match, moved, clip_len)
-        begin = [self._frame(replays[clip.half].start) for clip in clips]
-        end = [self._frame(replays[clip.half].end) for clip in clips]
+        begin = [self._frame(replay.start) for replay in replays]
+        end = [self._frame(replay.end) for replay in replays]
         lengths = np.clip(np.array(end, np.int64) - np.array(begin, np.int64), 1, clip_len)
         longest = int(lengths.max(initial=1))
-        starts = [clip._replace(start=start) for clip, start in zip(clips, begin, strict=True)]
+        starts = [clip._replace(start=start) for clip, start in zip(own, begin, strict=True)]
         shown, _ = self._match.read(of_match, starts, longest)
         for name, rows in shown.items():
             inputs[f"{REPLAY}{name}"] = repeat_rows(rows, lengths.tolist(), clip_len)
             phase[f"{REPLAY}{name}"] = torch.zeros(len(clips))
         return inputs, phase
+
+    def _first(self, replay: Replay) -> int:
+        return 0 if math.isinf(self._before) else max(0, self._frame(replay.start - self._before))
 
     def rows(self, half: Half) -> Iterator[tuple[str, RowReader]]:
         """Yield the rows of the replay's half."""

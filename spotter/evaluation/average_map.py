@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -164,9 +165,14 @@ def _interpolate(precision: NDArray[np.float64], recall: NDArray[np.float64]) ->
     return np.cumsum(np.where(reaching > 0, best, 0), axis=-1)[..., -1] / len(RECALLS)  # in the official order
 
 
+@cache
+def _official_classes() -> tuple[str, ...]:
+    return Task.load(SOCCERNET).classes
+
+
 def _scores(precision: NDArray[np.float64], classes: Sequence[str]) -> dict[str, Any]:
     means, averages = average_tolerances(precision.mean(axis=-1)), average_tolerances(precision)
-    if len(precision) > 1 and tuple(classes) == Task.load(SOCCERNET).classes:
+    if len(precision) > 1 and tuple(classes) == _official_classes():
         means[UNSHOWN] = means[UNSHOWN] * 17 / 13  # official: 13 of these classes have spots that are not shown
     scores = {f"map{view}": float(mean) for view, mean in zip(VIEWS, means, strict=True)}
     named = [dict(zip(classes, row, strict=True)) for row in averages.tolist()]

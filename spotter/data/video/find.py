@@ -35,13 +35,14 @@ def find_input(folder: Path, number: int, height: int, fps: Fraction) -> Path | 
     """
     prepared = find_stores(folder, number, height)
     fast_enough = [rate for rate in prepared if rate >= fps]
-    images = find_images(folder, number)
     if fast_enough:
         return prepared[min(fast_enough, key=lambda rate: ((rate / fps).denominator > 1, rate))]
+    images = find_images(folder, number)
     if images and (not (images / "fps.txt").is_file() or read_rate(images) >= fps):
         return images
     others = prepared or find_stores(folder, number, None)
-    return find_video(folder, number, height) or images or next(iter(others.values()), find_alone(folder, number))
+    video = find_video(folder, number, height)
+    return video or images or next(iter(others.values()), None) or find_alone(folder, number)
 
 
 def find_alone(folder: Path, number: int) -> Path | None:
