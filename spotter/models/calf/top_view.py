@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from spotter.data.players import PLAYER, VIEW
 
@@ -35,8 +36,7 @@ class TopView(nn.Module):
         calibrated = view[:, 0] > 0
         image = self.lines.repeat(len(frames), 1, 1)  # (N, 3, pixels)
         self._outline(image, view[:, 1:].reshape(-1, 4, 2))
-        for player in players.unbind(1):  # in turn, for one may cover another
-            self._dot(image, player)
+        image = paint_players(image, players)
         image = torch.where(calibrated[:, None, None], image, -1.0)
         return image.view(*rows.shape[:2], 3, HEIGHT, WIDTH)
 
@@ -52,14 +52,18 @@ class TopView(nn.Module):
         drawn.scatter_(1, place % (HEIGHT * WIDTH + 1), True)  # what lies outside falls on the one pixel more
         image.masked_fill_(drawn[:, None, :-1], 255 / BYTE - 1)
 
-    def _dot(self, image: Tensor, player: Tensor) -> None:
-        """Paint a player (N, 7) unless the dot would leave the image."""
-        column, row = pixels(player[:, 1:3]).trunc().long().unbind(1)
-        shown = (player[:, 0] > 0) & (column >= 1) & (column < WIDTH) & (row >= 1) & (row < HEIGHT)
-        frame = shown.nonzero()[:, 0]
-        for up in (0, 1):
-            for left in (0, 1):
-                image[frame, :, (row[frame] - up) * WIDTH + column[frame] - left] = player[frame, 3:6]
+
+def paint_players(image: Tensor, players: Tensor) -> Tensor:
+    """Return images (N, 3, pixels) with a dot for each of the players (N, P, 7), but for dots that would leave it."""
+    column, row = pixels(players[..., 1:3]).trunc().long().unbind(2)  # (N, P)
+    shown = (players[..., 0] > 0) & (column >= 1) & (column < WIDTH) & (row >= 1) & (row < HEIGHT)
+    corner = row * WIDTH + column
+    dots = torch.stack([corner - step for step in (0, 1, WIDTH, WIDTH + 1)], 2)
+    dots = torch.where(shown[..., None], dots, HEIGHT * WIDTH)  # (N, P, 4); the others fall on one pixel more
+    image = F.pad(image, (0, 1))
+    for dot, colour in zip(dots.unbind(1), players[..., 3:6].unbind(1), strict=True):  # in turn: one may cover another
+        image.scatter_(2, dot[:, None].expand(-1, 3, -1), colour[..., None].expand(-1, -1, 4))
+    return image[..., :-1]
 
 
 def pixels(metres: Tensor) -> Tensor:
