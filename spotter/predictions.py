@@ -85,7 +85,7 @@ class Predictions(Mapping[Half, HalfPredictions]):
         table = pandas.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
         if self.task.teams:
             named = np.array([*self.task.teams, ""], object)  # the last is unknown, -1
-            table.insert(len(COLUMNS) - 1, TEAM, named[np.full(len(spots), -1) if spots.team is None else spots.team])
+            table.insert(len(COLUMNS) - 1, TEAM, named[spots.sides])
         return table
 
     def to_csv(self, path: str | Path) -> None:

@@ -86,6 +86,11 @@ class HalfPredictions:
     def __len__(self) -> int:
         return len(self.label)
 
+    @property
+    def sides(self) -> NDArray[np.int64]:
+        """Return the team of each row, (N,), -1 where it is not known."""
+        return np.full(len(self), -1) if self.team is None else self.team
+
     def take(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> HalfPredictions:
         """Return some rows, by a mask or by index."""
         team = None if self.team is None else self.team[rows]
@@ -98,9 +103,8 @@ class HalfPredictions:
         label, time, confidence = (
             np.concatenate([getattr(rows, name) for rows in halves]) for name in ("label", "time", "confidence")
         )
-        sides = [np.full(len(rows), -1) if rows.team is None else rows.team for rows in halves]
         known = any(rows.team is not None for rows in halves)
-        return cls(label, time, confidence, np.concatenate(sides) if known else None)
+        return cls(label, time, confidence, np.concatenate([rows.sides for rows in halves]) if known else None)
 
     def between(self, start: float, end: float) -> HalfPredictions:
         """Return what lies within two moments, in seconds."""

@@ -72,8 +72,7 @@ def label_columns(labels: Sequence[Spots], task: Task) -> EventColumns:
 def detection_columns(predictions: Mapping[Half, HalfPredictions], halves: Sequence[Half], task: Task) -> EventColumns:
     """Return what the metric keeps of the predictions of several halves: neither negative nor NaN confidences."""
     columns = [predictions.get(half, HalfPredictions.empty()) for half in halves]
-    team = [np.full(len(half), -1) if half.team is None else half.team for half in columns]
-    found = _columns(columns, [half.confidence for half in columns], team, task)
+    found = _columns(columns, [half.confidence for half in columns], [half.sides for half in columns], task)
     return found.take(found.value >= 0)
 
 

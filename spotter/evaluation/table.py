@@ -168,7 +168,7 @@ def spots_table(predictions: Mapping[Half, HalfPredictions], task: Task, thresho
         for row in rows[np.argsort(spots.time[rows], kind="stable")][:most]:
             minutes, rest = divmod(round(1000 * spots.time[row]), 60_000)
             moment = f"{minutes:02d}:{rest // 1000:02d}.{rest % 1000 // 100}"
-            side = -1 if spots.team is None else spots.team[row]
+            side = spots.sides[row]
             team = [Text(task.teams[side] if side >= 0 else "–")] if task.teams else []
             table.add_row(moment, Text(task.classes[spots.label[row]]), *team, f"{spots.confidence[row]:.2f}")
         left = f", {len(rows) - most} later ones in the JSON file" if len(rows) > most else ""

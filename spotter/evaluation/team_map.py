@@ -35,8 +35,8 @@ def predictions_by_team(predictions: Mapping[Half, HalfPredictions], task: Task)
     """Return the predictions of ``task.by_team()``; those without a team are left out."""
     joined = {}
     for half, rows in predictions.items():
-        team = np.full(len(rows), -1) if rows.team is None else rows.team
-        joined[half] = HalfPredictions(rows.label * task.sides + team, rows.time, rows.confidence).take(team >= 0)
+        joint = HalfPredictions(rows.label * task.sides + rows.sides, rows.time, rows.confidence)
+        joined[half] = joint.take(rows.sides >= 0)
     return joined
 
 

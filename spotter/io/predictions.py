@@ -128,8 +128,8 @@ def _delete_others(out: Path, games: set[str]) -> None:
 def _entries(half: Half, predictions: HalfPredictions, task: Task) -> list[dict[str, Any]]:
     order = np.argsort(quantise(predictions.time, task.fps), kind="stable")
     milliseconds = np.rint(1000 * predictions.time[order]).astype(np.int64).tolist()
-    team = np.full(len(order), -1) if predictions.team is None else predictions.team[order]
-    columns = (predictions.label[order].tolist(), team.tolist(), milliseconds, predictions.confidence[order].tolist())
+    team, confidence = predictions.sides[order].tolist(), predictions.confidence[order].tolist()
+    columns = (predictions.label[order].tolist(), team, milliseconds, confidence)
     return [
         {
             "gameTime": game_time(half.number, position),
