@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from spotter.data.arrays import ArrayRows
 from spotter.data.source import Source
 from spotter.data.streams import RowReader
 from spotter.errors import UserError
@@ -34,10 +35,8 @@ class BrokenRows:
 
 def broken_rows(source: Source, half: Half) -> Iterator[BrokenRows]:
     """Yield the files of a half that hold NaN or infinite numbers; all of them is read."""
-    for name, reader in source.rows(half):
-        bad = np.concatenate([find_broken(rows) for rows in _chunks(reader)])
-        if bad.any():
-            yield BrokenRows(name, int(bad.sum()), int(np.argmax(bad)))
+    found = (_look_through(name, reader) for name, reader in source.rows(half))
+    yield from (broken for broken in found if broken is not None)
 
 
 def check_features(path: Path) -> None:
@@ -48,9 +47,9 @@ def check_features(path: Path) -> None:
         raise UserError(f"{path}: not a readable .npy file ({error})") from error
     if rows.ndim < 2 or rows.dtype.kind not in "fiu" or rows.size == 0:
         raise UserError(f"{path}: expected numbers (rows, width), found {rows.dtype} of shape {rows.shape}")
-    bad = [find_broken(rows[begin : begin + CHUNK].reshape(-1, rows.shape[-1])) for begin in range(0, len(rows), CHUNK)]
-    if (count := int(np.concatenate(bad).sum())) > 0:
-        raise UserError(str(BrokenRows(str(path), count, int(np.argmax(np.concatenate(bad))))))
+    broken = _look_through(str(path), ArrayRows(rows.reshape(-1, rows.shape[-1])))
+    if broken is not None:
+        raise UserError(str(broken))
 
 
 def warn_of_broken(source: Source, halves: Iterable[Half]) -> None:
@@ -69,6 +68,11 @@ def warn_of_broken(source: Source, halves: Iterable[Half]) -> None:
 def find_broken(rows: NDArray[np.floating]) -> NDArray[np.bool_]:
     """Return which of the rows (R, D) hold NaN or infinite numbers, (R,)."""
     return ~np.isfinite(rows).all(axis=1)
+
+
+def _look_through(name: str, reader: RowReader) -> BrokenRows | None:
+    bad = np.concatenate([find_broken(rows) for rows in _chunks(reader)])
+    return BrokenRows(name, int(bad.sum()), int(np.argmax(bad))) if bad.any() else None
 
 
 def _chunks(reader: RowReader) -> Iterator[NDArray[np.floating]]:

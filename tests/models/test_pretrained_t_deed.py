@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from spotter.errors import UsageError, UserError
 from spotter.inference.decode import apply_displacement
@@ -18,7 +19,6 @@ from spotter.models.pretrained import convert_published, load_published
 from spotter.models.pretrained.options import ImportOptions
 from spotter.models.pretrained.t_deed import build_reference, read_t_deed
 from spotter.models.system import System
-from spotter.models.t_deed.decode import move_probabilities
 from spotter.tasks import Task
 from spotter.types import Batch, ClipFrames, Output, Spots
 from tests.helpers.networks import both
@@ -46,6 +46,18 @@ def test_scores_and_displacements_are_those_of_the_reference(name: str, tmp_path
     torch.testing.assert_close(logits[0], torch.tensor(said["logits"]), rtol=0, atol=1e-4)
     torch.testing.assert_close(displacement[0], torch.tensor(said["displacement"]), rtol=0, atol=1e-4)
     torch.testing.assert_close(mirrored[0], torch.tensor(said["logits_all_frames_mirrored"]), rtol=0, atol=1e-4)
+
+
+def move_probabilities(probabilities: Tensor, displacement: Tensor) -> Tensor:
+    """Decode clips as that codebase does: (B, T, C), the highest of all that moved to a frame, 0 where nothing did.
+
+    probabilities : (B, T, C), background included
+    displacement : (B, T), frames from a spot to its anchor
+    """
+    frames = torch.arange(displacement.shape[1], device=displacement.device)
+    target = (frames - displacement.round().long()).clamp(0, len(frames) - 1)
+    index = target[..., None].expand_as(probabilities)
+    return torch.zeros_like(probabilities).scatter_reduce(1, index, probabilities, "amax")
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -86,7 +86,7 @@ class Decoder:
         try:
             if at == 0:
                 self._reopen()
-            elif index.by_place:
+            elif index.restarts:
                 self._container.seek(int(index.places[at]), stream=self._stream, unsupported_byte_offset=True)
             else:
                 self._container.seek(int(index.stamps[at]), stream=self._stream, backward=True)

@@ -27,8 +27,7 @@ class Index:
     keys : (K,) ascending numbers of the images at which decoding can begin; the first means the start of the file
     key_packets : (K,) the packets of the keys
     stamps, places : (K,) presentation stamp and place in the file of these packets, by which they are known
-    restarts : packets at which a joined recording begins
-    by_place : whether the file is sought by places, since its stamps begin anew somewhere
+    restarts : packets at which a joined recording begins; with any, stamps begin anew, and the file is sought by places
     counted : whether the container has no reliable presentation stamps, so that images are numbered by their order
     """
 
@@ -39,7 +38,6 @@ class Index:
     stamps: Numbers
     places: Numbers
     restarts: frozenset[int]
-    by_place: bool
     counted: bool
 
 
@@ -78,7 +76,7 @@ def _count(packets: Packets, rate: Fraction) -> Index:
     stamped = (dts != NONE).all() and (np.diff(dts) > 0).all()
     times = Times.stamped(dts, packets.unit) if stamped else Times.regular(len(dts), rate)
     start, numbers = np.zeros(1, np.int64), np.zeros(len(packets.pts), np.int32)
-    return Index(times, numbers, start, start, start, start, frozenset(), by_place=False, counted=True)
+    return Index(times, numbers, start, start, start, start, frozenset(), counted=True)
 
 
 def _index(path: str | Path, packets: Packets, sound: Fraction | None, leaps: bool) -> Index:
@@ -95,8 +93,9 @@ def _index(path: str | Path, packets: Packets, sound: Fraction | None, leaps: bo
     warn_of_oddities(path, packets, times, lost, numbers, sound)
     usable = packets.keys & (packets.places != NONE if joined else True) & (leaps or not joined)
     keys, at = _keys(usable, numbers)
-    return Index(times, numbers, keys, at, packets.pts[at], packets.places[at], frozenset(packets.begins[1:]),
-                 by_place=joined, counted=False)  # fmt: skip
+    return Index(
+        times, numbers, keys, at, packets.pts[at], packets.places[at], frozenset(packets.begins[1:]), counted=False
+    )
 
 
 def _undecodable(packets: Packets) -> NDArray[np.bool_]:

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from spotter.errors import UserError
 from spotter.models.base import Head, Network
 from spotter.models.blocks.dense import nearest
+from spotter.models.blocks.losses import masked_mean
 from spotter.tasks import Task
 from spotter.types import Arrays, Batch, ClipFrames, Output, Spots, TargetMaker, Targets
 
@@ -183,7 +184,7 @@ class SideHead(Head):
         each = F.binary_cross_entropy_with_logits(output["side"], targets[SIDE], reduction="none")
         valid = batch["valid"].repeat_interleave(each.shape[1] // batch["valid"].shape[1], dim=1)
         mask = targets[SIDE_MASK] * valid[..., None]
-        side = (each * mask).sum() / mask.sum().clamp(min=1)
+        side = masked_mean(each, mask)
         return {**parts, "loss": parts["loss"] + WEIGHT * side, "side": side}
 
     def predict(self, output: Output) -> dict[str, Tensor]:

@@ -55,8 +55,7 @@ class ReplayQuery(Network):
         replay = of_replay(inputs)
         shown = torch.stack([rows.abs().sum(2) > 0 for rows in replay.values()]).any(0)[:, : valid.shape[1]]
         shown = torch.cat((torch.ones_like(shown[:, :1]), shown[:, 1:]), dim=1)  # attention to nothing is no number
-        start = {name: torch.zeros_like(phase[name]) for name in replay}
-        frames, query = self._see(inputs, phase, valid), self._see(replay, start, shown)
+        frames, query = self._see(inputs, phase, valid), self._see(replay, of_replay(phase), shown)
         cosine = F.normalize(self.likeness(frames), dim=2) @ F.normalize(self.likeness(query), dim=2).mT  # (B, T, R)
         highest = cosine.masked_fill(~shown[:, None], -1).amax(2)
         mean = (cosine * shown[:, None]).sum(2) / shown.sum(1, keepdim=True)

@@ -28,7 +28,7 @@ def without_replay(layout: Layout) -> dict[str, StreamLayout]:
 
 
 def of_replay(inputs: Inputs) -> Inputs:
-    """Return the streams of the replay, under the names of those of the match."""
+    """Return the streams of the replay, or their phases, under the names of those of the match."""
     return {name.removeprefix(REPLAY): rows for name, rows in inputs.items() if name.startswith(REPLAY)}
 
 
@@ -55,7 +55,7 @@ class SiameseCalf(Network):
     def forward(self, inputs: Inputs, phase: dict[str, Tensor], valid: Tensor) -> Tensor:
         """Return (B, T, width): frame t of the clip beside frame t of the replay."""
         replay = of_replay(inputs)
-        start = {name: torch.zeros_like(phase[name]) for name in replay}
+        start = of_replay(phase)
         tokens = self.trunk(inputs, phase, valid), self.trunk(replay, start, torch.ones_like(valid))
         return torch.cat(tokens, dim=2)
 
@@ -82,7 +82,7 @@ class SiameseVlad(Network):
     def forward(self, inputs: Inputs, phase: dict[str, Tensor], valid: Tensor) -> Tensor:
         """Return (B, 1, width) for inputs (B, rows, features)."""
         replay = of_replay(inputs)
-        start = {name: torch.zeros_like(phase[name]) for name in replay}
+        start = of_replay(phase)
         clip = self._describe(self.embed(inputs, phase, valid) * valid[..., None])
         shown = self._describe(self.embed(replay, start, torch.ones_like(valid)))
         alike = (F.cosine_similarity(clip, shown) - self.threshold).clamp(min=0)
