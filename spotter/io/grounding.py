@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +12,9 @@ from numpy.typing import NDArray
 
 from spotter.errors import UserError
 from spotter.io.entries import Entries
-from spotter.io.files import atomic_write, json_bytes
-from spotter.io.game_files import ROOT, game_file_to_write
-from spotter.io.predictions import EPOCH
+from spotter.io.files import json_bytes
+from spotter.io.game_files import ROOT
+from spotter.io.predictions import write_games
 from spotter.io.trees import find_games, read_entries
 
 FILES = ("results_grounding.json", "Detection-replays.json")  # of 2022 and of 2021
@@ -64,15 +62,7 @@ def read_answers(root: str | Path, games: Iterable[str]) -> dict[str, Answers]:
 
 def write_answers(out: str | Path, answers: Mapping[str, Answers]) -> None:
     """Write ``<out>/<game>/results_grounding.json`` for every game, and a zip of them for the challenge server."""
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as packed:
-        for game in sorted(answers):
-            content = json_bytes(_document(game, answers[game]))
-            atomic_write(game_file_to_write(out, game, FILES[0]), content)
-            member = zipfile.ZipInfo(f"{game}/{FILES[0]}", EPOCH)
-            member.external_attr = 0o644 << 16  # else the file comes out unreadable
-            packed.writestr(member, content, zipfile.ZIP_DEFLATED)
-    atomic_write(Path(out, ZIP), archive.getvalue())
+    write_games(out, FILES[0], ZIP, sorted(answers), lambda game: json_bytes(_document(game, answers[game])))
 
 
 def read_replays(path: str | Path) -> list[tuple[int, int, int]]:

@@ -6,7 +6,7 @@ import io
 import logging
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -84,17 +84,29 @@ def write_predictions(out: str | Path, predictions: Mapping[Half, HalfPrediction
     (class, frame) stays the last and reading the files back gives the same score. Files of games that an earlier
     zip in ``out`` holds and this one does not are deleted.
     """
-    archive = io.BytesIO()
     _delete_others(Path(out), {half.game for half in predictions})
+    games = {game: list(halves) for game, halves in groupby(sorted(predictions), key=lambda half: half.game)}
+
+    def content(game: str) -> bytes:
+        return game_json(game, {half: predictions[half] for half in games[game]}, task)
+
+    write_games(out, PREDICTION_FILE, PREDICTION_ZIP, games, content)
+
+
+def write_games(
+    out: str | Path, file_name: str, zip_name: str, games: Iterable[str], content_of: Callable[[str], bytes]
+) -> None:
+    """Write ``<out>/<game>/<file_name>`` for every game, and a zip of them as challenge servers take it."""
+    archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as packed:
-        for game, halves in groupby(sorted(predictions), key=lambda half: half.game):
-            path = game_file_to_write(out, game, PREDICTION_FILE)
-            content = game_json(game, {half: predictions[half] for half in halves}, task)
+        for game in games:
+            path = game_file_to_write(out, game, file_name)
+            content = content_of(game)
             atomic_write(path, content)
-            member = zipfile.ZipInfo(f"{game}/{PREDICTION_FILE}", EPOCH)
+            member = zipfile.ZipInfo(f"{game}/{file_name}", EPOCH)
             member.external_attr = 0o644 << 16  # else the file comes out unreadable
             packed.writestr(member, content, zipfile.ZIP_DEFLATED)
-    atomic_write(Path(out, PREDICTION_ZIP), archive.getvalue())
+    atomic_write(Path(out, zip_name), archive.getvalue())
 
 
 def confirm_zip(out: str | Path, expected: int) -> str:

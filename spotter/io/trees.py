@@ -55,10 +55,11 @@ def read_entries(
             yield game, Entries(where, _parse(content, where, key))
 
 
-def read_game_file(root: Path, game: str, file_name: str) -> bytes:
-    """Return the content of one file of a game, of a folder or a zip, that ``find_games`` found."""
+def read_game_files(root: Path, games: Iterable[str], file_name: str) -> Iterator[tuple[str, bytes]]:
+    """Yield each game with the content of its file, of a folder or a zip, that ``find_games`` found there."""
     with nullcontext() if root.is_dir() else open_zip(root) as archive:
-        return _content(root, game, file_name, archive)
+        for game in games:
+            yield game, _content(root, game, file_name, archive)
 
 
 def _content(root: Path, game: str, file_name: str, archive: zipfile.ZipFile | None) -> bytes:

@@ -11,7 +11,7 @@ from spotter.io.formats import format_of
 from spotter.io.game_files import game_file_to_write
 from spotter.io.soccernet import SoccerNet
 from spotter.io.splits import LABELLED, load_splits, read_splits, write_splits
-from spotter.io.trees import read_game_file
+from spotter.io.trees import read_game_files
 from spotter.simulation.fixtures import ROUNDS, Match
 from spotter.tasks import Task
 
@@ -41,7 +41,8 @@ def labelled_matches(task: Task, source: str | Path, counts: Sequence[int]) -> d
             raise UserError(
                 f"{source}: holds {len(games)} games for split {split}, not {count}: ask for fewer by --games"
             )
-        chosen[split] = {game: read_game_file(Path(source), found[game], task.label_file) for game in games}
+        files = read_game_files(Path(source), [found[game] for game in games], task.label_file)
+        chosen[split] = {game: content for game, (_, content) in zip(games, files, strict=True)}
     return chosen
 
 

@@ -31,18 +31,19 @@ class Exchange:
 
     def __init__(self, path: str | Path | None = None) -> None:
         self.path = path
+        self._last: tuple[str, Task, Collection] | None = None  # a run asks for splits, games and spots one by one
 
     def splits(self, root: str | Path, task: Task) -> dict[str, list[str]]:
         """Return the games of each split that the file names, in its order."""
         games: dict[str, list[str]] = {}
-        for video in read_collection(self.path or root, task).videos:
+        for video in self._collection(root, task).videos:
             listed = games.setdefault(str(video.split), [])
             listed += [video.half.game] if video.half.game not in listed else []
         return {split: listed for split, listed in games.items() if split in SPLITS}
 
     def games(self, root: str | Path, task: Task) -> list[str]:
         """Return the games that the file names."""
-        return games_of(read_collection(self.path or root, task))
+        return games_of(self._collection(root, task))
 
     def missing(self, root: str | Path, games: Iterable[str], task: Task) -> dict[str, Path]:
         """Return those that it does not name."""
@@ -54,7 +55,7 @@ class Exchange:
         games = list(games)
         halves, unknown = _empty(games, task, Spots.empty()), Counter[str]()
         source = self.path or root
-        for video, entries in _wanted(read_collection(source, task), set(games), str(source)):
+        for video, entries in _wanted(self._collection(root, task), set(games), str(source)):
             label = entries.classes(task, unknown)
             time = entries.column("position", MILLISECONDS, int) / 1000
             visible = np.array([row.get("visibility") != "not shown" for row in entries.rows], bool)
@@ -79,7 +80,14 @@ class Exchange:
                 for label, position, team, visible in columns
             ]
             videos.append(Video(half, rows))
+        self._last = None
         write_collection(root, Collection(videos, list(task.classes)), "osl", task.label_file)
+
+    def _collection(self, root: str | Path, task: Task) -> Collection:
+        source = str(self.path or root)
+        if self._last is None or self._last[:2] != (source, task):
+            self._last = (source, task, read_collection(source, task))
+        return self._last[2]
 
 
 def root_of_labels(labels: str | Path, root: str | None) -> str:

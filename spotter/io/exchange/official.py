@@ -13,7 +13,7 @@ from spotter.io.files import atomic_write, json_bytes
 from spotter.io.game_files import game_file_to_write
 from spotter.io.predictions import PREDICTION_FILE
 from spotter.io.soccernet import game_time
-from spotter.io.trees import find_games, read_game_file
+from spotter.io.trees import find_games, read_game_files
 from spotter.tasks import Task, shipped_tasks
 from spotter.types import Half
 
@@ -32,8 +32,10 @@ def read_tree(root: Path, task: Task | None = None) -> Collection:
         held = " and ".join(named) or f"none of {', '.join(found)}"
         raise UserError(f"{root}: holds {held}: give a folder of one kind, or name the labels by --task")
     (name,) = named
-    files = ((game, parse_json(read_game_file(root, game, name), f"{root}/{game}/{name}")) for game in found[name])
-    videos = [video for game, document in files for video in _videos(document, game, f"{root}/{game}/{name}", root)]
+    videos = []
+    for game, content in read_game_files(root, found[name], name):
+        where = f"{root}/{game}/{name}"
+        videos += _videos(parse_json(content, where), game, where, root)
     return Collection(videos, list(task.classes) if task else _classes(name), name == PREDICTION_FILE)
 
 
