@@ -7,7 +7,6 @@ is taken from its neighbours in time, or is 0 where it was never seen.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spotter.io.files import atomic_write, json_bytes
+from spotter.io.files import atomic_write, json_bytes, write_array
 from spotter.io.game_files import game_file_to_write
 from spotter.types import Half
 
@@ -87,8 +86,6 @@ def write_track(root: str | Path, half: Half, track: Track, name: str = "trackin
     made : further facts for the JSON, such as where the data is from
     """
     rows, path = track.rows(), game_file_to_write(root, half.game, f"{half.number}_{name}.npy")
-    content = io.BytesIO()
-    np.save(content, rows)
     about = {
         "fps": str(track.fps),
         "offset": track.offset,
@@ -97,6 +94,6 @@ def write_track(root: str | Path, half: Half, track: Track, name: str = "trackin
         "columns": ["x", "y", "present", *(f"vector {i}" for i in range(1, len(track.vectors) + 1))],
         **made,
     }
-    atomic_write(path, content.getvalue())
+    write_array(path, rows)
     atomic_write(path.with_suffix(".json"), json_bytes(about))
     return path

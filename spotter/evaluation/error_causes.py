@@ -37,6 +37,7 @@ from spotter.evaluation.columns import (
     label_columns,
 )
 from spotter.evaluation.events import MetricEvents, collect_events
+from spotter.evaluation.f1 import f1, last_best
 from spotter.tasks import Task
 from spotter.types import Half, HalfPredictions, Spots
 
@@ -102,8 +103,8 @@ class ErrorAnalysis:
     def best_threshold(self, found: Diagnosis) -> int:
         """Return the number of the threshold of the metric at which F1 over all classes is best."""
         true = self.metric_events.count_reaching(found.cause == TRUE_POSITIVE)[0].sum(axis=0)
-        f1 = 2 * true / np.maximum(self.metric_events.detection_counts[0].sum(axis=0) + len(self.events), 1)
-        return int(len(f1) - 1 - np.argmax(f1[::-1]))
+        reached = self.metric_events.detection_counts[0].sum(axis=0)
+        return int(last_best(f1(true, reached, np.array(len(self.events)))))
 
     def precision(self, tolerances: Sequence[float]) -> Floats:
         """Return the AP of each tolerance and class, (T, C)."""

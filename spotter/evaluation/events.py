@@ -188,7 +188,12 @@ def _thresholds_reached(confidence: NDArray[np.float64]) -> NDArray[np.int64]:
     return nearest + (confidence >= METRIC_THRESHOLDS[nearest])
 
 
+def reaching(histogram: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return how many reach each threshold, from how many reach exactly 0 … 200 of them: (…, 201) to (…, 200)."""
+    return histogram[..., ::-1].cumsum(axis=-1)[..., ::-1][..., 1:]
+
+
 def _count_reaching(cell: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
     counts = np.bincount(cell, minlength=2 * classes * COLUMNS).reshape(2, classes, COLUMNS)
-    views = counts[..., ::-1].cumsum(axis=-1)[..., ::-1][..., 1:]
+    views = reaching(counts)
     return np.concatenate([views.sum(axis=0, keepdims=True), views])

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from spotter.evaluation.average_map import match_radius
 from spotter.evaluation.columns import Floats, Ints, count_thresholds
+from spotter.evaluation.events import reaching
 from spotter.evaluation.frames import match_nearest, rank_detections
 from spotter.evaluation.metrics import monitored_tolerances
 from spotter.tasks import Task
@@ -60,7 +61,7 @@ def f1_scores(
     counts = count(labels, predictions, task, frames)
     true, found, total = counts.true.sum(axis=0), counts.found.sum(axis=0), counts.labels.sum(axis=0)
     if threshold is None:
-        level = _last_best(f1(true.sum(axis=0), found.sum(axis=0), total.sum()))
+        level = int(last_best(f1(true.sum(axis=0), found.sum(axis=0), total.sum())))
     else:
         level = min(int(np.searchsorted(METRIC_THRESHOLDS, threshold)), len(METRIC_THRESHOLDS) - 1)
     at = true[:, level], found[:, level], total
@@ -89,7 +90,7 @@ def count(labels: Mapping[Half, Spots], predictions: Mapping[Half, HalfPredictio
     true = match_nearest(ranked, frames) >= 0
     found, hits = (np.bincount(cell[rows], minlength=int(np.prod(shape))) for rows in (slice(None), true))
     events = np.bincount(ranked.event_game * shape[1] + ranked.event_class, minlength=shape[0] * shape[1])
-    return Counts(_reaching(hits.reshape(shape)), _reaching(found.reshape(shape)), events.reshape(shape[:2]))
+    return Counts(reaching(hits.reshape(shape)), reaching(found.reshape(shape)), events.reshape(shape[:2]))
 
 
 def f1(true: Ints, found: Ints, labels: Ints) -> Floats:
@@ -124,7 +125,7 @@ def _best_thresholds(counts: Counts, task: Task) -> dict[str, Any]:
 def _choose(counts: Counts, games: NDArray[np.bool_]) -> Ints:
     """Return the number of the best threshold of each class, of equals the highest, on some games: (C,)."""
     true, found, labels = (each[games].sum(axis=0) for each in (counts.true, counts.found, counts.labels))
-    return _last_best(f1(true, found, labels[:, None]))
+    return last_best(f1(true, found, labels[:, None]))
 
 
 def _at(counts: Counts, levels: Ints) -> tuple[Ints, Ints, Ints]:
@@ -134,13 +135,9 @@ def _at(counts: Counts, levels: Ints) -> tuple[Ints, Ints, Ints]:
     return true, found, counts.labels.sum(axis=0)
 
 
-def _last_best(scores: Floats) -> Any:
-    return scores.shape[-1] - 1 - np.argmax(scores[..., ::-1], axis=-1)
-
-
-def _reaching(histogram: Ints) -> Ints:
-    """Return how many reach each threshold, from how many reach exactly 0 … 200: (…, 201) to (…, 200)."""
-    return histogram[..., ::-1].cumsum(axis=-1)[..., ::-1][..., 1:]
+def last_best(scores: Floats) -> Ints:
+    """Return the index of the highest score along the last axis, of equals the last."""
+    return np.asarray(scores.shape[-1] - 1 - np.argmax(scores[..., ::-1], axis=-1))
 
 
 def _micro(true: Ints, found: Ints, labels: Ints) -> float:

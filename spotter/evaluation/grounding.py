@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from spotter.errors import UserError
 from spotter.evaluation.average_map import SECONDS, TOLERANCES, average_tolerances, interpolate_precision
+from spotter.evaluation.columns import count_thresholds
+from spotter.evaluation.events import reaching
 from spotter.io.cameras import CameraShots, find_replays, read_cameras
 from spotter.io.grounding import Answers, read_answers
 from spotter.io.splits import check_split, load_splits
@@ -143,7 +145,9 @@ def _curves(found: Answered, delta: int) -> tuple[Ints, Ints]:
     near = np.flatnonzero(np.abs(position - found.truth[replay]) <= delta)  # half of the tolerance, in frames
     best = near[np.lexsort((position[near], -score[near], replay[near]))]
     hits = best[np.diff(replay[best], prepend=-1) != 0]
-    return _reaching(score[hits]), _reaching(score)
+    reached = count_thresholds(score)
+    size = len(METRIC_THRESHOLDS) + 1
+    return reaching(np.bincount(reached[hits], minlength=size)), reaching(np.bincount(reached, minlength=size))
 
 
 def suppress(position: Ints, score: Floats, radius: int) -> NDArray[np.bool_]:
@@ -170,12 +174,6 @@ def _lowest(values: Ints, low: Ints, high: Ints) -> Ints:
     """Return the minimum of ``values[low:high]``, none of them empty."""
     bounds = np.stack((low, high), axis=1).ravel()
     return np.minimum.reduceat(np.append(values, values.max()), bounds)[::2]
-
-
-def _reaching(score: Floats) -> Ints:
-    reached = np.searchsorted(METRIC_THRESHOLDS, score, side="right")
-    counts: Ints = np.bincount(reached, minlength=len(METRIC_THRESHOLDS) + 1)
-    return counts[::-1].cumsum()[::-1][1:]
 
 
 def _frames(time: Floats, game: str) -> Ints:

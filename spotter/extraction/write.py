@@ -18,7 +18,7 @@ from spotter.extraction.backbones import Backbone
 from spotter.extraction.frames import rows_in
 from spotter.extraction.pca import Pca
 from spotter.extraction.rows import pool_rows
-from spotter.io.files import atomic_file, atomic_write, json_bytes
+from spotter.io.files import atomic_write, json_bytes, write_array
 from spotter.types import Plain
 
 LIBRARIES = ("torch", "timm")
@@ -96,6 +96,5 @@ def write_features(
         target.with_suffix(".json"),
         json_bytes(about | {"not_finite": missing, "versions": libraries}),
     )
-    with atomic_file(target) as file:
-        np.lib.format.write_array(file, stored, allow_pickle=False)
+    write_array(target, stored)
     return missing

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from spotter.bounded import parse_json, read_file
-from spotter.errors import UserError
+from spotter.errors import UserError, shorten
 from spotter.io.entries import Entries
 from spotter.io.files import atomic_write, json_bytes
 from spotter.io.game_files import check_game
@@ -39,7 +39,7 @@ def read_anticipation(path: str | Path, task: Task) -> dict[Half, HalfPrediction
         except (KeyError, TypeError) as error:
             raise UserError(f"{path}: entry {number} of 'videos' lacks a path or annotations.anticipation") from error
         if not isinstance(listed, list):
-            raise UserError(f"{path}: {name}: expected a list 'anticipation', found {listed!r}")
+            raise UserError(f"{path}: {name}: expected a list 'anticipation', found {shorten(listed)}")
         entries = Entries(f"{path}: {name}", listed)
         time, label = entries.column("position", MILLISECONDS, int) / 1000, entries.classes(task, unknown)
         found = HalfPredictions(label, time, entries.column("confidence", "a number"))

@@ -60,6 +60,10 @@ class Entries:
         named = [str(row.get(TEAM) or "") for row in self.rows]
         return np.array(named) if any(named) else None
 
+    def visible(self) -> Mask:
+        """Return which entries show their action, (N,): all but those that say they do not."""
+        return np.array([row.get("visibility") != "not shown" for row in self.rows], bool)
+
     def team_indices(self, task: Task, among: Mask) -> NDArray[np.int64] | None:
         """Return each entry's team as an index into ``task.teams``, (N,); None for a task without teams.
 
@@ -70,7 +74,9 @@ class Entries:
         found = task.team_of(self.teams(), len(self.rows))
         for row in np.flatnonzero(among & (found < 0) & task.strict)[:1]:
             named, known = self.rows[row].get(TEAM), " or ".join(task.teams)
-            raise UserError(f"{self.where}: entry {row + 1} has the team {named!r}, not {known}: correct the file")
+            raise UserError(
+                f"{self.where}: entry {row + 1} has the team {shorten(named)}, not {known}: correct the file"
+            )
         return found
 
     def _first_fault(

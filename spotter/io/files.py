@@ -9,7 +9,10 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 try:
     import fcntl
@@ -24,6 +27,14 @@ def atomic_write(path: str | Path, content: bytes) -> None:
     """Write ``content`` under a temporary name beside ``path``, then rename it; missing folders are made."""
     with atomic_file(path) as file:
         file.write(content)
+
+
+def write_array(path: str | Path, rows: NDArray) -> None:
+    """Write an ``.npy`` file as ``atomic_file`` does, without a second copy in memory."""
+    import numpy as np  # here, so that commands start without
+
+    with atomic_file(path) as file:
+        np.lib.format.write_array(file, rows, allow_pickle=False)
 
 
 def json_bytes(content: object) -> bytes:

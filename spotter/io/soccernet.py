@@ -54,7 +54,7 @@ class SoccerNet:
             precise = np.array(["position" in row for row in entries.rows], bool)
             time[precise] = entries.column("position", MILLISECONDS, int, precise) / 1000
             label = entries.classes(task, unknown)
-            visible = np.array([row.get("visibility") != "not shown" for row in entries.rows], bool)
+            visible = entries.visible()
             spots = Spots(label, time, visible, entries.teams())
             for half in halves_of(task):
                 halves[Half(game, half)] = spots.take((number == half) & (label >= 0))

@@ -9,7 +9,6 @@ A row says from which of 13 cameras the shot is, whether it is a replay, and how
 from __future__ import annotations
 
 import argparse
-import io
 import logging
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 
 from spotter.errors import UserError
 from spotter.io.cameras import CameraShots, read_cameras
-from spotter.io.files import atomic_write
+from spotter.io.files import write_array
 from spotter.io.game_files import game_file_to_write
 from spotter.io.trees import find_games
 from spotter.tasks import Task
@@ -41,9 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise UserError(f"{arguments.root}: holds no {task.label_file}: get the camera labels of SoccerNet-v2")
     for game, shots in read_cameras(arguments.root, games, task).items():
         for half in np.unique(shots.half).tolist():
-            content = io.BytesIO()
-            np.save(content, camera_rows(shots, half, cameras))
-            atomic_write(game_file_to_write(arguments.root, game, f"{half}_cameras.npy"), content.getvalue())
+            path = game_file_to_write(arguments.root, game, f"{half}_cameras.npy")
+            write_array(path, camera_rows(shots, half, cameras))
             halves += 1
     log.info("%s: %d halves of %d games", arguments.root, halves, len(games))
     return 0

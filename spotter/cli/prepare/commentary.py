@@ -13,7 +13,6 @@ training games. Halves without a transcript get zeros.
 from __future__ import annotations
 
 import argparse
-import io
 import logging
 import sys
 from collections import Counter
@@ -22,14 +21,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from spotter.data.commentary.rows import count_rows
 from spotter.data.commentary.text_model import TEXT_MODEL
 from spotter.data.commentary.words import is_english, repeated
 from spotter.data.fps import parse_fps
 from spotter.errors import UsageError, UserError
-from spotter.io.files import atomic_write, json_bytes
+from spotter.io.files import atomic_write, json_bytes, write_array
 from spotter.io.formats import format_of
 from spotter.io.game_files import game_file
 from spotter.io.splits import load_splits
@@ -128,10 +125,8 @@ def write_half(root: Path, half: Half, name: str, transcript: Transcript, rows: 
     """Write the features of a half and what describes them."""
     model = fitted.model
     features = model.features(transcript, rows, fitted.evidence_for(half.game))
-    content = io.BytesIO()
-    np.save(content, features)
     file = game_file(root, half.game, f"{half.number}_{name}")
-    atomic_write(file.with_name(f"{file.name}.npy"), content.getvalue())
+    write_array(file.with_name(f"{file.name}.npy"), features)
     about = {
         "fps": model.fps,
         "offset": 0.0,

@@ -10,7 +10,6 @@ folders, as SoccerNet's downloader puts them there; two rows a second.
 from __future__ import annotations
 
 import argparse
-import io
 import logging
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from rich.progress import track
 
 from spotter.data.players import BOXES, CALIBRATIONS, LEAST_CONFIDENCE, read_players
 from spotter.errors import UserError
-from spotter.io.files import atomic_write
+from spotter.io.files import write_array
 
 log = logging.getLogger(__name__)
 
@@ -50,9 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
         half = boxes.name.partition("_")[0]
         calibrations = boxes.with_name(f"{half}_{arguments.calibrations}")
         rows, left_out = read_players(boxes, calibrations, arguments.players, arguments.confidence)
-        content = io.BytesIO()
-        np.save(content, rows)
-        atomic_write(boxes.with_name(f"{half}_players.npy"), content.getvalue())
+        write_array(boxes.with_name(f"{half}_players.npy"), rows)
         seen.append(float(rows[:, 0].mean()) if len(rows) else 0.0)
         homeless += left_out
     log.info("%s: %d halves; %.0f %% of their frames are calibrated", arguments.root, len(found), 100 * np.mean(seen))

@@ -58,7 +58,7 @@ class Exchange:
         for video, entries in _wanted(self._collection(root, task), set(games), str(source)):
             label = entries.classes(task, unknown)
             time = entries.column("position", MILLISECONDS, int) / 1000
-            visible = np.array([row.get("visibility") != "not shown" for row in entries.rows], bool)
+            visible = entries.visible()
             halves[video.half] = Spots(label, time, visible, entries.teams()).take(label >= 0)
         warn_of_unknown(unknown, f"{source}: labels", task)
         return halves

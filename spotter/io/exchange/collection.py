@@ -85,7 +85,7 @@ def parse_clock(text: object) -> tuple[int | None, int]:
     """
     match = _CLOCK.fullmatch(str(text).strip())
     if match is None:
-        raise ValueError(f"{text!r} is no time")
+        raise ValueError(f"{shorten(text)} is no time")
     seconds = 3600 * int(match["hours"] or 0) + 60 * int(match["minutes"]) + float(match["seconds"])
     return int(match["half"]) if match["half"] else None, round(1000 * seconds)
 
@@ -93,8 +93,11 @@ def parse_clock(text: object) -> tuple[int | None, int]:
 def whole(value: object) -> int:
     """Return whole milliseconds; raises TypeError or ValueError for what is no finite number."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise TypeError(f"{value!r} is no number")
-    return round(float(value))
+        raise TypeError(f"{shorten(value)} is no number")
+    try:
+        return round(float(value))
+    except ValueError as error:
+        raise ValueError(f"{shorten(value)} is no number") from error
 
 
 def checked_rows(rows: object, where: str) -> list[Row]:

@@ -62,8 +62,13 @@ def _entry(video: Video, predictions: bool) -> Row:
     return {"video": name, "fps": fps, **known, **kept, "events": events}
 
 
+def frame_of(position: int, fps: float) -> int:
+    """Return the frame that is shown at so many milliseconds."""
+    return int(fps * position / 1000 + 1e-6)
+
+
 def _event(row: Row, fps: float, predictions: bool) -> Row:
-    event = {"frame": int(fps * row["position"] / 1000 + 1e-6), "label": row["label"]}
+    event = {"frame": frame_of(row["position"], fps), "label": row["label"]}
     if predictions:
         return event | {"score": row.get("confidence")} | ({"team": row["team"]} if "team" in row else {})
     return event | {"comment": f"{row.get('team', '')}; {row.get('visibility', '')}".strip("; ")}

@@ -195,4 +195,4 @@ def _losses(collection: Collection, target: str) -> list[str]:
 
 def _moves(video: Video, position: int) -> bool:
     fps = video.fps or e2e_spot.FPS
-    return round(1000 * int(fps * position / 1000 + 1e-6) / fps) != position
+    return round(1000 * e2e_spot.frame_of(position, fps) / fps) != position
