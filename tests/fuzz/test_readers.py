@@ -11,7 +11,7 @@ import json
 import logging
 import os
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -92,11 +92,14 @@ def declared(work: Callable[[], object]) -> bool:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    logging.getLogger("spotter").setLevel(logging.ERROR)
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    logger = logging.getLogger("spotter")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
     folder = tmp_path_factory.mktemp("fuzz")
     (folder / GAME).mkdir(parents=True)
-    return folder
+    yield folder
+    logger.setLevel(level)
 
 
 def damaged(document: Any, random: Random) -> bytes:
