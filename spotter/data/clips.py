@@ -80,11 +80,12 @@ class TrainingBatches(Sampler[list[Clip]]):
     clips : ``sampling`` is how they are drawn: ``uniform`` draws ``per_epoch`` clips anywhere, ``balanced`` as many by
         ``balanced``, and ``non_overlapping`` cuts halves into clips side by side. With ``balanced_mixup`` a batch has
         a balanced clip as mixup partner for each of its ``batch_size`` clips, in its second half
-    batch_size : clips of a batch on each rank
+    batch_size : clips of a batch, of which each rank has an equal part
     epoch : returns the number of the epoch that begins
     balanced : draws clips in which every class is equally frequent, see ``BalancedClips``
 
-    Clips that do not fill a batch on every rank are left out. Raises UserError where they do not fill one.
+    Together the ranks see in every step what one rank alone would. Clips that do not fill a batch are left out. Raises
+    UserError where they do not fill one, and for a batch that has no equal parts.
     """
 
     def __init__(
@@ -103,15 +104,20 @@ class TrainingBatches(Sampler[list[Clip]]):
         if balanced is None and (clips.balanced_mixup or clips.sampling == "balanced"):
             raise ValueError("balanced clips are wanted, but nothing draws them")
         self._lengths, self._clips = np.asarray(lengths, dtype=np.int64), clips
-        self._size, self._seed, self._rank, self._world = batch_size, seed, rank, world
+        if batch_size % world:
+            raise UserError(
+                f"data.batch_size: {batch_size} clips do not spread evenly over {world} devices; "
+                f"give a multiple of {world}, or other trainer.devices"
+            )
+        self._size, self._seed, self._rank, self._world = batch_size // world, seed, rank, world
         self._epoch, self._balanced = epoch, balanced
         # The number of non-overlapping clips differs from epoch to epoch; the least keeps epochs and ranks in step.
         least = int(np.sum(-(-self._lengths // clips.clip_len)))
         count = least if clips.sampling == "non_overlapping" else clips.per_epoch
-        self._batches = count // (batch_size * world)
+        self._batches = count // batch_size
         if self._batches == 0:
             raise UserError(
-                f"an epoch of {count} clips does not fill one batch of {batch_size} on each of {world} ranks; "
+                f"an epoch of {count} clips does not fill one batch of {batch_size}; "
                 "lower data.batch_size, or raise model.clips.per_epoch"
             )
 

@@ -44,7 +44,8 @@ class SpottingDataModule(pl.LightningDataModule):
     labels : a file of labels in any format, or a folder of such, in place of those in ``root``, with its own splits
     splits : replaces the games of single splits, see ``load_splits``
     fold : cross-validation instead, see ``hold_out``
-    batch_size, eval_batch_size : clips per rank and step
+    batch_size : clips of a training batch, on all ranks together
+    eval_batch_size : clips of an evaluation batch, on one rank
     num_workers : processes that read the input, 0 for this one
     allow_missing : continue with what is on disk, with a counted warning
     max_beyond_end : fraction of the training spots that may lie beyond the end of their input
@@ -142,7 +143,7 @@ class SpottingDataModule(pl.LightningDataModule):
 
     @property
     def batches_per_epoch(self) -> int:
-        """Return the number of training batches that each rank sees in an epoch."""
+        """Return the number of training batches of an epoch, of which each rank sees its part."""
         return len(self._training_batches())
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:

@@ -90,11 +90,13 @@ def train(cfg: DictConfig) -> Run:
     if cfg.ckpt:
         check_fits(module, open_checkpoint(cfg.ckpt), cfg.ckpt)
     data.prepare_data()
+    data.trainer = trainer  # which knows the ranks
     data.setup("fit")  # now, so that a mistake shows before any logger has begun a run
     with finishing(trainer.loggers):
         for logger in trainer.loggers:
             logger.log_hyperparams(plain(cfg))
         log.info("%s parameters; everything goes to %s", f"{parameters_of(module):,}", run)
+        log.info("%s", describe_step(trainer, data.batch_size, module.optimizer_config.lr))
         if trainer.is_global_zero:
             (run / "metrics.json").unlink(missing_ok=True)  # it says that a run is finished, and this one goes on
         fit(trainer, module, data, cfg.ckpt)
@@ -102,6 +104,15 @@ def train(cfg: DictConfig) -> Run:
             score_best(trainer, module, data, run)
             show_run(trainer, run)
     return Run(run, modules_of(cfg))
+
+
+def describe_step(trainer: pl.Trainer, batch_size: int, lr: float) -> str:
+    """Return a line on the clips of a step, on all devices, and the learning rate that they are taken with."""
+    batches, devices = trainer.accumulate_grad_batches, trainer.world_size
+    parts = [f"{batches} batches of {batch_size}"] if batches > 1 else []
+    parts += [f"{batch_size // devices} at once on each of {devices} devices"] if devices > 1 else []
+    made_of = f" ({', '.join(parts)})" if parts else ""
+    return f"{batches * batch_size} clips a step{made_of}, learning rate {lr:g}"
 
 
 def modules_of(cfg: DictConfig) -> tuple[str, ...]:

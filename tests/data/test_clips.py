@@ -78,14 +78,13 @@ def test_the_epoch_is_asked_for_whenever_one_begins() -> None:
 
 
 @given(st.integers(0, 1000), st.integers(1, 5), st.integers(1, 5), st.sampled_from(["uniform", "non_overlapping"]))
-def test_ranks_draw_disjoint_whole_batches_in_step(seed: int, world: int, size: int, sampling: str) -> None:
-    ranks = [drawn(seed, rank, world, sampling=sampling, batch_size=size) for rank in range(world)]
+def test_ranks_share_the_batches_of_one(seed: int, world: int, size: int, sampling: str) -> None:
+    ranks = [drawn(seed, rank, world, sampling=sampling, batch_size=size * world) for rank in range(world)]
     assert {len(batch) for run in ranks for batch in run} == {size}
     assert len({len(run) for run in ranks}) == 1, "a rank with fewer steps would leave the others waiting"
-    clips = [clip for run in ranks for batch in run for clip in batch]
-    everyone = [clip for batch in drawn(seed, sampling=sampling, batch_size=1) for clip in batch]
-    # together the ranks show a part of what one rank alone would, nothing twice
-    assert sorted(clips) == sorted(everyone[: len(clips)])
+    alone = drawn(seed, sampling=sampling, batch_size=size * world)
+    together = [[clip for batch in step for clip in batch] for step in zip(*ranks, strict=True)]
+    assert [sorted(step) for step in together] == [sorted(step) for step in alone], "the same clips in the same steps"
 
 
 @given(st.lists(st.integers(1, 90), min_size=1, max_size=5), st.integers(1, 30), st.integers(0, 1000))
@@ -128,8 +127,13 @@ def test_uniform_clips_are_centred_anywhere_and_on_every_frame() -> None:
 
 @pytest.mark.parametrize("sampling", ["uniform", "non_overlapping"])
 def test_an_epoch_without_a_batch_says_what_to_change(sampling: str) -> None:
-    with pytest.raises(UserError, match=r"on each of 3 ranks; lower data\.batch_size"):
-        drawn(sampling=sampling, per_epoch=20, batch_size=10, world=3)
+    with pytest.raises(UserError, match=r"an epoch of \d+ clips does not fill one batch of 30; lower data\.batch_size"):
+        drawn(sampling=sampling, per_epoch=20, batch_size=30, world=3)
+
+
+def test_a_batch_without_equal_parts_is_refused() -> None:
+    with pytest.raises(UserError, match=r"data\.batch_size: 4 clips do not spread evenly over 3 devices; give a mult"):
+        drawn(world=3)
 
 
 def test_an_unknown_sampling_names_its_key() -> None:

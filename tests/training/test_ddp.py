@@ -86,6 +86,26 @@ def test_validation_logs_the_same_on_every_rank(trained: Path, tiny: list[str], 
             assert orjson.loads((tmp_path / f"{world}-{rank}.json").read_bytes()) == one
 
 
+def test_two_ranks_take_the_steps_of_one(tiny: list[str], tmp_path: Path) -> None:
+    """The same numbers train the same weights on any number of devices but for what losses average over, valid frames."""
+    words = [*(word for word in tiny if word != "trainer=cpu"), "model=linear", "model.mixup=null"]
+    states, said = [], ""
+    for world, where in ((1, "trainer=cpu"), (2, "trainer=ddp_cpu")):
+        cwd = tmp_path / str(world)
+        cwd.mkdir()
+        assert (
+            on_ranks(world, lambda where=where, cwd=cwd: call("train.py", *words, where, cwd=cwd).status) == [0] * world
+        )
+        (folder,) = cwd.glob("outputs/*/*")
+        states.append(open_checkpoint(folder / "checkpoints" / "last.ckpt"))
+        said = (folder / "run.log").read_text(encoding="utf-8")
+    assert "8 clips a step (4 at once on each of 2 devices), learning rate 0.005" in said
+    one, two = states
+    assert one["global_step"] == two["global_step"] == 8
+    for name, tensor in one["state_dict"].items():  # other clips would move weights by up to 8 x 0.005 apart
+        torch.testing.assert_close(tensor, two["state_dict"][name], rtol=0, atol=1e-3)
+
+
 @pytest.fixture(scope="module")
 def two_ranks(tiny: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a run that two ranks have trained, as a user starts it; it stops early."""
@@ -104,7 +124,7 @@ def test_two_ranks_train_select_and_stop(two_ranks: Path) -> None:
     with (two_ranks / "metrics.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["0", "1"]
-    assert [row["step"] for row in rows] == ["2", "4"]  # 40 clips are two whole batches of 8 for each rank
+    assert [row["step"] for row in rows] == ["5", "10"]  # 40 clips are five batches of 8, half of each on a rank
     best = torch.load(two_ranks / "checkpoints" / "best.ckpt", weights_only=True)
     assert rows[best["epoch"]]["val/tight_map"] == max(row["val/tight_map"] for row in rows)
     assert sorted(path.name for path in two_ranks.iterdir() if path.name != "run.log") == [
