@@ -29,6 +29,7 @@ COMMANDS = {
     "extract": "make feature files of videos: spotter extract VIDEOS OUT --backbone NAME_OR_CHECKPOINT",
     "import-checkpoint": "turn a checkpoint of another codebase, such as E2E-Spot or T-DEED, into one of spotter",
     "report": "write one HTML file to look at predictions with: scores, errors by cause, timelines",
+    "clips": "cut a clip out of the video for every spot, and one reel of them all",
     "convert": "convert labels and predictions: official, OSL JSON, E2E-Spot, CSV",
     "fuse": "fuse stored raw scores of several runs into one prediction, with given or learned weights",
     "join": "join predictions of systems that know different classes",
