@@ -28,6 +28,7 @@ from spotter.training.callbacks.progress import EpochBar, progress_callback
 from spotter.training.callbacks.requeue import Requeue
 from spotter.training.checkpoint import CheckpointFiles
 from spotter.training.rank_watch import watch_ranks
+from spotter.training.sync_batchnorm import SyncBatchNorm
 
 T = TypeVar("T")
 MATMUL_PRECISIONS = ("highest", "high", "medium")
@@ -42,6 +43,7 @@ class Trainer(pl.Trainer):
 
     on_nonfinite : what a loss or gradient that is not finite means, ``stop`` or ``skip``, see ``NonFinite``
     requeue : on SIGUSR1 queue the SLURM job again, see ``Requeue``
+    sync_batchnorm : batch norms take their statistics over all GPUs, see ``SyncBatchNorm``
     matmul_precision : of products of float32 on a GPU: ``highest``, or ``high`` and ``medium``, which are faster
     """
 
@@ -54,6 +56,7 @@ class Trainer(pl.Trainer):
         on_nonfinite: str = "stop",
         requeue: bool = False,
         matmul_precision: str = "high",
+        sync_batchnorm: bool = False,
         callbacks: Sequence[pl.Callback] = (),
         plugins: Sequence[Any] | None = None,
         **settings: Any,
@@ -74,9 +77,11 @@ class Trainer(pl.Trainer):
         super().__init__(
             check_val_every_n_epoch=1,
             callbacks=[*callbacks, *limit, NonFinite(on_nonfinite)],
-            plugins=[*(plugins or ()), CheckpointFiles()],
+            plugins=[*(plugins or ()), CheckpointFiles(), *([SyncBatchNorm()] if sync_batchnorm else [])],
             **settings,
         )
+        if sync_batchnorm and not isinstance(self.accelerator, CUDAAccelerator):
+            raise UserError("trainer.sync_batchnorm: torch has it for GPUs alone; set it to false, or give trainer=ddp")
         if isinstance(self.accelerator, CUDAAccelerator):
             torch.set_float32_matmul_precision(matmul_precision)
 
