@@ -37,6 +37,7 @@ TORCH_FILES = {
     "spotter.extraction.frames",
     "spotter.extraction.two_stages",
     "spotter.io.checkpoints",
+    "spotter.io.weights",
     "spotter.inference.engine",
     "spotter.inference.inputs",
     "spotter.inference.model",

@@ -28,6 +28,7 @@ COMMANDS = {
     "prepare": "make inputs that training reads fast: spotter prepare video",
     "extract": "make feature files of videos: spotter extract VIDEOS OUT --backbone NAME_OR_CHECKPOINT",
     "import-checkpoint": "turn a checkpoint of another codebase, such as E2E-Spot or T-DEED, into one of spotter",
+    "export-weights": "write the weights of a checkpoint as safetensors, without a pickle",
     "report": "write one HTML file to look at predictions with: scores, errors by cause, timelines",
     "clips": "cut a clip out of the video for every spot, and one reel of them all",
     "convert": "convert labels and predictions: official, OSL JSON, E2E-Spot, CSV",

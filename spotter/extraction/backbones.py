@@ -160,7 +160,7 @@ def open_backbone(
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if Path(name).exists():
         return CheckpointBackbone(load(name, where))
-    if name.endswith(".ckpt"):
+    if name.endswith((".ckpt", ".safetensors")):
         raise UserError(f"--backbone: no file {name!r}")
     return open_timm(name, weights, crop, Compute(where, fast_precision(where), batch_size), stop)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import struct
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,13 +14,13 @@ from torch import Tensor
 
 from spotter.errors import UserError, shorten
 from spotter.io.files import atomic_file
-from spotter.io.upgrade import upgrade_settings
+from spotter.io.upgrade import FORMAT, upgrade_settings
+from spotter.io.weights import is_weights, read_weights
 
-FORMAT = 2
 # what torch.load may end with, for bytes that anybody may have written
 UNREADABLE = (
     *(pickle.UnpicklingError, EOFError, OSError, LookupError, TypeError, ValueError, AttributeError, RuntimeError),
-    *(AssertionError, ArithmeticError, MemoryError),
+    *(AssertionError, ArithmeticError, MemoryError, struct.error),
 )
 FOREIGN = "; one of another codebase is converted by: spotter import-checkpoint"
 
@@ -47,18 +48,13 @@ def save_checkpoint(path: str | Path, content: Mapping[str, Any]) -> None:
 def open_checkpoint(path: str | Path, key: str = "ckpt") -> dict[str, Any]:
     """Load a spotter checkpoint on the CPU, plain values and tensors only; old settings get their names of today.
 
+    path : a checkpoint, or its weights as ``spotter export-weights`` writes them; told apart by what they begin with
+
     Raises UserError for a missing, damaged or foreign file, and for one of a newer format.
     """
     if not Path(path).is_file():
         raise UserError(f"{key}: no file {str(path)!r}")
-    try:
-        with warnings.catch_warnings(action="ignore"):  # of foreign pickles, which are refused below
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except UNREADABLE as error:
-        foreign = isinstance(error, pickle.UnpicklingError)  # torch's text would advise to load it unsafely
-        reason = "" if foreign else (str(error).splitlines() or ["it ends too early"])[0][:200]
-        reason = f" ({reason})" if reason else ""
-        raise UserError(f"{path}: damaged, or no checkpoint of plain values{reason}{FOREIGN}") from error
+    content = read_weights(path) if is_weights(path) else _load(path)
     if not isinstance(content, dict) or "spotter_format" not in content:
         raise UserError(f"{path}: not a spotter checkpoint{FOREIGN}")
     version = content["spotter_format"]
@@ -75,3 +71,15 @@ def open_checkpoint(path: str | Path, key: str = "ckpt") -> dict[str, Any]:
             f"{path}: damaged, its settings lack {shorten(error.args[0] if error.args else error)}"
         ) from error
     return content
+
+
+def _load(path: str | Path) -> object:
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of foreign pickles, which are refused below
+            content: object = torch.load(path, map_location="cpu", weights_only=True)
+            return content
+    except UNREADABLE as error:
+        foreign = isinstance(error, pickle.UnpicklingError)  # torch's text would advise to load it unsafely
+        reason = "" if foreign else (str(error).splitlines() or ["it ends too early"])[0][:200]
+        reason = f" ({reason})" if reason else ""
+        raise UserError(f"{path}: damaged, or no checkpoint of plain values{reason}{FOREIGN}") from error

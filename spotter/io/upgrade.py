@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+FORMAT = 2  # of checkpoints, today's
 RENAMED = {  # networks and heads, below spotter.models
     "calf.Calf": "calf.network.Calf",
     "calf_head.CalfHead": "calf.head.CalfHead",

@@ -9,7 +9,8 @@ from typing import Any
 from lightning_fabric.plugins import TorchCheckpointIO
 
 from spotter.errors import UserError
-from spotter.io.checkpoints import FORMAT, open_checkpoint, save_checkpoint
+from spotter.io.checkpoints import open_checkpoint, save_checkpoint
+from spotter.io.upgrade import FORMAT
 from spotter.training.module import SpottingModule
 from spotter.training.optimizer import OptimizerConfig
 
@@ -29,6 +30,11 @@ def check_fits(module: SpottingModule, content: dict[str, Any], path: str | Path
     if content["spotter_format"] != FORMAT:
         raise UserError(
             f"ckpt: {path} is of spotter 0.1, whose runs cannot be resumed; begin anew with its weights: "
+            f"model.init_from={path}"
+        )
+    if "optimizer_states" not in content:
+        raise UserError(
+            f"ckpt: {path} holds weights alone, without the state that training goes on from; begin anew with them: "
             f"model.init_from={path}"
         )
     theirs, ours = OptimizerConfig.load(content["hyper_parameters"]["optimizer"] or {}), module.optimizer_config

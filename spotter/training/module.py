@@ -16,7 +16,7 @@ from spotter.data.augment import FeatureTransform
 from spotter.data.images import ImageTransform
 from spotter.data.mixup import Mixup
 from spotter.errors import UserError
-from spotter.io.checkpoints import FORMAT
+from spotter.io.upgrade import FORMAT
 from spotter.models.build import module_of
 from spotter.models.system import System
 from spotter.training.callbacks.clock import cpu_limit_of
