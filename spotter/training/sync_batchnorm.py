@@ -14,9 +14,9 @@ class SyncBatchNorm(TorchSyncBatchNorm):
 
     def apply(self, model: nn.Module) -> nn.Module:
         """Convert the batch norms below a model, in place."""
-        from timm.layers import convert_sync_batchnorm  # here, for features do without timm
+        from timm.layers.norm_act import convert_sync_batchnorm  # here, for features do without timm
 
-        converted: nn.Module = convert_sync_batchnorm(model)
+        converted: nn.Module = convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
         return converted
 
     def revert(self, model: nn.Module) -> nn.Module:
