@@ -80,16 +80,20 @@ class ClipDataset(Dataset[Batch]):
         return {key: torch.from_numpy(np.stack([each[key] for each in made])) for key in made[0]}
 
 
-def batch_loader(dataset: ClipDataset, batches: Sampler[list[Clip]], num_workers: int, pin: bool) -> DataLoader[Batch]:
+def batch_loader(
+    dataset: ClipDataset, batches: Sampler[list[Clip]], num_workers: int, pin: bool, prefetch_factor: int = 2
+) -> DataLoader[Batch]:
     """Return a loader over batches of clips.
 
     pin : in memory from which a GPU copies without waiting
+    prefetch_factor : batches that each of the workers has ready
     """
     return DataLoader(
         dataset,
         batch_size=None,  # the sampler yields whole batches
         sampler=batches,
         num_workers=num_workers,
+        prefetch_factor=prefetch_factor if num_workers else None,
         persistent_workers=num_workers > 0,
         pin_memory=pin,
     )

@@ -21,12 +21,14 @@ from spotter.data.games import MOST_BEYOND_END, drop_spots_beyond_end, find_halv
 from spotter.data.skips import Skips
 from spotter.data.source import Source
 from spotter.data.statistics import class_counts, dataset_statistics, statistics_table
+from spotter.data.workers import choose_workers
 from spotter.errors import UserError
 from spotter.inference.engine import to_device
 from spotter.io.exchange.annotations import Exchange
 from spotter.io.splits import SCORED, hold_out, load_splits
 from spotter.settings import ClipConfig
 from spotter.tasks import Task
+from spotter.training.callbacks.clock import cpu_limit_of
 from spotter.training.callbacks.progress import show
 from spotter.types import Batch, Clip, HalfRecord, Plain, TargetMaker
 
@@ -46,7 +48,8 @@ class SpottingDataModule(pl.LightningDataModule):
     fold : cross-validation instead, see ``hold_out``
     batch_size : clips of a training batch, on all ranks together
     eval_batch_size : clips of an evaluation batch, on one rank
-    num_workers : processes that read the input, 0 for this one
+    num_workers : processes of each rank that read the input, 0 for its own; None: see ``choose_workers``
+    prefetch_factor : batches that each of them has ready
     allow_missing : continue with what is on disk, with a counted warning
     max_beyond_end : fraction of the training spots that may lie beyond the end of their input
     on_error : what a damaged file means: ``raise``, or ``skip`` for what is trained on to go on without it, counted
@@ -68,16 +71,18 @@ class SpottingDataModule(pl.LightningDataModule):
         fold: str | None = None,
         batch_size: int = 64,
         eval_batch_size: int | None = None,
-        num_workers: int = 0,
+        num_workers: int | None = 0,
         allow_missing: bool = False,
         max_beyond_end: float = MOST_BEYOND_END,
         on_error: str = "raise",
         check: bool = False,
         seed: int = 0,
         labels: str | None = None,
+        prefetch_factor: int = 2,
     ) -> None:
         super().__init__()
-        for key, value, least in (("batch_size", batch_size, 1), ("num_workers", num_workers, 0), ("seed", seed, 0)):
+        numbers = [("batch_size", batch_size, 1), ("prefetch_factor", prefetch_factor, 1), ("seed", seed, 0)]
+        for key, value, least in (*numbers, ("num_workers", 0 if num_workers is None else num_workers, 0)):
             if not isinstance(value, int) or value < least:
                 raise UserError(f"data.{key}: expected a whole number of at least {least}, found {value!r}")
         if on_error not in ON_ERROR:
@@ -88,7 +93,7 @@ class SpottingDataModule(pl.LightningDataModule):
         self.source, self.root, self.splits, self.fold = source, root, splits, fold
         self.annotations = Exchange(labels) if labels else None
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size or batch_size
-        self.num_workers, self.seed = num_workers, seed
+        self.num_workers, self.prefetch_factor, self.seed = num_workers, prefetch_factor, seed
         self.allow_missing, self.max_beyond_end, self.check = allow_missing, max_beyond_end, check
         self.targets: TargetMaker | None = None  # of the model's head
         self.records: dict[str, list[HalfRecord]] = {}
@@ -146,6 +151,15 @@ class SpottingDataModule(pl.LightningDataModule):
         """Return the number of training batches of an epoch, of which each rank sees its part."""
         return len(self._training_batches())
 
+    @property
+    def workers(self) -> int:
+        """Return how many processes of this rank read the input."""
+        if self.num_workers is not None:
+            return self.num_workers
+        if self.trainer is None or cpu_limit_of(self.trainer) is not None:  # which counts no other process
+            return 0
+        return choose_workers(self.source.spec.kind, self.trainer.strategy.root_device.type, self.trainer.num_devices)
+
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Return the batch on a device, but for what only the host needs."""
         return to_device(batch, device)
@@ -154,7 +168,7 @@ class SpottingDataModule(pl.LightningDataModule):
         skips = self.skips if split == "train" else None
         dataset = ClipDataset(self.records[split], self.source, clip_len, self.targets, skips)
         pin = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
-        return batch_loader(dataset, sampler, self.num_workers, pin)
+        return batch_loader(dataset, sampler, self.workers, pin, self.prefetch_factor)
 
     def _training_batches(self) -> TrainingBatches:
         lengths = [record.frames for record in self.records["train"]]

@@ -96,7 +96,7 @@ def train(cfg: DictConfig) -> Run:
         for logger in trainer.loggers:
             logger.log_hyperparams(plain(cfg))
         log.info("%s parameters; everything goes to %s", f"{parameters_of(module):,}", run)
-        log.info("%s", describe_step(trainer, data.batch_size, module.optimizer_config.lr))
+        log.info("%s", describe_step(trainer, data, module.optimizer_config.lr))
         if trainer.is_global_zero:
             (run / "metrics.json").unlink(missing_ok=True)  # it says that a run is finished, and this one goes on
         fit(trainer, module, data, cfg.ckpt)
@@ -106,13 +106,14 @@ def train(cfg: DictConfig) -> Run:
     return Run(run, modules_of(cfg))
 
 
-def describe_step(trainer: pl.Trainer, batch_size: int, lr: float) -> str:
-    """Return a line on the clips of a step, on all devices, and the learning rate that they are taken with."""
+def describe_step(trainer: pl.Trainer, data: SpottingDataModule, lr: float) -> str:
+    """Return a line on the clips of a step, on all devices, its learning rate, and the processes that read them."""
     batches, devices = trainer.accumulate_grad_batches, trainer.world_size
-    parts = [f"{batches} batches of {batch_size}"] if batches > 1 else []
-    parts += [f"{batch_size // devices} at once on each of {devices} devices"] if devices > 1 else []
+    parts = [f"{batches} batches of {data.batch_size}"] if batches > 1 else []
+    parts += [f"{data.batch_size // devices} at once on each of {devices} devices"] if devices > 1 else []
     made_of = f" ({', '.join(parts)})" if parts else ""
-    return f"{batches * batch_size} clips a step{made_of}, learning rate {lr:g}"
+    readers = f", {data.workers} processes read ahead{' on each' if devices > 1 else ''}" if data.workers else ""
+    return f"{batches * data.batch_size} clips a step{made_of}, learning rate {lr:g}{readers}"
 
 
 def modules_of(cfg: DictConfig) -> tuple[str, ...]:
@@ -207,7 +208,7 @@ def score_best(trainer: Trainer, module: SpottingModule, data: SpottingDataModul
     scored: dict[str, Metrics] = {}
     splits = [split for split in SCORED if data.records.get(split)]
     precision = str(trainer.precision).partition("-")[0]
-    compute = Compute(trainer.strategy.root_device, precision, data.eval_batch_size, data.num_workers)
+    compute = Compute(trainer.strategy.root_device, precision, data.eval_batch_size, data.workers)
     for split in splits:
         given, losses = Input(split, data.source, data.records[split]), MeanLoss()
         report = run / "report.html" if split == splits[-1] else None

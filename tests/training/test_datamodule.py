@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from spotter.errors import UserError
 from spotter.training.datamodule import SpottingDataModule
+from spotter.training.trainer import Trainer
 from tests.conftest import call
 from tests.helpers.trees import TASK, source_of, write_game
 
@@ -53,3 +55,20 @@ def test_a_validation_split_without_a_spot_is_said(tmp_path: Path, caplog: pytes
     clips = {"clip_len": 10, "per_epoch": 64}
     SpottingDataModule(TASK.to_dict(), source_of(tmp_path), clips, str(tmp_path), splits).setup("fit")
     assert "split valid has no spot of task hockey: its scores are 0, and choose no checkpoint" in caplog.text
+
+
+def test_readers_are_as_many_as_the_machine_feeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spotter.data.workers.usable_cores", lambda: 6)
+    data = SpottingDataModule(TASK.to_dict(), source_of(tmp_path), {"clip_len": 10}, num_workers=None)
+    assert data.workers == 0, "without a trainer nothing else would compute meanwhile"
+    data.trainer = Trainer(accelerator="cpu", logger=False)
+    assert data.workers == 2
+    data.trainer = Trainer(accelerator="cpu", devices=3, strategy="ddp", logger=False)
+    assert data.workers == 1
+    data.trainer = Trainer(accelerator="cpu", max_cpu_seconds=5, logger=False)
+    assert data.workers == 0, "nothing counts the seconds of other processes"
+    given = SpottingDataModule(TASK.to_dict(), source_of(tmp_path), {"clip_len": 10}, num_workers=3)
+    assert given.workers == 3
+    for wrong in ({"num_workers": -1}, {"num_workers": "many"}, {"prefetch_factor": 0}):
+        with pytest.raises(UserError, match=rf"^data\.{next(iter(wrong))}: expected a whole number of at least"):
+            SpottingDataModule(TASK.to_dict(), source_of(tmp_path), {"clip_len": 10}, **wrong)  # type: ignore[arg-type]

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import shutil
 import sys
 from collections.abc import Collection
@@ -27,6 +26,7 @@ from spotter.data.fps import parse_fps
 from spotter.data.video.estimate import estimate
 from spotter.data.video.jobs import QUALITY, Job, Recipe, game_folders, plan_jobs
 from spotter.data.video.parallel import Result, make_all
+from spotter.data.workers import usable_cores
 from spotter.errors import UsageError
 from spotter.io.files import atomic_write
 from spotter.io.splits import load_splits
@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
         splits = load_splits(Task.load(arguments.task), arguments.src)
         games = {game for listed in splits.values() for game in listed}
     jobs = plan_jobs(arguments.src, arguments.dst, recipe, games)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_cores()
     workers = min(arguments.workers or cores, len(jobs))
     jobs = [replace(job, threads=max(1, cores // workers)) for job in jobs]
     copied, kept = copy_labels(arguments.src, arguments.dst, games)
