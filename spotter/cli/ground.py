@@ -42,6 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     from spotter.inference.grounding import ground
     from spotter.inference.model import load
     from spotter.io.grounding import ZIP, write_answers
+    from spotter.io.run_folders import folder_beside
     from spotter.progress import ProgressDisplay
 
     given = _settings(arguments.words)
@@ -53,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
         _score(given["data.root"], out, sorted(answers), split)
         return 0
     model = load(given["ckpt"], given.get("device"), trust=given.get("trust", ""))
-    out = Path(given.get("out") or Path(given["ckpt"]).parent / "answers" / given.get("split", "test"))
+    out = Path(given.get("out") or folder_beside(given["ckpt"]) / "answers" / given.get("split", "test"))
     if "input" in given:
         source, replays = _own(model.system.spec, given)
     else:

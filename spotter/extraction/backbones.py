@@ -22,6 +22,7 @@ from spotter.inference.background import in_background
 from spotter.inference.engine import Compute, run
 from spotter.inference.model import Model, load
 from spotter.inference.precision import fast_precision
+from spotter.io.hub import is_hub
 from spotter.models.blocks.backbones import create, load_imagenet, width_of
 from spotter.models.blocks.shift import Frames
 from spotter.types import Batch, Half, HalfRecord, Plain
@@ -158,7 +159,7 @@ def open_backbone(
     Raises UserError for what cannot be had.
     """
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    if Path(name).exists():
+    if is_hub(name) or Path(name).exists():
         return CheckpointBackbone(load(name, where))
     if name.endswith((".ckpt", ".safetensors")):
         raise UserError(f"--backbone: no file {name!r}")

@@ -37,7 +37,8 @@ def load(
 ) -> Model:
     """Load a trained model for prediction.
 
-    path : a checkpoint, or the folder of a run, whose best checkpoint is taken
+    path : a checkpoint, or the folder of a run, whose best checkpoint is taken; weights by ``spotter export-weights``;
+        or either on the Hugging Face hub, ``hf://owner/name[@revision]/file``
     device : for example "cpu" or "cuda:1"; None for a GPU if there is one
     precision : 32, 16 or bf16; None for bf16 on hardware that computes in it, else 32
     trust : a module of yours, or several, whose networks and heads a checkpoint may name; no others are imported

@@ -13,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 
 from spotter.data.features import RowMaker
-from spotter.errors import UserError
 from spotter.inference.engine import Compute
 from spotter.inference.inputs import Given, Input, Moment, open_input
 from spotter.inference.precision import fast_precision, fuse
@@ -172,7 +171,8 @@ def load(
 ) -> Model:
     """Load a trained model for prediction.
 
-    path : a checkpoint, or the folder of a run, whose best checkpoint is taken
+    path : a checkpoint, or the folder of a run, whose best checkpoint is taken; weights by ``spotter export-weights``;
+        or either on the Hugging Face hub, ``hf://owner/name[@revision]/file``
     device : for example "cpu" or "cuda:1"; None for a GPU if there is one
     precision : 32, 16 or bf16; None for bf16 on a GPU that has it and a CPU that is faster in it, else 32
     trust : a module of yours, or several, whose networks and heads a checkpoint may name; no others are imported
@@ -180,8 +180,6 @@ def load(
     Raises UserError for a file that is missing, damaged, of a newer format, or names a network that is not trusted, and
     for a trusted module that cannot be imported.
     """
-    if str(path).startswith("hf://"):
-        raise UserError(f"{path}: not read from the Hugging Face hub yet: download the checkpoint and give its path")
     file = find_checkpoint(path)
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     system = fuse(System.load(open_checkpoint(file), import_trusted(trust)), where, precision)

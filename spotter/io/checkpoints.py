@@ -14,6 +14,7 @@ from torch import Tensor
 
 from spotter.errors import UserError, shorten
 from spotter.io.files import atomic_file
+from spotter.io.hub import local_file
 from spotter.io.upgrade import FORMAT, upgrade_settings
 from spotter.io.weights import is_weights, read_weights
 
@@ -48,13 +49,15 @@ def save_checkpoint(path: str | Path, content: Mapping[str, Any]) -> None:
 def open_checkpoint(path: str | Path, key: str = "ckpt") -> dict[str, Any]:
     """Load a spotter checkpoint on the CPU, plain values and tensors only; old settings get their names of today.
 
-    path : a checkpoint, or its weights as ``spotter export-weights`` writes them; told apart by what they begin with
+    path : a checkpoint, or its weights as ``spotter export-weights`` writes them, told apart by what they begin with;
+        either may be on the Hugging Face hub, ``hf://owner/name[@revision]/file``
 
     Raises UserError for a missing, damaged or foreign file, and for one of a newer format.
     """
-    if not Path(path).is_file():
+    file = local_file(path, key)
+    if not file.is_file():
         raise UserError(f"{key}: no file {str(path)!r}")
-    content = read_weights(path) if is_weights(path) else _load(path)
+    content = read_weights(file) if is_weights(file) else _load(file)
     if not isinstance(content, dict) or "spotter_format" not in content:
         raise UserError(f"{path}: not a spotter checkpoint{FOREIGN}")
     version = content["spotter_format"]

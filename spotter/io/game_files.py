@@ -29,7 +29,7 @@ def check_game(game: object, where: str | Path) -> str:
     where : the file that names the game, or the option
     Raises UserError for a name with ``..``, an absolute or drive path, a backslash, NUL, a reserved name and alike.
     """
-    fault = _fault(game)
+    fault = fault_of(game)
     if fault:
         raise UserError(f"{where}: names the game {shorten(game)}, {fault}: a game is a folder, league/season/match")
     return str(game)
@@ -42,7 +42,7 @@ def check_games(games: Iterable[object], where: str | Path) -> list[str]:
 
 def check_file_name(name: object, key: str) -> str:
     """Return the name of a file within a game's folder; raises UserError, naming ``key``, where it is a path."""
-    if not isinstance(name, str) or {"/", "\\"} & set(name) or name == ROOT or _fault(name):
+    if not isinstance(name, str) or {"/", "\\"} & set(name) or name == ROOT or fault_of(name):
         raise UserError(f"{key}: expected the name of a file in the folder of a game, found {shorten(name)}")
     return name
 
@@ -66,7 +66,7 @@ def game_file_to_write(root: str | Path, game: str, name: str) -> Path:
     return path
 
 
-def _fault(game: object) -> str | None:
+def fault_of(game: object) -> str | None:
     """Return what is wrong with a name, None if nothing is."""
     if not isinstance(game, str) or not game:
         return "which is no text"

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from spotter.errors import UserError
+from spotter.io.hub import is_hub, local_file
 from spotter.io.predictions import METRICS, PREDICTION_ZIP
 from spotter.io.scores import SCORES_INFO, load_scores_info
 from spotter.io.splits import SPLITS
@@ -35,14 +36,21 @@ class Description:
 
 
 def find_checkpoint(path: str | PathLike[str]) -> Path:
-    """Return the best checkpoint of a run folder; any other path is returned as it is.
+    """Return the best checkpoint of a run folder; of one on the hub the downloaded file; any other path as it is.
 
-    Raises UserError for a folder without it.
+    Raises UserError for a folder without it, and as ``spotter.io.hub.local_file`` does.
     """
+    if is_hub(path):
+        return local_file(path)
     file = Path(path) / BEST if Path(path).is_dir() else Path(path)
     if file != Path(path) and not file.is_file():
         raise UserError(f"{path}: a folder without {BEST}; give a checkpoint, or the folder of a finished run")
     return file
+
+
+def folder_beside(path: str | PathLike[str]) -> Path:
+    """Return where what a checkpoint predicts goes: the folder it lies in, the current one for one of the hub."""
+    return Path() if is_hub(path) else find_checkpoint(path).parent
 
 
 def find_predictions_of(path: Path, split: str | None = None) -> Path:

@@ -26,7 +26,7 @@ from spotter.inference.ranks import rank_and_world
 from spotter.io.checkpoints import open_checkpoint
 from spotter.io.exchange.annotations import Exchange, root_of_labels
 from spotter.io.predictions import confirm_zip
-from spotter.io.run_folders import find_checkpoint
+from spotter.io.run_folders import find_checkpoint, folder_beside
 from spotter.io.splits import check_split, load_splits
 from spotter.models.system import System
 from spotter.settings import Postprocess
@@ -75,7 +75,7 @@ def predict(cfg: DictConfig) -> Metrics | None:
     system = System.load(content, import_trusted(cfg.trust))
     settings = _settings(cfg, system.spec.kind, _trained_on(ckpt) or known["source"].get("root"))
     given = _own_input(cfg, system) if cfg.input else _split(cfg, system, settings)
-    out = Path(cfg.out) if cfg.out else ckpt.parent / "predictions" / _name(cfg)
+    out = Path(cfg.out) if cfg.out else folder_beside(cfg.ckpt) / "predictions" / _name(cfg)
     with terminable(), naming_dead_ranks():
         precision = short_precision(cfg.trainer)
         compute = Compute(launch(cfg.trainer), precision, settings.batch_size, settings.num_workers)

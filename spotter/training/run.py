@@ -27,6 +27,7 @@ from spotter.inference.model import Model, load
 from spotter.io.checkpoints import open_checkpoint
 from spotter.io.exchange.annotations import root_of_labels
 from spotter.io.files import atomic_file, atomic_write, json_bytes
+from spotter.io.hub import local_file
 from spotter.io.run_folders import BEST
 from spotter.io.splits import SCORED
 from spotter.models.build import module_of, shipped_modules
@@ -99,7 +100,7 @@ def train(cfg: DictConfig) -> Run:
         log.info("%s", describe_step(trainer, data, module.optimizer_config.lr))
         if trainer.is_global_zero:
             (run / "metrics.json").unlink(missing_ok=True)  # it says that a run is finished, and this one goes on
-        fit(trainer, module, data, cfg.ckpt)
+        fit(trainer, module, data, str(local_file(cfg.ckpt)) if cfg.ckpt else None)
         if not trainer.fast_dev_run:  # type: ignore[attr-defined]
             score_best(trainer, module, data, run)
             show_run(trainer, run)

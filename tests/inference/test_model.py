@@ -217,7 +217,7 @@ def test_what_cannot_be_loaded(tmp_path: Path, trained: Path) -> None:
         load(trained, precision="half")
     with pytest.raises(UserError, match="trust: my_modul cannot be imported"):
         load(trained, trust="my_modul")
-    with pytest.raises(UserError, match=r"^hf://me/model: .*download the checkpoint"):
+    with pytest.raises(UserError, match=r"ckpt: expected hf://owner/name\[@revision\]/file, found 'hf://me/model'"):
         load("hf://me/model")
     content = torch.load(trained / "checkpoints" / "best.ckpt", weights_only=True)
     content["hyper_parameters"]["network"]["_target_"] = "my_module.Network"

@@ -120,7 +120,7 @@ def test_weights_that_do_not_fit_are_an_error(tmp_path: Path) -> None:
 
 
 def test_without_a_network_one_line_names_both_ways_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(backbones, "_reachable", lambda url: False)
+    monkeypatch.setattr(backbones, "reachable", lambda: False)
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr(hub, "HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(UserError, match=r"model\.pretrained=false .* or model\.weights=FILE"):

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import difflib
 import logging
-import os
 import pickle
-import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 import timm
 import torch
 from torch import Tensor, nn
 
 from spotter.errors import UserError
+from spotter.io.hub import reachable
 from spotter.models.blocks.fused_shift import DilatedShift, FusedShift
 from spotter.models.blocks.shift import Frames, GatedShift, Shifted, TemporalShift
 from spotter.types import Plain
@@ -169,7 +167,7 @@ def download(name: str, **arguments: Any) -> dict[str, Tensor]:
     from huggingface_hub import constants as hub  # here, so that random weights do without
 
     remedy = "take model.pretrained=false to start from random weights, or model.weights=FILE for a file that you have"
-    offline = hub.HF_HUB_OFFLINE or not _reachable(hub.ENDPOINT)
+    offline = hub.HF_HUB_OFFLINE or not reachable()
     try:
         with _hub(offline):
             network: nn.Module = timm.create_model(name, pretrained=True, num_classes=0, **arguments)
@@ -189,15 +187,3 @@ def _hub(offline: bool) -> Iterator[None]:
         yield
     finally:
         hub.HF_HUB_OFFLINE = before
-
-
-def _reachable(url: str) -> bool:
-    """Return whether a host answers within seconds; behind a proxy the request itself will tell."""
-    if any(os.environ.get(key) for key in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
-        return True
-    address = urlsplit(url)
-    try:
-        socket.create_connection((address.hostname or "", address.port or 443), timeout=5).close()
-    except OSError:
-        return False
-    return True

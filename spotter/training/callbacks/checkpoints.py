@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 
+log = logging.getLogger(__name__)
 PATHS = ("best_model_path", "kth_best_model_path", "last_model_path")
 
 
@@ -25,13 +27,20 @@ class RunCheckpoint(ModelCheckpoint):
         return {**state, **names, "best_k_models": kept, "dirpath": ""}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up the earlier state, its paths pointing at this run's folder."""
+        """Take up the earlier state, its paths pointing at this run's folder.
+
+        Where the best weights so far are not there, as they did not come along, the best are chosen from now on.
+        """
         folder = Path(str(self.dirpath))
 
         def moved(path: str) -> str:
             return str(folder / Path(path).name) if path else path
 
         paths = {name: moved(state_dict[name]) for name in PATHS if name in state_dict}
+        best = paths.get("best_model_path")
+        if best and not Path(best).is_file():
+            log.warning("%s: not here, so the best weights are chosen among those from now on", best)
+            return
         kept = {moved(path): score for path, score in state_dict.get("best_k_models", {}).items()}
         super().load_state_dict({**state_dict, **paths, "dirpath": str(self.dirpath), "best_k_models": kept})
 
