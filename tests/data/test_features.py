@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -164,6 +165,17 @@ def test_only_the_clip_is_read(tmp_path: Path) -> None:
     assert source.length(HALVES[0]) == length
     inputs, _ = source.read(HALVES, [Clip(0, 499_999)], 3)
     assert inputs["only"][0].sum(1).tolist() == [0, width, 0]
+
+
+@pytest.mark.parametrize("left", [0, 300])
+@pytest.mark.parametrize("columns", [None, [1, 4]])
+def test_a_file_that_became_shorter_is_named(tmp_path: Path, columns: list[int] | None, left: int) -> None:
+    path = write(tmp_path, HALVES[0], "feature", np.ones((37, 6), np.float16))
+    source = FeatureSource(one(6, columns=columns), tmp_path)
+    source.length(HALVES[0])
+    os.truncate(path, left)
+    with pytest.raises(UserError, match=f"{path}: is shorter than it was"):
+        source.read(HALVES, [Clip(0, 20)], 10)
 
 
 def test_missing_files_are_listed_and_a_source_describes_itself(half: tuple[Path, np.ndarray]) -> None:
