@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import resource
 import sys
-import time
 from collections.abc import Callable
 
 import orjson
@@ -15,6 +14,7 @@ from torch import nn
 from spotter.inference.allocator import keep_freed_memory
 from spotter.models.blocks.frame import FrameHead
 from spotter.models.e2e_spot.network import E2ESpot
+from tests.benchmarks.pairs import cpu_seconds
 
 CLASSES = 17
 
@@ -87,10 +87,9 @@ def main(mode: str, frames: str, rounds: str, *names: str) -> None:
     took: dict[str, list[float]] = {name: [] for name in names}
     for number in range(1 + int(rounds)):
         for name, run in runs.items():
-            begin = time.process_time()
-            run()
+            taken = cpu_seconds(run)
             if number:
-                took[name].append(time.process_time() - begin)
+                took[name].append(taken)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     sys.stdout.write("\n" + orjson.dumps({"seconds": took, "peak_mb": peak}).decode() + "\n")
 

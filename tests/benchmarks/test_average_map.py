@@ -1,4 +1,4 @@
-"""Scoring a season (100 games, 600 predictions a half) against the official evaluator, in CPU seconds.
+"""Scoring a season (100 games, 600 predictions a half) against the official evaluator.
 
 Ours gives tight, loose and the mAP at 1 to 5 seconds; the official code only tight and loose.
 """
@@ -6,16 +6,12 @@ Ours gives tight, loose and the mAP at 1 to 5 seconds; the official code only ti
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from pytest_benchmark.fixture import BenchmarkFixture
 from SoccerNet.Evaluation import ActionSpotting
 
 from spotter.evaluation.average_map import average_map
@@ -25,6 +21,8 @@ from spotter.io.soccernet import SoccerNet
 from spotter.io.trees import find_games
 from spotter.tasks import Task
 from spotter.types import Half, HalfPredictions
+from tests.benchmarks.conftest import Note
+from tests.benchmarks.pairs import Pairs, compare, cpu_seconds
 
 TASK = Task.load("soccernet-v2")
 GAMES, SPOTS, PREDICTED, LENGTH = 100, 110, 600, 2_800_000
@@ -65,79 +63,51 @@ def season(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return root / "labels", root / "predictions"
 
 
-def test_whole_process(
-    benchmark: BenchmarkFixture, season: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_evaluate(note: Note, season: tuple[Path, Path]) -> None:
     roots = list(map(str, season))
-    theirs = _cpu(lambda: _run("-c", OFFICIAL, *roots), resource.RUSAGE_CHILDREN)
-    ours: list[float] = []
 
-    def evaluate() -> None:
-        command = ("-m", "spotter", "evaluate", *roots, "--json", f"{roots[0]}.json")
-        ours.append(_cpu(lambda: _run(*command), resource.RUSAGE_CHILDREN))
+    def ours() -> None:
+        _run("-m", "spotter", "evaluate", *roots, "--json", f"{roots[0]}.json")
 
-    benchmark.pedantic(evaluate, rounds=7)
-    _report(benchmark, capsys, theirs, float(np.median(ours)), least=25)
+    note("evaluate", compare(ours, lambda: _run("-c", OFFICIAL, *roots), pairs=3, warmup=0))
 
 
-def test_loaded_arrays(
-    benchmark: BenchmarkFixture,
-    season: tuple[Path, Path],
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_average_map(note: Note, season: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the official code only ``average_mAP`` counts, which begins when its arrays are made."""
     games = find_games(season[0], TASK.label_file)
     labels, predictions = SoccerNet().read(season[0], games, TASK), read_predictions(season[1], games, TASK)
-    ours: list[float] = []
-    benchmark.pedantic(
-        lambda: ours.append(_cpu(lambda: average_map(labels, predictions, TASK))), rounds=15, warmup_rounds=1
-    )
-
-    averaged, theirs = ActionSpotting.average_mAP, []
+    averaged, official = ActionSpotting.average_mAP, []
 
     def timed(*arguments: object, **options: object) -> object:
-        start = time.process_time()
-        result = averaged(*arguments, **options)
-        theirs.append(time.process_time() - start)
-        return result
+        results: list[object] = []
+        official.append(cpu_seconds(lambda: results.append(averaged(*arguments, **options))))
+        return results[0]
 
     monkeypatch.setattr(ActionSpotting, "average_mAP", timed)
     monkeypatch.setattr(ActionSpotting, "tqdm", iter)
     names = {name: index for index, name in enumerate(TASK.classes)}
-    for metric in ("tight", "loose"):
-        ActionSpotting.evaluate(*map(str, season), PREDICTION_FILE, metric=metric, dataset=None, EVENT_DICTIONARY=names)
-    _report(benchmark, capsys, sum(theirs), float(np.median(ours)), least=100)
+    ours, theirs = [], []
+    average_map(labels, predictions, TASK)
+    for _ in range(3):
+        ours.append(cpu_seconds(lambda: average_map(labels, predictions, TASK)))
+        official.clear()
+        for metric in ("tight", "loose"):
+            ActionSpotting.evaluate(
+                *map(str, season), PREDICTION_FILE, metric=metric, dataset=None, EVENT_DICTIONARY=names
+            )
+        theirs.append(sum(official))
+    note("average_map", Pairs(ours, theirs))
 
 
-def test_comparison(benchmark: BenchmarkFixture, season: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
-    """Two predictions side by side, 1000 resamples of the season, 17 classes, 16 tolerances: CPU seconds."""
+def test_bootstrap(note: Note, season: tuple[Path, Path]) -> None:
+    """Two predictions side by side, 1000 resamples of the season, 17 classes, 16 tolerances."""
     games = find_games(season[0], TASK.label_file)
     labels, predictions = SoccerNet().read(season[0], games, TASK), read_predictions(season[1], games, TASK)
     later = {half: HalfPredictions(p.label, p.time + 0.2, p.confidence) for half, p in predictions.items()}
-    ours: list[float] = []
     both = {"first": predictions, "later": later}
-    benchmark.pedantic(lambda: ours.append(_cpu(lambda: compare_systems(labels, both, TASK))), rounds=3)
-    once = _cpu(lambda: average_map(labels, predictions, TASK))
-    with capsys.disabled():
-        sys.stdout.write(f"\n{np.median(ours):.1f} s for 2 x 1000 resamples, {2000 * once:.0f} s one by one\n")
-    assert 2000 * once / float(np.median(ours)) >= 15
+    found = compare(lambda: compare_systems(labels, both, TASK), lambda: average_map(labels, predictions, TASK), 3)
+    note("bootstrap", Pairs(found.ours, [2000 * once for once in found.theirs]))
 
 
 def _run(*arguments: str) -> None:
     subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
-
-
-def _cpu(work: Callable[[], object], who: int = resource.RUSAGE_SELF) -> float:
-    before = resource.getrusage(who)
-    work()
-    after = resource.getrusage(who)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-
-def _report(
-    benchmark: BenchmarkFixture, capsys: pytest.CaptureFixture[str], theirs: float, ours: float, least: float
-) -> None:
-    benchmark.extra_info["official / ours, CPU"] = theirs / ours
-    with capsys.disabled():
-        sys.stdout.write(f"\n{theirs:.2f} s / {ours:.3f} s = {theirs / ours:.0f} times less CPU\n")
-    assert theirs / ours >= least

@@ -1,13 +1,10 @@
-"""What reading, cutting and targets of training clips cost beside the training step, in CPU seconds of one core.
+"""What reading, cutting and targets of training clips cost beside the training step.
 
 600 halves of 45 minutes, one row of 257 columns a second in float16, 110 spots of 17 classes each: the size of
 commentary. The files of a half are the same file, which lies in the cache.
 """
 
 from __future__ import annotations
-
-import sys
-import time
 
 import numpy as np
 import pytest
@@ -23,6 +20,8 @@ from spotter.models.blocks.dense import DenseHead
 from spotter.models.blocks.stream_embedding import StreamEmbedding
 from spotter.settings import ClipConfig
 from spotter.types import Batch, Half, HalfRecord, Spots
+from tests.benchmarks.conftest import Note
+from tests.benchmarks.pairs import Pairs, cpu_seconds
 
 HALVES, ROWS, WIDTH, CLASSES, SPOTS = 600, 2700, 257, 17, 110
 STEPS = 20
@@ -61,13 +60,7 @@ def halves(tmp_path_factory: pytest.TempPathFactory) -> tuple[FeatureSource, lis
 
 
 @pytest.mark.parametrize(("clip_len", "batch_size"), [(64, 32), (400, 10)])
-def test_data_path_of_a_training_step(
-    halves: tuple[FeatureSource, list[HalfRecord]],
-    clip_len: int,
-    batch_size: int,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """The data of a step costs less than a tenth of the step, also for a small network and long clips."""
+def test_data_path(note: Note, halves: tuple[FeatureSource, list[HalfRecord]], clip_len: int, batch_size: int) -> None:
     source, records = halves
     network = SmallConvolutions(source.spec.layout, upsample=2)
     head = DenseHead(network.width, CLASSES, 2.0, 6.0, upsample=2)
@@ -76,24 +69,13 @@ def test_data_path_of_a_training_step(
     sampler = TrainingBatches(lengths, clips, batch_size, 0, lambda: 0)
     loader = iter(batch_loader(ClipDataset(records, source, clip_len, head.targets), sampler, 0, False))
     optimizer = torch.optim.AdamW([*network.parameters(), *head.parameters()])
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        _step(network, head, optimizer, next(loader))
-        seconds = []
-        for _ in range(STEPS):
-            began = time.process_time()
-            batch = next(loader)
-            read = time.process_time()
-            _step(network, head, optimizer, batch)
-            seconds.append((read - began, time.process_time() - began))
-    finally:
-        torch.set_num_threads(threads)
-    data, step = np.median(seconds, axis=0).tolist()
-    with capsys.disabled():
-        text = f"{1000 * data:.1f} ms of {1000 * step:.0f} ms"
-        sys.stdout.write(f"\nclips of {clip_len} s: the data path takes {text}, {data / step:.1%}\n")
-    assert data / step < 0.1
+    _step(network, head, optimizer, next(loader))
+    data, whole = [], []
+    for _ in range(STEPS):
+        read: list[Batch] = []
+        data.append(cpu_seconds(lambda: read.append(next(loader))))  # noqa: B023
+        whole.append(data[-1] + cpu_seconds(lambda: _step(network, head, optimizer, read[0])))  # noqa: B023
+    note(f"data_{clip_len}", Pairs(data, whole))
 
 
 def _step(network: Network, head: DenseHead, optimizer: torch.optim.Optimizer, batch: Batch) -> None:

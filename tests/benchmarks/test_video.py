@@ -1,4 +1,4 @@
-"""What a prepared store costs beside JPEG files that torchvision reads: ratios within one run, CPU time, one thread.
+"""What a prepared store costs beside JPEG files that torchvision reads.
 
 Both hold the same images, textured and moving as real ones are, at the same quality.
 """
@@ -6,8 +6,6 @@ Both hold the same images, textured and moving as real ones are, at the same qua
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -25,10 +23,11 @@ from spotter.data.video.source import VideoSource
 from spotter.data.video.store import StoreHeader, StoreWriter, store_name
 from spotter.io.files import atomic_file
 from spotter.types import Clip, Half
+from tests.benchmarks.conftest import Note
+from tests.benchmarks.pairs import compare
 
 HALF = Half("league/season/match", 1)
 FRAMES, HEIGHT, WIDTH = 1000, 224, 398
-FASTER_CLIPS, FASTER_ITEMS = 1.8, 2.0
 
 
 def texture(number: int, rng: np.random.Generator, ground: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -60,25 +59,13 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return store, folder
 
 
-def seconds(ways: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Return the median CPU seconds of several ways, taken in turn."""
-    torch.set_num_threads(1)
-    spent: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(rounds + 2):
-        for name, way in ways.items():
-            began = time.process_time()
-            way()
-            spent[name].append(time.process_time() - began)
-    return {name: float(np.median(each[2:])) for name, each in spent.items()}
-
-
 def files_clip(folder: Path, start: int, length: int) -> Tensor:
     """Return a clip as torchvision gives it, (T, 3, H, W)."""
     return torch.stack([read_image(str(folder / f"{start + n:06d}.jpg")) for n in range(length)])
 
 
-def test_random_clips_from_the_store(images: tuple[Path, Path]) -> None:
-    """The same clips of 64, (T, H, W, 3) uint8: 1.8 times as many frames a CPU second, in no more disk space."""
+def test_clips(note: Note, images: tuple[Path, Path]) -> None:
+    """The same clips of 64, (T, H, W, 3) uint8, in no more disk space."""
     store, folder = images
     source, rng = VideoSource(25, root=store.parents[3]), np.random.default_rng(1)
 
@@ -86,33 +73,21 @@ def test_random_clips_from_the_store(images: tuple[Path, Path]) -> None:
         start = int(rng.integers(FRAMES - 64)) if start is None else start
         return source.read([HALF], [Clip(0, start)], 64)[0]["video"][0]
 
-    def planes(start: int | None = None) -> Tensor:
-        return files_clip(folder, int(rng.integers(FRAMES - 64)) if start is None else start, 64)
-
     def theirs(start: int | None = None) -> Tensor:
-        return planes(start).permute(0, 2, 3, 1).contiguous()
+        start = int(rng.integers(FRAMES - 64)) if start is None else start
+        return files_clip(folder, start, 64).permute(0, 2, 3, 1).contiguous()
 
     assert torch.equal(ours(7), theirs(7))
-    spent = seconds({"ours": ours, "theirs": theirs, "planes": planes}, rounds=21)
     kept, files = store.stat(), [file.stat() for file in folder.iterdir()]
-    on_disk = kept.st_blocks * 512, sum(file.st_blocks for file in files) * 512
-    length = kept.st_size, sum(file.st_size for file in files)
-    ratio = spent["theirs"] / spent["ours"]
-    rates = ", ".join(f"{name} {64 / each:.0f}" for name, each in spent.items())
-    sizes = " MB, ".join(f"{size / 1e6:.1f}" for size in (*on_disk, *length))
-    sys.stdout.write(
-        f"\n{length[0] / FRAMES / 1000:.1f} kB an image; frames a CPU second: {rates}: {ratio:.2f} times, "
-        f"{spent['planes'] / spent['ours']:.2f} where theirs stay planes; store and files on disk, and their lengths: "
-        f"{sizes} MB\n"
-    )
-    assert ratio >= FASTER_CLIPS
-    assert on_disk[0] <= on_disk[1]
-    assert length[0] <= length[1]
+    assert kept.st_blocks <= sum(file.st_blocks for file in files)
+    assert kept.st_size <= sum(file.st_size for file in files)
+    sys.stdout.write(f"\n{kept.st_size / FRAMES / 1000:.1f} kB an image")
+    note("video", compare(ours, theirs, 15))
 
 
 @pytest.mark.parametrize("crop", [None, (224, 224)], ids=["whole", "crop 224"])
-def test_training_item(images: tuple[Path, Path], crop: tuple[int, int] | None) -> None:
-    """A clip of 100 frames and its mixup partner: at least twice as fast as in the reference's worker."""
+def test_training_item(note: Note, images: tuple[Path, Path], crop: tuple[int, int] | None) -> None:
+    """A clip of 100 frames and its mixup partner, against what the reference's worker does for them."""
     store, folder = images
     source, rng = VideoSource(25, crop=crop, root=store.parents[3]), np.random.default_rng(1)
 
@@ -132,9 +107,4 @@ def test_training_item(images: tuple[Path, Path], crop: tuple[int, int] | None) 
         share = float(rng.beta(0.2, 0.2))
         return share * augmented() + (1 - share) * augmented()
 
-    spent = seconds({"ours": ours, "theirs": theirs}, rounds=7)
-    ratio = spent["theirs"] / spent["ours"]
-    sys.stdout.write(
-        f"\ncrop {crop}: {spent['ours'] * 1e3:.0f} and {spent['theirs'] * 1e3:.0f} ms: {ratio:.2f} times\n"
-    )
-    assert ratio >= FASTER_ITEMS
+    note("item_crop" if crop else "item", compare(ours, theirs, 7))

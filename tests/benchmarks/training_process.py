@@ -1,10 +1,9 @@
-"""Train a few steps on a tree and print what it took, as JSON; started by ``test_memory.py`` as its own process."""
+"""Train a few steps on a tree and print the memory it took, as JSON; started by ``test_memory.py``."""
 
 from __future__ import annotations
 
 import re
 import sys
-import time
 from pathlib import Path
 
 import orjson
@@ -26,7 +25,7 @@ def anonymous() -> float:
 
 
 def main(root: str) -> None:
-    """Measure the memory of imports, network and one batch, then the time of setup, then the memory of training."""
+    """Measure the memory of imports, network and one batch, then that of setup and training."""
     prepare_hydra()
     with initialize_config_dir(str(Path(__file__).parents[2] / "conf"), version_base="1.3"):
         words = [f"data.root={root}", "data.batch_size=16", "data.num_workers=0", "run_dir=."]
@@ -54,10 +53,8 @@ def main(root: str) -> None:
     step(next(iter(data.train_dataloader())))
     base, data.source, data.records = anonymous(), source, {}
 
-    begin, cpu = time.perf_counter(), time.process_time()
     data.setup("fit")
-    ready, ready_cpu = time.perf_counter() - begin, time.process_time() - cpu
-    after_setup, peak = anonymous(), 0.0
+    peak = 0.0
     for _, batch in zip(range(STEPS), data.train_dataloader(), strict=False):
         step(batch)
         peak = max(peak, anonymous())
@@ -65,8 +62,7 @@ def main(root: str) -> None:
         for _, batch in zip(range(STEPS), data.val_dataloader(), strict=False):
             module(module.system.prepare(batch))
             peak = max(peak, anonymous())
-    figures = {"ready_s": ready, "ready_cpu_s": ready_cpu, "base_mb": base, "setup_mb": after_setup - base}
-    figures |= {"training_mb": peak - base, "halves": sum(map(len, data.records.values()))}
+    figures = {"training_mb": peak - base, "halves": sum(map(len, data.records.values()))}
     sys.stdout.write("\n" + orjson.dumps(figures).decode() + "\n")
 
 

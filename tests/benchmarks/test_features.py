@@ -1,4 +1,4 @@
-"""How fast random clips come from a warm cache, in one process."""
+"""Random clips of features from files in the cache, in one process."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pytest_benchmark.fixture import BenchmarkFixture
 
 from spotter.data.features import FeatureSource
 from spotter.types import Clip, Half
+from tests.benchmarks.conftest import Note
+from tests.benchmarks.pairs import compare
 from tests.helpers.sparse import ROWS, WIDTH
 
 HALVES, BATCH, CLIP = 12, 64, 50
-WANTED = 4000  # clips a second
+BATCHES = 10  # of one measurement
 
 
 @pytest.fixture(scope="module")
@@ -30,20 +31,23 @@ def halves(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Half]]:
     return root, found
 
 
-@pytest.mark.parametrize("columns", [None, [4096, 4480]], ids=["all columns", "VTN only"])
-def test_random_clips(benchmark: BenchmarkFixture, halves: tuple[Path, list[Half]], columns: list[int] | None) -> None:
+@pytest.mark.parametrize(("key", "columns"), [("clips", None), ("clips_columns", [4096, 4480])])
+def test_clips(note: Note, halves: tuple[Path, list[Half]], key: str, columns: list[int] | None) -> None:
     """Batches of 64 clips of 50 rows, each from a random half."""
     root, found = halves
     source = FeatureSource({"baidu": {"file": "baidu", "fps": 1, "width": WIDTH, "columns": columns}}, root)
-    rng = np.random.default_rng(0)
+    maps = [np.load(root / half.game / "1_baidu.npy", mmap_mode="r") for half in found]
+    rng, taken = np.random.default_rng(0), slice(*(columns or [None]))
 
-    def read() -> None:
-        where = zip(
-            rng.integers(HALVES, size=BATCH).tolist(), rng.integers(ROWS - CLIP, size=BATCH).tolist(), strict=True
-        )
-        source.read(found, [Clip(half, start) for half, start in where], CLIP)
+    def draw() -> list[tuple[int, int]]:
+        return list(zip(rng.integers(HALVES, size=BATCH), rng.integers(ROWS - CLIP, size=BATCH), strict=True))
 
-    benchmark.pedantic(read, rounds=40, warmup_rounds=3)
-    rate = BATCH / benchmark.stats["median"]
-    benchmark.extra_info["clips_per_second"] = round(rate)
-    assert rate >= WANTED
+    def ours() -> None:
+        for _ in range(BATCHES):
+            source.read(found, [Clip(int(half), int(start)) for half, start in draw()], CLIP)
+
+    def theirs() -> None:
+        for _ in range(BATCHES):
+            np.stack([maps[half][start : start + CLIP, taken] for half, start in draw()])
+
+    note(key, compare(ours, theirs, 9))

@@ -1,0 +1,67 @@
+"""The rows of the table in docs/benchmarks.md: what is measured, against what, and the ratio that it may not pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Row:
+    """Describe one comparison.
+
+    what, against : the two ways, ours first
+    at_most : ours / theirs beyond which it is a regression; None where the machine decides
+    unit : of what is compared
+    """
+
+    what: str
+    against: str
+    at_most: float | None
+    unit: str = "CPU s"
+
+    def regressed(self, ratios: NDArray[np.float64]) -> bool:
+        """Return whether three quarters of the pairs lie beyond the limit, which chance alone seldom does."""
+        return self.at_most is not None and bool(np.quantile(ratios, 0.25) > self.at_most)
+
+
+BARE = "`python -c 'import numpy'`"
+TORCH = "`python -c 'import torch'`"
+PLAIN = "regnety_002 of timm alone"
+FORWARD = "forward of the training network"
+HALF, BALL = "a half, 5,400 x 17 anchors", "a ball game, 67,500 x 2 anchors"
+GREEDY = "argmax after argmax in NumPy"
+
+ROWS = {
+    "evaluate": Row("`spotter evaluate`, a season of 100 games", "the official evaluator, tight and loose", 1 / 25),
+    "average_map": Row("its metrics alone, from arrays in memory", "`average_mAP` of the official code", 1 / 100),
+    "bootstrap": Row("two systems, 1,000 resamples of the games", "2,000 evaluations", 1 / 15),
+    "report": Row("`report.html` of 100 games", "scoring the same predictions", 40),
+    "nms_half": Row(f"hard suppression, {HALF}", GREEDY, 1.25),
+    "soft_half": Row(f"soft suppression, {HALF}", GREEDY, 1 / 3),
+    "nms_ball": Row(f"hard suppression, {BALL}", GREEDY, 1 / 3),
+    "soft_ball": Row(f"soft suppression, {BALL}", GREEDY, 1 / 3),
+    "clips": Row("64 clips of 50 rows of features, all columns", "slices of open memory maps, stacked", 1.5),
+    "clips_columns": Row("64 clips of 50 rows of features, 384 columns", "slices of open memory maps, stacked", 4),
+    "data_64": Row("reading, cutting, targets of 32 clips of 64 s", "the whole step of a small network", 0.1),
+    "data_400": Row("reading, cutting, targets of 10 clips of 400 s", "the whole step of a small network", 0.1),
+    "video": Row("clips of 64 images from a store", "JPEG files by torchvision", 1 / 1.8),
+    "item": Row("training item of 2 x 100 images, mixed", "the reference's worker", 1 / 2),
+    "item_crop": Row("training item of 2 x 100 images, cropped, mixed", "the reference's worker", 1 / 2),
+    "step_none": Row("training step of 32 images, no shift, GRU", PLAIN, 1.15),
+    "step_tsm": Row("training step of 32 images, TSM, GRU", PLAIN, 1.25),
+    "step_gsm": Row("training step of 32 images, GSM, GRU (E2E-Spot)", PLAIN, 1.3),
+    "step_memory": Row("peak memory of that step", PLAIN, 1.25, "MB"),
+    "float32": Row("inference of E2E-Spot, 64 images, float32", FORWARD, 1 / 1.1),
+    "bfloat16": Row("inference of E2E-Spot, 64 images, bfloat16", FORWARD, None),
+    "version": Row("`spotter --version`", BARE, 1),
+    "help": Row("`spotter --help`", BARE, 1),
+    "train_help": Row("`spotter train --help`", BARE, 2),
+    "misspelt_model": Row("`spotter train model=transfomer`, answered", TORCH, 1),
+    "misspelt_key": Row("`spotter train model.lrr=1`, answered", TORCH, 1),
+    "first_step": Row("`spotter train` on 550 games to the first step", "the same on 11 games", 1.4),
+    "first_step_imports": Row("`spotter train` on 11 games to the first step", TORCH, 6),
+    "memory": Row("memory that training on 550 games adds", "on 55 games", 1.25, "MB"),
+}
