@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Literal
 
@@ -24,7 +25,7 @@ def choose_workers(kind: Literal["features", "video"], device: str, ranks: int) 
 
 def usable_cores() -> int:
     """Return the cores that this process may use, by its affinity and the limits of its control groups."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     return max(1, int(min([cores, *_group_limits()])))
 
 

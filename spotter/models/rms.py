@@ -46,7 +46,7 @@ class RMSNet(Network):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        if window < 2**layers:
+        if window.bit_length() <= layers:  # window < 2**layers, whatever a checkpoint says
             raise ValueError(f"model.clips.clip_len: {window} frames are too few to be halved {layers} times")
         self.window, self.width = window, width
         self.embed = StreamEmbedding(

@@ -16,6 +16,7 @@ from spotter.data.source import InputSpec
 from spotter.errors import UserError
 from spotter.models.base import Head, Network
 from spotter.models.blocks.teams import count_outputs, with_teams
+from spotter.models.bounded import Bounded
 from spotter.models.build import build_head, build_network
 from spotter.settings import ClipConfig, Postprocess
 from spotter.tasks import Task
@@ -70,10 +71,12 @@ class System:
     def load(cls, content: Plain, trusted: Sequence[str] = ()) -> Self:
         """Build the system of an opened checkpoint with its weights, in eval mode; ``trusted`` as in ``build``.
 
-        Raises UserError where settings and weights do not fit together.
+        Raises UserError where settings and weights do not fit together; settings that ask for a network far larger than
+        the weights take no memory.
         """
         try:
-            system = cls.build(content["hyper_parameters"], trusted)
+            with Bounded(content["state_dict"].values()):
+                system = cls.build(content["hyper_parameters"], trusted)
             system.load_state_dict(content["state_dict"])
         except UNFIT as error:
             reason = " ".join(str(error).split())[:SHOWN]
