@@ -2,7 +2,8 @@
 
 --kind features writes feature files in the layout of SoccerNet-v2. Running it again completes what is missing; with
 another --file, --fps and --width it adds a second feature file of the same matches. --kind video renders matches as
-H.264 videos in the layout of ball-2023. With --labels either is made around real annotations.
+H.264 videos in the layout of ball-2023; --task
+ball-2025 shows all twelve actions and who acts. With --labels either is made around real annotations.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     features.add_argument("--replays", action="store_true", default=None, help="also write Labels-cameras.json")
     features.add_argument("--oracle", metavar="OUT", help="also write what a filter that knows the simulation predicts")
     video = parser.add_argument_group("for --kind video")
+    video.add_argument(
+        "--task", choices=["ball-2023", "ball-2025"], help="passes and drives (default), or twelve actions"
+    )
     video.add_argument("--height", type=int, help="of the images in pixels, which are 16:9 (default: 112)")
 
 

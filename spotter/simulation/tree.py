@@ -28,7 +28,7 @@ SHORTEST = 0.1  # minutes
 class Simulation:
     """Describe a tree and how it is made.
 
-    kind : ``features`` or ``video``
+    kind : ``features``, ``video`` or ``video of <task>``
     version : of what is drawn; trees of different versions are not mixed
     games : how many for train, valid and test
     minutes, seed : of a half; of all random numbers

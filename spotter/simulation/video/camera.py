@@ -27,8 +27,8 @@ class Camera:
     window: Array
 
     @classmethod
-    def follow(cls, ball: Array, fps: float, seed: int, game: str) -> Camera:
-        """Follow the ball's path (T, 3)."""
+    def follow(cls, ball: Array, fps: float, seed: int, game: str, edge: tuple[float, float] = EDGE) -> Camera:
+        """Follow the ball's path (T, 3), up to metres ``edge`` from the lines."""
         length = len(ball)
         lag = np.arange(1, max(2, int(8 * LAG * fps)) + 1) / fps
         weight = lag * np.exp(-lag / LAG)
@@ -38,7 +38,7 @@ class Camera:
             middle += metres * _drift(time, seconds, 2, generator(seed, "shake", game, str(seconds)))
         rng = generator(seed, "zoom", game)
         window = rng.uniform(*WINDOW) * (1 + BREATH * _drift(time, BREATHS, 1, rng)[:, 0])
-        return cls(np.clip(middle, EDGE, PITCH - EDGE), window)
+        return cls(np.clip(middle, edge, PITCH - edge), window)
 
 
 def _blur(values: Array, weight: Array, before: int) -> Array:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spotter.simulation.seeds import generator
-from spotter.simulation.video.camera import DEPTH, TILT, UPRIGHT, WINDOW, Camera
+from spotter.simulation.video.camera import DEPTH, EDGE, TILT, UPRIGHT, WINDOW, Camera
 from spotter.simulation.video.look import AROUND, SKINS, Look, Pixels
 from spotter.simulation.video.motion import Motion
 from spotter.simulation.video.sprites import (
@@ -37,10 +37,12 @@ def image_width(height: int) -> int:
     return 2 * round(height * 8 / 9)
 
 
-def render_images(motion: Motion, fps: float, height: int, seed: int, game: str) -> Iterator[NDArray[np.uint8]]:
-    """Yield every image of a half, (height, width, 3) uint8 RGB."""
+def render_images(
+    motion: Motion, fps: float, height: int, seed: int, game: str, edge: tuple[float, float] = EDGE
+) -> Iterator[NDArray[np.uint8]]:
+    """Yield every image of a half, (height, width, 3) uint8 RGB; the camera keeps ``edge`` metres from the lines."""
     painter = Painter(height, seed, game)
-    camera = Camera.follow(motion.ball, fps, seed, game)
+    camera = Camera.follow(motion.ball, fps, seed, game, edge)
     gait = np.digitize(motion.pace, PACES)
     step = np.floor(motion.stride % 2 * STEPS / 2).astype(int) % STEPS
     for frame, (middle, window) in enumerate(zip(camera.middle, camera.window, strict=True)):

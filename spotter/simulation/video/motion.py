@@ -7,9 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from spotter.simulation.seeds import generator
+from spotter.simulation.video.action_places import place_actions
+from spotter.simulation.video.action_play import ActionPlay, Followers
+from spotter.simulation.video.actions import Actions
 from spotter.simulation.video.matches import Touches
 from spotter.simulation.video.play import PACE, Play, Way, fall
-from spotter.simulation.video.squad import PLAYERS, Array, Squad
+from spotter.simulation.video.squad import PITCH, PLAYERS, Array, Squad
 
 RATE = 25.0  # points per second in between which players move straight
 SMOOTH = 0.12  # seconds
@@ -37,6 +40,22 @@ def move(touches: Touches, seconds: float, fps: float, seed: int, game: str) -> 
     rng = generator(seed, "play", game)
     play = Play(Squad.draw(rng), rng)
     play.run(touches, seconds)
+    return sample(play, seconds, fps)
+
+
+def move_actions(actions: Actions, seconds: float, fps: float, seed: int, game: str) -> Motion:
+    """Return a half of the twelve actions at its frames, as ``move`` does one of passes and drives."""
+    rng = generator(seed, "action play", game)
+    place = place_actions(actions, rng)
+    time = np.append(actions.time, seconds)
+    path = np.vstack([place, place[-1:] if len(place) else PITCH[None] / 2])
+    play = ActionPlay(Followers.along(Squad.draw(rng), time, path), rng)
+    play.run_actions(actions, place, seconds)
+    return sample(play, seconds, fps)
+
+
+def sample(play: Play, seconds: float, fps: float) -> Motion:
+    """Return a planned half at its frames."""
     grid = np.arange(int(np.ceil(seconds * RATE)) + 1) / RATE
     place = _smooth(_players(play, grid))
     pace = np.linalg.norm(np.diff(place, axis=0, append=place[-1:]), axis=2) * RATE

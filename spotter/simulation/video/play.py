@@ -133,7 +133,7 @@ class Play:
 
     def _fly(self, here: Array, there: Array, start: float, end: float, involved: set[int], stops: bool) -> None:
         """Let the ball fly or roll, faster at first, and sometimes close to the feet of a player."""
-        time = _points(start, end)
+        time = points(start, end)
         u = (time - start) / max(end - start, 1e-6)
         braking = 0.95 if stops else self.rng.uniform(0.1, 0.4)
         along = u * (1 + braking * (1 - u))
@@ -155,7 +155,7 @@ class Play:
 
     def _carry(self, player: int, ball: Array, start: float, end: float) -> Array:
         """Let a player run with the ball, which he pushes ahead again and again; return its last position."""
-        time = _points(start, end)
+        time = points(start, end)
         goal = self.squad.focus(np.array(end)) + self.rng.normal(0, 12.0, 2) - ball
         heading = np.arctan2(goal[1], goal[0]) + self.rng.normal(0, 0.4) * (time - start)
         ahead = np.column_stack([np.cos(heading), np.sin(heading)])
@@ -192,5 +192,6 @@ def fall(u: Array) -> Array:
     return 1 - u * u * u * (10 + u * (6 * u - 15))
 
 
-def _points(start: float, end: float) -> Array:
+def points(start: float, end: float) -> Array:
+    """Return times from start to end, a step apart, at least these two."""
     return np.linspace(start, end, max(2, int(np.ceil((end - start) / STEP)) + 1))

@@ -9,15 +9,20 @@ from pathlib import Path
 from spotter.errors import UserError
 from spotter.io.game_files import game_file_to_write
 from spotter.simulation.tree import Simulation, write_tree
+from spotter.simulation.video.actions import TASK as ACTIONS
+from spotter.simulation.video.actions import actions_of, draw_action_match
 from spotter.simulation.video.encode import write_video
 from spotter.simulation.video.image import image_width, render_images
 from spotter.simulation.video.matches import draw_match, touches_of
-from spotter.simulation.video.motion import move
+from spotter.simulation.video.motion import move, move_actions
 from spotter.tasks import Task
 from spotter.types import Half, Spots
 
 DEMO_VIDEO_VERSION = 1
+DEMO_BALL_VERSION = 1
 TASK = "ball-2023"
+VERSIONS = {TASK: DEMO_VIDEO_VERSION, ACTIONS: DEMO_BALL_VERSION}
+NEAR_LINES = (2.0, 2.0)  # metres that the camera keeps from the lines where the ball may go over them
 HEIGHTS = (32, 1080)
 TAIL = 2.0  # seconds of a match after its last spot, at least
 
@@ -31,6 +36,7 @@ def simulate_video(
     height: int = 112,
     seed: int = 0,
     labels: str | Path | None = None,
+    task: str = TASK,
 ) -> Path:
     """Write what is missing of a tree of rendered matches, and return its root.
 
@@ -38,29 +44,33 @@ def simulate_video(
     minutes : of a match, one half each; with ``labels`` a match lasts until after its last spot
     fps, height : of the videos, ``<height>p.mp4``, 16:9; the matches are the same for all
     labels : folder or zip of official label files to render around, in place of simulated ones
+    task : ``ball-2023``, passes and drives, or ``ball-2025``, twelve actions and who acts
 
     Raises UserError for wrong parameters, and for a folder that holds something else.
     """
-    root, task = Path(root), Task.load(TASK)
-    _check(fps, height)
+    root = Path(root)
+    _check(fps, height, task)
     least = 0.0 if labels else 60 * minutes
 
     def write(half: Half, spots: Spots) -> None:
-        touches = touches_of(spots)
-        motion = move(touches, max(least, touches.time.max(initial=0) + TAIL), fps, seed, half.game)
-        frames = render_images(motion, fps, height, seed, half.game)
+        seconds = max(least, spots.time.max(initial=0) + TAIL)
+        if task == TASK:
+            frames = render_images(move(touches_of(spots), seconds, fps, seed, half.game), fps, height, seed, half.game)
+        else:
+            motion = move_actions(actions_of(spots), seconds, fps, seed, half.game)
+            frames = render_images(motion, fps, height, seed, half.game, NEAR_LINES)
         write_video(video_path(root, half.game, height), frames, fps, (height, image_width(height)))
 
     simulation = Simulation(
-        kind="video",
-        version=DEMO_VIDEO_VERSION,
-        task=task,
+        kind="video" if task == TASK else f"video of {task}",
+        version=VERSIONS[task],
+        task=Task.load(task),
         games=games,
         minutes=minutes,
         seed=seed,
         labels=labels,
         settings={"fps": float(fps), "height": height},
-        draw=partial(draw_match, seed, minutes=minutes),
+        draw=partial(draw_match if task == TASK else draw_action_match, seed, minutes=minutes),
         path=lambda half: video_path(root, half.game, height),
         write=write,
     )
@@ -72,7 +82,9 @@ def video_path(root: str | Path, game: str, height: int) -> Path:
     return game_file_to_write(root, game, f"{height}p.mp4")
 
 
-def _check(fps: float, height: int) -> None:
+def _check(fps: float, height: int, task: str) -> None:
+    if task not in VERSIONS:
+        raise UserError(f"task must be one of {', '.join(VERSIONS)}, found {task!r}")
     if not 1 <= fps <= 100:
         raise UserError(f"fps must lie between 1 and 100, found {fps:g}")
     if height % 2 or not HEIGHTS[0] <= height <= HEIGHTS[1]:
