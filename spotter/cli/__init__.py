@@ -23,6 +23,7 @@ COMMANDS = {
     "predict": "predict with a checkpoint: spotter predict ckpt=… split=test, or input=FILE_OR_FOLDER",
     "ground": "answer replays: when the action that each shows happened",
     "evaluate": "score predictions against labels: official tight and loose Average-mAP",
+    "download": "download the data of a task from the Hugging Face hub, into the official tree",
     "demo": "simulate a small data set in the official layout",
     "check": "look through a tree for damaged files and numbers that are not finite",
     "prepare": "make inputs that training reads fast: spotter prepare video",
@@ -36,7 +37,7 @@ COMMANDS = {
     "join": "join predictions of systems that know different classes",
     "tune": "tune suppression on stored raw scores, without running the network",
 }
-THAT_GO_ON = ("demo", "extract", "prepare")
+THAT_GO_ON = ("demo", "download", "extract", "prepare")
 OF_OVERRIDES = ("train", "predict")
 
 

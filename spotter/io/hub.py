@@ -86,7 +86,7 @@ def _explain(error: BaseException, page: str) -> str:
         error = error.__cause__  # why it was not found elsewhere
     offline = isinstance(error, errors.OfflineModeIsEnabled) or constants.HF_HUB_OFFLINE
     if offline:
-        return "it is not in the cache, and HF_HUB_OFFLINE forbids to download it"
+        return "HF_HUB_OFFLINE is set, so nothing is downloaded"
     status = error.response.status_code if isinstance(error, errors.HfHubHTTPError) else None
     address = f"{constants.ENDPOINT}/{page}"
     if isinstance(error, errors.GatedRepoError):

@@ -57,6 +57,7 @@ class StandIn:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else each answer waits 40 ms
     hub: ClassVar[StandIn]
 
     def log_message(self, *_: object) -> None:
@@ -151,6 +152,7 @@ def stand_in(cache: str) -> Iterator[StandIn]:
         "HF_HUB_CACHE": cache,
         "HF_TOKEN_PATH": f"{cache}/token",
         "HF_HUB_OFFLINE": False,
+        "DOWNLOAD_CHUNK_SIZE": 1000,  # bytes that are written at once; what is cut within them comes again
     }
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
