@@ -11,6 +11,7 @@ import numpy as np
 from spotter.errors import UserError
 from spotter.io.exchange.annotations import find_any_predictions, read_any_predictions
 from spotter.io.files import atomic_write
+from spotter.io.periods import match_clock
 from spotter.io.predictions import game_json, write_predictions
 from spotter.tasks import TEAM, Task
 from spotter.types import Half, HalfPredictions
@@ -67,7 +68,8 @@ class Predictions(Mapping[Half, HalfPredictions]):
         """Return a pandas table with one row for each spot, by half and time.
 
         game : str; half : int; time : seconds from the start of the half; clock : "12:34"; class : str;
-        team : str, where the task has teams; confidence : 0 … 1
+        team : str, where the task has teams; confidence : 0 … 1. Where halves lie in one file, also
+        match_clock : "57:34"; video_time : seconds of the file
         """
         import pandas  # here, for nothing else needs it
 
@@ -86,6 +88,11 @@ class Predictions(Mapping[Half, HalfPredictions]):
         if self.task.teams:
             named = np.array([*self.task.teams, ""], object)  # the last is unknown, -1
             table.insert(len(COLUMNS) - 1, TEAM, named[spots.sides])
+        if any(each.period for each in self.values()):
+            starts = np.repeat([each.period.start if each.period else 0.0 for each in self.values()], sizes)
+            milliseconds = np.rint(1000 * spots.time).astype(np.int64).tolist()
+            table.insert(4, "match_clock", list(map(match_clock, table["half"].tolist(), milliseconds)))
+            table.insert(5, "video_time", spots.time + starts)
         return table
 
     def to_csv(self, path: str | Path) -> None:

@@ -5,6 +5,7 @@ Shapes: B clips, T frames, A anchors, K classes, N rows of a column. Nothing her
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypedDict
@@ -28,6 +29,13 @@ class Half(NamedTuple):
 
     game: str
     number: int
+
+
+class Period(NamedTuple):
+    """Say where a half lies in a file that holds more than it, in seconds of the file."""
+
+    start: float
+    end: float = math.inf
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,12 +84,14 @@ class HalfPredictions:
     time : (N,) float64, seconds from the start of the half, whole milliseconds
     confidence : (N,) float64
     team : (N,) int64, index into ``Task.teams``, -1 where it is unknown; None where the task has no teams
+    period : where the half lies in a file that holds others, too; None where it is a file of its own
     """
 
     label: NDArray[np.int64]
     time: NDArray[np.float64]
     confidence: NDArray[np.float64]
     team: NDArray[np.int64] | None = None
+    period: Period | None = None
 
     def __len__(self) -> int:
         return len(self.label)
@@ -94,7 +104,7 @@ class HalfPredictions:
     def take(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> HalfPredictions:
         """Return some rows, by a mask or by index."""
         team = None if self.team is None else self.team[rows]
-        return HalfPredictions(self.label[rows], self.time[rows], self.confidence[rows], team)
+        return HalfPredictions(self.label[rows], self.time[rows], self.confidence[rows], team, self.period)
 
     @classmethod
     def joined(cls, halves: Sequence[HalfPredictions]) -> HalfPredictions:

@@ -245,7 +245,7 @@ def test_own_files_of_one_name(best: Path, half: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["start=5"], "start and end are for input="),
+        (["start=5"], "start is for input="),
         (["+data.size=[9,9]"], "data.size: fixed by the checkpoint"),
         (["out=notes.txt"], "out: 'notes.txt' is a file"),
         (["clips.eval_len=abc"], "eval_len"),

@@ -1,7 +1,8 @@
 """Cut a clip out of the video for every spot, and one reel of them all.
 
 PREDICTIONS is of one match, in any form that spotter convert reads: official JSON, OSL JSON, CSV, or a folder or zip
-with one game; labels do, too. VIDEO is the file of the match, or one for each half, named 1_… and 2_… or in order.
+with one game; labels do, too. VIDEO is the file of the match, or one for each half, named 1_… and 2_… or in order;
+where PREDICTIONS say where halves lie in one file, that file.
 
   spotter clips results_spotting.json match.mp4 clips --classes Goal,Corner --threshold 0.5
   spotter clips found.csv 1_720p.mkv 2_720p.mkv clips --before 8 --after 4 --burn-in
@@ -43,11 +44,14 @@ class Moment:
     """Hold a spot that is cut out.
 
     time : seconds of the file
+    row : the event, timed from the start of the half
+    caption : the same in a line
     """
 
     half: int
     time: float
     row: Row
+    caption: str
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -139,7 +143,7 @@ def _write(
 
 def _burn(image: Images, seconds: float, captions: Iterable[Moment]) -> None:
     """Write into an image what happens around it."""
-    lines = [describe(each.row) for each in captions if -BEFORE <= 1000 * (seconds - each.time) < AFTER]
+    lines = [each.caption for each in captions if -BEFORE <= 1000 * (seconds - each.time) < AFTER]
     if not lines:
         return
     from PIL import Image, ImageDraw, ImageFont
@@ -172,20 +176,29 @@ def _place(videos: Sequence[Video], cutters: Mapping[Path, Cutter]) -> dict[Cutt
         halves = {video.half.number: next(iter(cutters.values())) for video in videos}
     found: dict[Cutter, list[Moment]] = {}
     for video in sorted(videos, key=lambda each: each.half):
-        cutter = halves.get(video.half.number)
+        number = video.half.number
+        cutter = halves.get(number) if video.period is None else _file_of_match(video, cutters)
         for row in sorted(video.rows, key=lambda each: int(each["position"])):
-            time = row["position"] / 1000
+            time = (video.start + row["position"]) / 1000
             if cutter is None:
-                lost[f"half {video.half.number} has no VIDEO"] += 1
+                lost[f"half {number} has no VIDEO"] += 1
             elif time >= cutter.duration:
                 lost[f"{cutter.path.name} ends before them"] += 1
             else:
-                found.setdefault(cutter, []).append(Moment(video.half.number, max(0.0, time), row))
+                caption = describe(row, number if video.period else 0)
+                found.setdefault(cutter, []).append(Moment(number, max(0.0, time), row, caption))
     for reason, count in lost.items():
         log.warning("%d spots are left out: %s", count, reason)
     if not found:
         raise UserError("VIDEO: shows none of these spots: give a file for each half, named 1_… and 2_…, or in order")
     return found
+
+
+def _file_of_match(video: Video, cutters: Mapping[Path, Cutter]) -> Cutter | None:
+    """Return the file that holds several periods, this one among them: the only one, or that of its name."""
+    names = {video.half.game.rpartition("/")[2], *(Path(str(each.get("path"))).stem for each in video.inputs)}
+    named = [cutter for path, cutter in cutters.items() if len(cutters) == 1 or path.stem in names]
+    return named[0] if named else None
 
 
 def _files_of_halves(cutters: Mapping[Path, Cutter]) -> dict[int, Cutter]:

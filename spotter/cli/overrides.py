@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 PATHS = ("ckpt", "input", "out", "data.root", "data.labels", "data.task", "model.init_from", "model.weights")
-TEXTS = (*PATHS, "trust", "format")  # values that are taken as typed
+TEXTS = (*PATHS, "trust", "format", "periods", "game")  # values that are taken as typed
 QUOTED = re.compile(r"'.*'|\".*\"|\['.*'\]|null", re.DOTALL)
 
 

@@ -2,6 +2,7 @@
 
 spotter predict ckpt=PATH [split=test] [data.root=…] [out=DIR]
 spotter predict ckpt=PATH input=match.mp4 [start=12:30] [end=15:00] [threshold=0.5] [out=DIR]
+spotter predict ckpt=PATH input=match.mp4 periods=1:01-47:30,1:03:10-1:51:00    halves of one file; or silence, or FILE
 spotter predict ckpt=PATH trust=my_package                a network of your own: modules that may be imported
 """
 

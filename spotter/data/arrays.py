@@ -60,7 +60,7 @@ class ArraySource:
             raise UserError(f"features: this model reads {reads}, not one array; give files")
         if parse_fps(fps) != parse_fps(spec.fps):
             raise UserError(f"fps: {fps} rows per second were given, and this model reads {parse_fps(spec.fps)}")
-        self.spec, self.fps, self.offset = spec, spec.fps, spec.offset
+        self.spec, self.fps = spec, spec.fps
         listed = [arrays] if isinstance(arrays, np.ndarray) else list(arrays)  # type: ignore[arg-type]
         self._rows = {Half(game, i): self._check(each, f"half {i}") for i, each in enumerate(listed, start=1)}
         self.halves = list(self._rows)
@@ -68,6 +68,10 @@ class ArraySource:
     def missing(self, half: Half) -> list[Path]:
         """Return no files, for nothing lies on disk."""
         return []
+
+    def offset(self, half: Half) -> float:
+        """Return the seconds of the first row."""
+        return self.spec.offset
 
     def length(self, half: Half) -> int:
         """Return the half's number of rows."""

@@ -23,7 +23,12 @@ class BalancedClips:
     """
 
     def __init__(
-        self, records: Sequence[HalfRecord], clip_len: int, fps: float, offset: float = 0.0, spot_margin: int = 0
+        self,
+        records: Sequence[HalfRecord],
+        clip_len: int,
+        fps: float,
+        offset: float | Sequence[float] = 0.0,
+        spot_margin: int = 0,
     ) -> None:
         if 2 * spot_margin >= clip_len:
             raise UserError(
@@ -39,7 +44,8 @@ class BalancedClips:
         half = np.repeat(np.arange(len(records)), [0 if r.spots is None else len(r.spots.time) for r in records])
         times = np.concatenate([time for _, time in spots]) if spots else np.zeros(0)
         self._half = half[order]  # of every spot, by class
-        frame = np.floor((times[order] - offset) * fps).astype(np.int64)
+        first = np.broadcast_to(np.asarray(offset, np.float64), len(records))[self._half]
+        frame = np.floor((times[order] - first) * fps).astype(np.int64)
         self._frame = np.clip(frame, 0, lengths[self._half] - 1)  # a label may lie past the end of its half
         _, self._first, self._count = np.unique(labels[order], return_index=True, return_counts=True)
         self._background = self._background_frames()

@@ -75,7 +75,7 @@ class ClipDataset(Dataset[Batch]):
         made = []
         for clip in clips:
             spots = self.records[clip.half].spots or Spots.empty()
-            frames = ClipFrames(clip.start, self.clip_len, self.source.fps, self.source.offset)
+            frames = ClipFrames(clip.start, self.clip_len, self.source.fps, self.source.offset(self._halves[clip.half]))
             made.append(self.targets(spots, frames))
         return {key: torch.from_numpy(np.stack([each[key] for each in made])) for key in made[0]}
 

@@ -61,7 +61,7 @@ class FeatureSource:
         if root is not None:
             spec = InputSpec.features([with_makers(each, root) for each in spec.streams], match_clock)
         self.spec = spec
-        self.fps, self.offset = self.spec.fps, self.spec.offset
+        self.fps = self.spec.fps
         self._root, self._files, self._remedy, self._makers = root or ".", files, remedy, makers or {}
         self._open: dict[tuple[str, Half], RowReader] = {}
 
@@ -101,10 +101,14 @@ class FeatureSource:
         seconds = duration_of(video) if video is not None else 0.0
         return len(self._rows(self.spec.streams[0], half)) / seconds if seconds else None
 
+    def offset(self, half: Half) -> float:
+        """Return the seconds of the first row of the first stream."""
+        return self.spec.offset
+
     def length(self, half: Half) -> int:
         """Return the half's number of frames; where streams end at different times, the first end counts."""
         ends = [stream.offset + len(self._rows(stream, half)) / stream.fps for stream in self.spec.streams]
-        return max(1, math.floor((min(ends) - self.offset) * self.fps + 1e-6))
+        return max(1, math.floor((min(ends) - self.spec.offset) * self.fps + 1e-6))
 
     def read(self, halves: Sequence[Half], clips: Sequence[Clip], clip_len: int) -> Inputs:
         """Copy clips into one tensor per stream, zero outside the half.
@@ -115,10 +119,10 @@ class FeatureSource:
         inputs, phases = {}, {}
         for stream in self.spec.streams:
             starts = np.array([clip.start for clip in clips], dtype=float)
-            position = (starts / self.fps + self.offset - stream.offset) * stream.fps
+            position = (starts / self.fps + self.spec.offset - stream.offset) * stream.fps
             first = np.floor(position + 1e-6).astype(np.int64)
             rows = clip_len
-            if stream.fps != self.fps or stream.offset != self.offset:
+            if stream.fps != self.fps or stream.offset != self.spec.offset:
                 rows = math.ceil(clip_len * stream.fps / self.fps - 1e-6) + 2
             files = [self._rows(stream, halves[clip.half]) for clip in clips]
             inputs[stream.name] = torch.from_numpy(cut_rows(files, first, rows, sum(stream.read_groups)))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from spotter.data.periods import PeriodSource
 from spotter.data.source import Source
 from spotter.errors import UserError, shorten
 from spotter.io.formats import AnnotationFormat, format_of
@@ -20,6 +21,7 @@ from spotter.types import Half, HalfRecord, Spots
 log = logging.getLogger(__name__)
 
 MOST_BEYOND_END = 0.02  # fraction of the training spots
+EXTRA_TIME = (3, 4)  # halves that few games have
 
 
 def find_halves(
@@ -56,7 +58,7 @@ def find_halves(
     labelled = [game for game in games if game not in missing]
     unlabelled_split = labels == "optional" and not labelled
     lacking = [] if unlabelled_split else [missing[game] for game in games if game in missing]
-    candidates = [Half(game, n) for game in (games if unlabelled_split else labelled) for n in task.halves]
+    candidates = [half for game in (games if unlabelled_split else labelled) for half in _halves(game, task, source)]
     gaps = {half: source.missing(half) for half in candidates}
     absent = lacking + [path for paths in gaps.values() for path in paths]
     if absent:
@@ -67,7 +69,8 @@ def find_halves(
     damaged: list[UserError] | None = [] if skip_damaged else None
     games = list(dict.fromkeys(half.game for half in halves))
     spots = {} if unlabelled_split else _read_labels(annotations, root, games, task, damaged)
-    elsewhere = Counter(half.number for half in spots if half.number not in task.halves for _ in spots[half].label)
+    known = set(candidates)
+    elsewhere = Counter(half.number for half in spots if half not in known for _ in spots[half].label)
     warn_of_other_halves(elsewhere, f"{root}: labels", task)
     records = []
     for half in (half for half in halves if unlabelled_split or half in spots):
@@ -78,6 +81,13 @@ def find_halves(
     if not records:
         raise UserError(f"{root}: nothing of split {split} can be read, first {(damaged or [UserError()])[0]}")
     return records
+
+
+def _halves(game: str, task: Task, source: Source) -> list[Half]:
+    """Return the periods of a file that the labels name, else the halves of the task; of extra time what is there."""
+    parts = source.halves(game) if isinstance(source, PeriodSource) else []
+    halves = [Half(game, number) for number in task.halves]
+    return parts or [half for half in halves if half.number not in EXTRA_TIME or not source.missing(half)]
 
 
 def _read_labels(
@@ -135,7 +145,7 @@ def drop_spots_beyond_end(
     kept: list[HalfRecord] = []
     for record in records:
         spots = record.spots or Spots.empty()
-        inside = spots.time < source.offset + (record.frames + 1) / source.fps
+        inside = spots.time < source.offset(record.half) + (record.frames + 1) / source.fps
         kept.append(HalfRecord(record.half, record.frames, spots.take(inside)))
     total, left_over = (sum(len(each.spots or ()) for each in halves) for halves in (records, kept))
     if left_over < (1 - most) * total:
@@ -154,7 +164,7 @@ def _beyond_end(
         for before, after in zip(records, kept, strict=True)
     ]
     worst = records[int(np.argmax(overhang))]
-    ends = source.offset + worst.frames / source.fps
+    ends = source.offset(worst.half) + worst.frames / source.fps
     remedy = "check data.fps" if source.spec.kind == "features" else "check that the videos are whole"
     return (
         f"{dropped} of {total} training spots ({100 * dropped / total:.0f} %) lie beyond the end of the input: "

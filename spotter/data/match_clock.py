@@ -16,16 +16,19 @@ HALVES = 3  # first, second, any other
 WIDTH = len(KNOTS) + HALVES
 
 
-def read_match_clock(halves: Sequence[Half], clips: Sequence[Clip], clip_len: int, fps: float, offset: float) -> Tensor:
+def read_match_clock(
+    halves: Sequence[Half], clips: Sequence[Clip], clip_len: int, fps: float, offset: float | Sequence[float]
+) -> Tensor:
     """Return what the clock shows at every frame of clips, (B, clip_len, WIDTH) float32.
 
     A time lies between two knots and has a share of each, closer together where a half begins and ends; the last
     columns say which half it is. Before the kick-off the clock shows 0.
 
-    fps, offset : frame i lies at ``offset + i / fps`` seconds
+    fps, offset : frame i lies at ``offset + i / fps`` seconds; one offset for all clips, or each its own
     """
     start = np.array([clip.start for clip in clips], dtype=float).reshape(-1, 1)
-    time = np.clip(offset + (start + np.arange(clip_len)) / fps, KNOTS[0], KNOTS[-1])  # (B, T)
+    first = np.broadcast_to(np.asarray(offset, float), len(clips)).reshape(-1, 1)
+    time = np.clip(first + (start + np.arange(clip_len)) / fps, KNOTS[0], KNOTS[-1])  # (B, T)
     after = np.clip(np.searchsorted(KNOTS, time, side="right"), 1, len(KNOTS) - 1)
     share = (time - KNOTS[after - 1]) / (KNOTS[after] - KNOTS[after - 1])
     out = np.zeros((*time.shape, WIDTH), np.float32)

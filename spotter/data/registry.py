@@ -49,7 +49,7 @@ def open_source(spec: InputSpec, root: str | Path | None) -> Source:
 def open_files(spec: InputSpec, paths: Sequence[str | Path]) -> tuple[list[Half], Source]:
     """Return the halves found in files or below folders, and the source that reads them by ``spec``.
 
-    The game is the file's stem, with its folders below the folder given; ``1_`` or ``2_`` before the name gives the
+    The game is the file's stem, with its folders below the folder given; ``1_`` … ``4_`` before the name gives the
     half. A model of several feature streams takes a folder with one ``<name>_<stream's file>.npy`` for each.
     Raises UserError when there is nothing that can be read, a stream is missing, or two files have one name.
     """

@@ -73,7 +73,7 @@ class ReplaySource:
             raise UserError("data.match_clock: sequences of replays have none; leave it out")
         self._match = FeatureSource(streams, root, files)
         self.spec = InputSpec.features(self._match.spec.streams, before=float(before))
-        self.fps, self.offset = self.spec.fps, self.spec.offset
+        self.fps = self.spec.fps
         self._before = float(before)
 
     @classmethod
@@ -92,6 +92,10 @@ class ReplaySource:
     def first(self, half: Half) -> int:
         """Return the frame of its half at which a replay's sequence begins."""
         return self._first(Replay.of(half))
+
+    def offset(self, half: Half) -> float:
+        """Return the seconds of the first row."""
+        return self.spec.offset
 
     def length(self, half: Half) -> int:
         """Return the number of frames that are searched."""
@@ -134,7 +138,7 @@ class ReplaySource:
         return self._match.native_fps(Replay.of(half).half)
 
     def _frame(self, time: float) -> int:
-        return math.floor((time - self.offset) * self.fps + 1e-6)
+        return math.floor((time - self.spec.offset) * self.fps + 1e-6)
 
 
 def repeat_rows(rows: Tensor, lengths: Sequence[int], count: int) -> Tensor:
@@ -166,7 +170,7 @@ def find_replay_records(root: str | Path, games: Sequence[str], source: ReplaySo
             if missing := source.missing(sequence):
                 raise UserError(f"{missing[0]}: no such feature file")
             frames, moment = source.length(sequence), time - source.first(sequence) / source.fps
-            inside = source.offset <= moment < source.offset + frames / source.fps
+            inside = 0 <= (moment - source.offset(sequence)) * source.fps < frames
             outside += not inside
             if inside:
                 spots = Spots(np.zeros(1, np.int64), np.array([moment]), np.ones(1, bool))

@@ -168,10 +168,10 @@ class ErrorAnalysis:
         worse = there & (np.append(self.metric_events.rank, 0)[at] < rank)
         added = added.take(np.flatnonzero(~worse)[np.lexsort((-rank[~worse], added.half[~worse]))])
         both = zip(self._halves(self.detections.take(by_half[kept[by_half]])), self._halves(added), strict=True)
-        changed = {
-            half: HalfPredictions(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
-            for half, parts in zip(self.halves, both, strict=True)
-        }
+        changed = {}
+        for half, parts in zip(self.halves, both, strict=True):
+            label, time, confidence = map(np.concatenate, zip(*parts, strict=True))
+            changed[half] = HalfPredictions(label, time, confidence)
         return collect_events(self._labels, changed, self.task)
 
     def _halves(self, columns: EventColumns) -> Iterator[tuple[NDArray, ...]]:

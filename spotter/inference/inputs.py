@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,16 +14,17 @@ from torch import Tensor
 
 from spotter.data.arrays import ArraySource
 from spotter.data.features import FeatureSource, RowMaker
+from spotter.data.periods import PeriodSource
 from spotter.data.registry import open_files
 from spotter.data.source import Excerpt, InputSpec, Source
 from spotter.data.user_files import find_video_files
-from spotter.errors import UsageError, UserError
+from spotter.errors import UserError
+from spotter.inference.periods import Moment, Periods, open_periods, parse_moment
 from spotter.io.game_files import check_games
 from spotter.io.splits import USER_FILES
-from spotter.types import Half, HalfRecord
+from spotter.types import Half, HalfPredictions, HalfRecord
 
 log = logging.getLogger(__name__)
-Moment = float | str  # seconds, or "mm:ss" or "h:mm:ss"
 Given = str | os.PathLike[str] | ArrayLike | Sequence[str | os.PathLike[str] | ArrayLike]
 
 
@@ -41,6 +41,13 @@ class Input:
     records: Sequence[HalfRecord]
     games: int | None = None
 
+    def place(self, predictions: Mapping[Half, HalfPredictions]) -> dict[Half, HalfPredictions]:
+        """Return predictions that say where their half lies in a file, where it is one of several there."""
+        source = self.source.source if isinstance(self.source, Excerpt) else self.source
+        if not isinstance(source, PeriodSource):
+            return dict(predictions)
+        return {half: replace(rows, period=source.period(half)) for half, rows in predictions.items()}
+
 
 def open_input(
     spec: InputSpec,
@@ -49,6 +56,8 @@ def open_input(
     start: Moment | None = None,
     end: Moment | None = None,
     makers: Mapping[str, RowMaker] | None = None,
+    periods: Periods | None = None,
+    game: str | None = None,
 ) -> Input:
     """Return the halves that files, folders or arrays hold, or a part of each.
 
@@ -57,6 +66,7 @@ def open_input(
     fps : rows per second of arrays
     start, end : from the start of the half
     makers : what makes the features of each stream of a video; then videos are given
+    periods, game : where the halves of a match lie in the files, see ``open_periods``
 
     Raises UserError for what cannot be read, and where it does not fit the network.
     """
@@ -70,7 +80,8 @@ def open_input(
         halves, source = open_files(spec, paths) if makers is None else _made(spec, paths, makers)
         check_games((half.game for half in halves), "input")  # now: predictions are written under this name
         _warn_of_low_rates(source, halves)
-    first, last = _seconds("start", start), _seconds("end", end)
+    halves, source = open_periods(source, halves, periods, game)
+    first, last = (None if each is None else parse_moment(key, each) for key, each in (("start", start), ("end", end)))
     if first is not None or last is not None:
         source = Excerpt(source, first or 0.0, last)
     return Input(USER_FILES, source, [HalfRecord(half, source.length(half), None) for half in halves])
@@ -118,12 +129,3 @@ def _warn_of_low_rates(source: Source, halves: Sequence[Half]) -> None:
             source.fps,
             f" (the same in {len(low) - 1} more)" if len(low) > 1 else "",
         )
-
-
-def _seconds(key: str, moment: Moment | None) -> float | None:
-    """Return a moment in seconds."""
-    if moment is None:
-        return None
-    if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d*)?", str(moment)):
-        raise UsageError(f"{key}: expected seconds, mm:ss or h:mm:ss, found {moment!r}")
-    return sum(float(part) * 60**power for power, part in enumerate(reversed(str(moment).split(":"))))

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from spotter.data.features import RowMaker
 from spotter.inference.engine import Compute
-from spotter.inference.inputs import Given, Input, Moment, open_input
+from spotter.inference.inputs import Given, Input, open_input
+from spotter.inference.periods import Moment, Periods
 from spotter.inference.precision import fast_precision, fuse
 from spotter.inference.predict import merge, predict_records, say_broken_rows, score_records
 from spotter.inference.ranks import broadcast, gather, rank_and_world
@@ -90,6 +91,8 @@ class Model:
         *,
         start: Moment | None = None,
         end: Moment | None = None,
+        periods: Periods | None = None,
+        game: str | None = None,
         threshold: float | None = None,
         postprocess: Postprocess | Plain | None = None,
         progress: bool = True,
@@ -100,6 +103,10 @@ class Model:
             A model of several feature streams takes a folder with a file for each stream.
         fps : rows per second of an array, the model's own; not for files
         start, end : part of each half, in seconds or as "mm:ss"; times stay those of the whole half
+        periods : where the halves of a match lie in one file: the times at which they start, or start and end, as
+            ``["1:01-47:30", "1:03:10-1:51:00"]`` or pairs of seconds; ``"silence"``, to find them by the sound of a
+            video; or a file that tells, as OSL JSON with intervals. What lies between them is not predicted
+        game : the match that several files are the halves of, by their numbers (``1_…``) or their order
         threshold : confidence below which spots are left out, 0 … 1; None for the checkpoint's
         postprocess : suppression, for example ``{"method": "nms", "window": 2.0}``, in seconds; None for the
             checkpoint's
@@ -108,11 +115,11 @@ class Model:
         Raises UserError for input that cannot be read or does not fit the model, and for wrong settings.
         """
         system = replace(self.system, postprocess=self._postprocess(postprocess, threshold))
-        given = open_input(system.spec, input, fps, start, end, self.makers)
+        given = open_input(system.spec, input, fps, start, end, self.makers, periods, game)
         with self._watch(given, progress) as update:
             mine = predict_records(system, given.source, given.records, self._loading(), progress=update)
             say_broken_rows(system, given.source, given.records)
-        return Predictions(broadcast(merge(gather(mine), given.records)), self.task)
+        return Predictions(given.place(broadcast(merge(gather(mine), given.records))), self.task)
 
     def scores(
         self,
@@ -121,13 +128,15 @@ class Model:
         *,
         start: Moment | None = None,
         end: Moment | None = None,
+        periods: Periods | None = None,
+        game: str | None = None,
         progress: bool = True,
     ) -> HalfScores | dict[Half, HalfScores]:
         """Return the scores before suppression: of one half as ``HalfScores``, of several as a mapping by half.
 
         The arguments, and the errors, are those of ``predict``.
         """
-        given = open_input(self.system.spec, input, fps, start, end, self.makers)
+        given = open_input(self.system.spec, input, fps, start, end, self.makers, periods, game)
         with self._watch(given, progress) as update:
             mine = score_records(self.system, given.source, given.records, self._loading(), update)
             say_broken_rows(self.system, given.source, given.records)

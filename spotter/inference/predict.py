@@ -34,7 +34,7 @@ class Decoder:
     def __call__(self, found: tuple[Half, Arrays]) -> tuple[Half, HalfPredictions]:
         """Return the predictions of a half that ``engine.run`` yields, with its name."""
         half, arrays = found
-        scores = scores_of(self.system, self.source, arrays)
+        scores = scores_of(self.system, self.source, half, arrays)
         if self.keep is not None:
             self.keep(half, scores)
         predictions = decode(scores, self.system.postprocess, self.system.task.fps, self.system.task.sides)
@@ -43,13 +43,13 @@ class Decoder:
         return half, predictions
 
 
-def scores_of(system: System, source: Source, arrays: Arrays) -> Scores:
+def scores_of(system: System, source: Source, half: Half, arrays: Arrays) -> Scores:
     """Return the scores of a half from its stitched outputs; raises UserError where they are no numbers."""
     if np.isnan(arrays["logits"]).any():
         raise UserError(
             "the network's scores are no numbers, though its input is; compute in trainer.precision=32-true"
         )
-    return Scores(arrays["logits"], arrays.get("displacement"), system.rate, source.offset)
+    return Scores(arrays["logits"], arrays.get("displacement"), system.rate, source.offset(half))
 
 
 def predict_records(
@@ -87,7 +87,7 @@ def score_records(
     system.to(compute.device).eval()
     upsample = system.network.upsample
     found = run(system.outputs, source, records, system.clips, upsample, compute, progress=progress)
-    return {half: scores_of(system, source, arrays) for half, arrays in found}
+    return {half: scores_of(system, source, half, arrays) for half, arrays in found}
 
 
 def say_broken_rows(system: System, source: Source, records: Sequence[HalfRecord]) -> bool:

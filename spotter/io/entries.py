@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from itertools import compress
 from operator import itemgetter
 from typing import Any
@@ -21,10 +21,14 @@ _MALFORMED = (KeyError, IndexError, TypeError, ValueError, OverflowError)
 
 @dataclass(frozen=True, slots=True)
 class Entries:
-    """Hold the entries of one file, and where it is, for messages."""
+    """Hold the entries of one file, and where it is, for messages.
+
+    more : what the file says beside them
+    """
 
     where: str
     rows: list[Any]
+    more: Mapping[str, Any] = field(default_factory=dict)
 
     def column(
         self, field: str, expected: str, convert: Callable[[Any], float | None] | None = None, among: Mask | None = None

@@ -7,6 +7,7 @@ import logging
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from spotter.bounded import open_zip
 from spotter.errors import UserError
 from spotter.io.files import atomic_write, json_bytes
 from spotter.io.game_files import game_file_to_write
+from spotter.io.periods import KEY, read_intervals, write_intervals
 from spotter.io.soccernet import MILLISECONDS, game_time, halves_of, warn_of_unknown
 from spotter.io.trees import find_games, read_entries
 from spotter.tasks import Task
@@ -39,20 +41,25 @@ def read_predictions(root: str | Path, games: Iterable[str], task: Task) -> dict
     """Return the predictions of the halves of each game, in file order; a half may be empty.
 
     A confidence of null becomes NaN. Labels outside the task are skipped with one counted warning. A strict task
-    refuses them, and has one half, whatever the file says. Raises UserError for a missing or malformed file.
+    refuses them, and has one half, whatever the file says, unless it says where halves lie in the match's video.
+    Raises UserError for a missing or malformed file.
     """
-    halves, unknown, numbers = {}, Counter[str](), halves_of(task)
+    halves, unknown = {}, Counter[str]()
     remedy = f"predict this game, or choose other games; an empty list in its {PREDICTION_FILE} means no predictions"
     for game, entries in read_entries(root, games, PREDICTION_FILE, "predictions", remedy):
         time = entries.column("position", MILLISECONDS, int) / 1000
-        number = np.array(task.halves[:1]) if task.strict else entries.column("half", "a half's number", int)
+        periods = read_intervals(entries.more.get(KEY), entries.where)
+        numbers = sorted({*halves_of(task), *periods})
+        fixed = task.strict and not periods
+        number = np.array(task.halves[:1]) if fixed else entries.column("half", "a half's number", int)
         label = entries.classes(task, unknown)
         counted = (label >= 0) & np.isin(number, numbers)
         confidence = np.full(len(label), np.nan)
         confidence[counted] = entries.column("confidence", "a number", among=counted)
         rows = HalfPredictions(label, time, confidence, entries.team_indices(task, counted))
         for half in numbers:
-            halves[Half(game, half)] = rows.take(counted & (number == half))
+            of_half = rows.take(counted & (number == half))
+            halves[Half(game, half)] = replace(of_half, period=periods.get(half))
     warn_of_unknown(unknown, f"{root}: predictions", task)
     return halves
 
@@ -118,9 +125,10 @@ def confirm_zip(out: str | Path, expected: int) -> str:
 
 
 def game_json(game: str, halves: Mapping[Half, HalfPredictions], task: Task) -> bytes:
-    """Return the official JSON of one game."""
+    """Return the official JSON of one game, which also says where halves lie in one file, if they do."""
     entries = [entry for half in sorted(halves) for entry in _entries(half, halves[half], task)]
-    return json_bytes({"UrlLocal": game, "predictions": entries})
+    listed = write_intervals({half.number: rows.period for half, rows in halves.items() if rows.period})
+    return json_bytes({"UrlLocal": game, **({KEY: listed} if listed else {}), "predictions": entries})
 
 
 def _delete_others(out: Path, games: set[str]) -> None:

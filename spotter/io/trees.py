@@ -7,7 +7,6 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from spotter.bounded import open_zip, parse_json, read_file, read_member
 from spotter.errors import UserError
@@ -52,7 +51,7 @@ def read_entries(
             except (KeyError, FileNotFoundError, NotADirectoryError) as error:
                 raise UserError(f"{root}: no {member}: {_hint(root, member) or remedy}") from error
             where = f"{root}/{member}"
-            yield game, Entries(where, _parse(content, where, key))
+            yield game, _parse(content, where, key)
 
 
 def read_game_files(root: Path, games: Iterable[str], file_name: str) -> Iterator[tuple[str, bytes]]:
@@ -78,14 +77,14 @@ def _name_of_only_game(path: Path) -> str:
 def _only_game(path: Path, games: list[str], key: str) -> Iterator[tuple[str, Entries]]:
     if len(games) != 1:
         raise UserError(f"{path}: a single file holds one game, not {len(games)}: give a folder or a zip of all games")
-    yield games[0], Entries(str(path), _parse(read_file(path), str(path), key))
+    yield games[0], _parse(read_file(path), str(path), key)
 
 
-def _parse(content: bytes, where: str, key: str) -> list[Any]:
+def _parse(content: bytes, where: str, key: str) -> Entries:
     document = parse_json(content, where)
     if not isinstance(document, dict) or not isinstance(document.get(key), list):
         raise UserError(f"{where}: expected an object with a list {key!r}: is it the right file?")
-    return document[key]
+    return Entries(where, document.pop(key), document)
 
 
 def _check_root(root: str | Path) -> Path:

@@ -18,6 +18,7 @@ from spotter.data.check import warn_of_broken
 from spotter.data.clips import EvaluationBatches, TrainingBatches, batches, evaluation_clips
 from spotter.data.datasets import ClipDataset, batch_loader
 from spotter.data.games import MOST_BEYOND_END, drop_spots_beyond_end, find_halves, require_spots
+from spotter.data.periods import PeriodSource
 from spotter.data.skips import Skips
 from spotter.data.source import Source
 from spotter.data.statistics import class_counts, dataset_statistics, statistics_table
@@ -103,6 +104,8 @@ class SpottingDataModule(pl.LightningDataModule):
         if stage != "fit" or self.records:
             return
         listed = self.annotations.splits(self.root or "", self.task) if self.annotations else None
+        if self.annotations and (parts := self.annotations.parts(self.root or "", self.task)):
+            self.source = PeriodSource(self.source, parts)
         splits = load_splits(self.task, self.root, self.splits, listed)
         splits = hold_out(splits, self.fold) if self.fold else splits
         unseen = {split: self._unseen(split, splits) for split in SCORED}
@@ -177,8 +180,9 @@ class SpottingDataModule(pl.LightningDataModule):
 
     @cached_property
     def _balanced(self) -> BalancedClips:
-        source, clips = self.source, self.clips
-        return BalancedClips(self.records["train"], clips.clip_len, source.fps, source.offset, clips.spot_margin)
+        source, clips, records = self.source, self.clips, self.records["train"]
+        offsets = [source.offset(record.half) for record in records]
+        return BalancedClips(records, clips.clip_len, source.fps, offsets, clips.spot_margin)
 
     def _find(self, split: str, games: list[str], labels: str = "required") -> list[HalfRecord]:
         return find_halves(

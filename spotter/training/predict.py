@@ -14,7 +14,9 @@ from omegaconf import DictConfig
 
 from spotter.bounded import plain_text, read_yaml
 from spotter.data.games import find_halves
+from spotter.data.periods import PeriodSource
 from spotter.data.registry import open_source
+from spotter.data.source import Source
 from spotter.errors import UsageError, UserError
 from spotter.evaluation.table import spots_table
 from spotter.extraction.two_stages import open_makers
@@ -130,8 +132,9 @@ def _settings(cfg: DictConfig, kind: str, root: str | None) -> DataSettings:
     for key in sorted(given):
         if key not in known:
             raise UsageError(f"data.{key}: fixed by the checkpoint; what can be given is {', '.join(known)}")
-    if not cfg.input and (cfg.start is not None or cfg.end is not None):
-        raise UsageError("start and end are for input=…: a split is predicted and scored as a whole")
+    for key in ("start", "end", "periods", "game"):
+        if not cfg.input and cfg[key] is not None:
+            raise UsageError(f"{key} is for input=…: a split is predicted and scored as its labels say")
     if cfg.extractor and not cfg.input:
         raise UsageError("extractor is for input=…: a split has its features in files")
     if cfg.out and Path(cfg.out).exists() and not Path(cfg.out).is_dir():
@@ -144,8 +147,10 @@ def _settings(cfg: DictConfig, kind: str, root: str | None) -> DataSettings:
 def _split(cfg: DictConfig, system: System, settings: DataSettings) -> Input:
     """Return the halves of a split, whose labels may be missing altogether."""
     name, root = check_split(cfg.split), settings.root
-    source = open_source(system.spec, root)
+    source: Source = open_source(system.spec, root)
     annotations = Exchange(settings.labels) if settings.labels else None
+    if annotations and (parts := annotations.parts(root or "", system.task)):
+        source = PeriodSource(source, parts)
     listed = annotations.splits(root or "", system.task) if annotations else None
     games = load_splits(system.task, root, settings.splits, listed)[name]
     given = (root, name, games, system.task, source, "optional", settings.allow_missing)
@@ -160,7 +165,8 @@ def _own_input(cfg: DictConfig, system: System) -> Input:
     if cfg.extractor:
         extractors = cfg.extractor if isinstance(cfg.extractor, str) else list(cfg.extractor)
         makers = open_makers(system.spec, extractors, cfg.extractor_weights, str(device_of(cfg.trainer)))
-    return open_input(system.spec, paths, start=cfg.start, end=cfg.end, makers=makers)
+    part = {"start": cfg.start, "end": cfg.end, "periods": cfg.periods, "game": cfg.game}
+    return open_input(system.spec, paths, makers=makers, **part)
 
 
 def _name(cfg: DictConfig) -> str:

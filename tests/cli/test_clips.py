@@ -130,6 +130,17 @@ def test_other_forms_of_predictions_and_a_choice_of_classes(match: Path, tmp_pat
     assert names(tmp_path / "out") == ["1_000-10_Goal_0.90.mp4", "1_000-10_Goal_0.90_2.mp4", "reel.mp4"]
 
 
+def test_periods_of_one_file(match: Path, tmp_path: Path) -> None:
+    found = tmp_path / "found.json"
+    about = {"intervals": [{"start_time_ms": 1000, "end_time_ms": 9000}, {"start_time_ms": 20_500}]}
+    events = [{"label": "Goal", "position_ms": at, "confidence": 0.9} for at in (3500, 25_500)]
+    sample = {"inputs": [{"type": "video", "path": "match.mp4"}], "metadata": about, "events": events}
+    found.write_bytes(orjson.dumps({"version": "2.0", "data": [sample]}))
+    assert cut(found, match, tmp_path / "out", "--before", 1, "--after", 1) == 0
+    assert names(tmp_path / "out") == ["1_000-02_Goal_0.90.mp4", "2_000-05_Goal_0.90.mp4", "reel.mp4"]
+    assert decoded_by_ffmpeg(tmp_path / "out" / "reel.mp4") == [*range(25, 45), *range(245, 265)]
+
+
 def test_mistakes_are_named(match: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = write_predictions(tmp_path / "found.json", [(1, 10_000, "Goal", 0.4)])
     for words, status, said in (

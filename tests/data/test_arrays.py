@@ -30,7 +30,7 @@ def test_an_array_gives_the_clips_of_its_file(tmp_path: Path, dtype: type, colum
     for number, half in enumerate(rows, start=1):
         np.save(tmp_path / "m" / f"{number}_f.npy", half)
     files, memory = FeatureSource.of_spec(spec, tmp_path), ArraySource(list(rows), 2, spec, game="m")
-    assert (memory.halves, memory.length(halves[0]), memory.offset) == (halves, files.length(halves[0]), 0.5)
+    assert (memory.halves, memory.length(halves[0]), memory.offset(halves[0])) == (halves, files.length(halves[0]), 0.5)
     (inputs, phase), (expected, expected_phase) = (each.read(halves, clips, 4) for each in (memory, files))
     assert inputs["a"].dtype == expected["a"].dtype
     np.testing.assert_array_equal(inputs["a"], expected["a"])

@@ -38,6 +38,24 @@ def test_halves_come_in_order_with_length_and_spots(root: Path) -> None:
     assert (second.spots.label.tolist(), second.spots.visible.tolist()) == ([1], [False])
 
 
+def test_extra_time_is_taken_where_it_was_played(root: Path) -> None:
+    task = replace(TASK, halves=(1, 2, 3, 4))
+    write_game(root, "l/s/d", {1: 30, 2: 20, 3: 10, 4: 12}, [(3, "Goal", 4000), (4, "Foul", 5000)])
+    games = ["l/s/a", "l/s/d"]
+    found = find_halves(root, "train", games, task, source_of(root))
+    assert [(each.half.game[-1], each.half.number) for each in found] == [
+        *(("a", 1), ("a", 2), ("d", 1), ("d", 2), ("d", 3), ("d", 4))
+    ]
+    assert [each.spots.time.tolist() for each in found[4:] if each.spots] == [[4.0], [5.0]]
+
+
+def test_labels_of_extra_time_without_input_are_counted(root: Path, caplog: pytest.LogCaptureFixture) -> None:
+    task = replace(TASK, halves=(1, 2, 3, 4))
+    write_game(root, "l/s/d", {1: 30, 2: 20}, [(1, "Goal", 4000), (3, "Foul", 5000)])
+    assert [each.half.number for each in find_halves(root, "train", ["l/s/d"], task, source_of(root))] == [1, 2]
+    assert "half 3 (1)" in caplog.text
+
+
 def test_an_unset_or_wrong_root_names_key_and_variable(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"data\.root.*SOCCERNET_ROOT"):
         find(None, ["a"])

@@ -28,7 +28,7 @@ def test_a_spec_survives_a_checkpoint_and_opens_its_source(tmp_path: Path, conte
     assert InputSpec.load(spec.to_dict()) == spec
     assert spec.fps == 25 / 12
     source = open_source(spec, tmp_path)
-    assert (source.spec, source.fps, source.offset) == (spec, spec.fps, spec.offset)
+    assert (source.spec, source.fps, source.offset(HALF)) == (spec, spec.fps, spec.offset)
 
 
 def test_a_layout_has_what_networks_take_their_sizes_from() -> None:
@@ -44,7 +44,10 @@ def test_unknown_kind() -> None:
 class Counting:
     """A source whose frames are their own numbers."""
 
-    fps, offset, spec = 2.0, 0.25, InputSpec("features", 2.0, 0.25)
+    fps, spec = 2.0, InputSpec("features", 2.0, 0.25)
+
+    def offset(self, half: Half) -> float:
+        return 0.25
 
     def length(self, half: Half) -> int:
         return 100
@@ -58,11 +61,11 @@ def test_excerpt_holds_the_frames_within_its_times(start: float, seconds: float)
     """No frame lies before its start or after its end, none in between is missing, and its times are the half's."""
     end = start + seconds
     part = Excerpt(Counting(), start, end)  # type: ignore[arg-type]
-    times = [part.offset + i / part.fps for i in range(part.length(HALF))]
+    times = [part.offset(HALF) + i / part.fps for i in range(part.length(HALF))]
     inside = [t for t in (0.25 + i / 2 for i in range(100)) if start - 1e-6 <= t <= end + 1e-6]
     assert times == pytest.approx(inside or times[:1])  # of an excerpt between two frames the next one is shown
     starts, _ = part.read([HALF], [Clip(0, 0), Clip(0, -3)], 4)  # type: ignore[misc]
-    first = round((part.offset - 0.25) * 2)
+    first = round((part.offset(HALF) - 0.25) * 2)
     assert starts == [first, first - 3]  # type: ignore[comparison-overlap]
 
 
@@ -77,6 +80,6 @@ def test_excerpt_of_features(tmp_path: Path) -> None:
     """Rows around the excerpt are read as context, its own frames count from its start."""
     write_game(tmp_path, "a/b/c", {1: 20})
     part = Excerpt(source_of(tmp_path), 4.5, 9)
-    assert (part.offset, part.length(HALF)) == (5.0, 5)
+    assert (part.offset(HALF), part.length(HALF)) == (5.0, 5)
     rows, _ = part.read([HALF], [Clip(0, -2)], 4)
     assert rows["only"][0, :, 0].tolist() == [3, 4, 5, 6]

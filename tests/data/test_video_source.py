@@ -103,7 +103,7 @@ def test_it_says_what_it_is(root: Path) -> None:
         "size": SIZE,
         "crop": [32, 40],
     }
-    assert (video.spec.config_values(), video.offset) == (plain | {"grey": False}, 0.0)
+    assert (video.spec.config_values(), video.offset(Half("a", 1))) == (plain | {"grey": False}, 0.0)
     assert InputSpec.load(plain) == VideoSource.of_spec(video.spec).spec == video.spec
 
 

@@ -145,13 +145,17 @@ class VideoArrays:
     """Give images that lie in memory, (T, H, W, 3) uint8 for each half, as a source of video does."""
 
     def __init__(self, halves: Sequence[np.ndarray], spec: InputSpec) -> None:
-        self.spec, self.fps, self.offset = spec, spec.fps, spec.offset
+        self.spec, self.fps = spec, spec.fps
         self._images = {Half("video", i): images for i, images in enumerate(halves, start=1)}
         self.halves = list(self._images)
 
     def missing(self, half: Half) -> list[Path]:
         """Return no files."""
         return []
+
+    def offset(self, half: Half) -> float:
+        """Return the seconds of the first image."""
+        return self.spec.offset
 
     def length(self, half: Half) -> int:
         """Return the half's number of images."""

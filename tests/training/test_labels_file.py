@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 import pytest
+import torch
 
 from spotter.data.video.find import find_input
 from spotter.errors import UserError
@@ -76,6 +78,37 @@ def test_a_folder_has_a_file_for_each_split(labels: Path) -> None:
         (labels.parent / f"annotations_{split}.json").write_bytes(orjson.dumps({**content, "data": data}))
     labels.unlink()
     assert [record.half.game for record in module(labels.parent).records["valid"]] == ["l/b", "l/b"]
+
+
+def test_periods_of_one_file_are_halves_to_train_on(tmp_path: Path) -> None:
+    """Four halves, with time before, between and behind them, of which nothing is read."""
+    data: list[dict[str, Any]] = []
+    for game, split in (("l/a", "train"), ("l/b", "valid")):
+        write_game(tmp_path, game, {1: 400}, spots=None)
+        edges = [(20, 100), (130, 210), (230, 260), (270, 299.5)]
+        about = {"intervals": [{"start_time_ms": 1000 * a, "end_time_ms": 1000 * b} for a, b in edges]}
+        events = [{"label": "Goal", "position_ms": at} for at in (500, 25_500, 140_000, 231_000, 290_000, 399_000)]
+        inputs = [{"type": "features", "path": f"{game}/1_feature.npy"}]
+        data.append({"id": game, "split": split, "inputs": inputs, "metadata": about, "events": events})
+    path = tmp_path / "annotations.json"
+    path.write_bytes(orjson.dumps({"version": "2.0", "labels": {"action": {"labels": ["Goal"]}}, "data": data}))
+    made = module(path)
+    records = made.records["train"]
+    assert [(each.half.number, each.frames) for each in records] == [(1, 80), (2, 80), (3, 30), (4, 30)]
+    assert [each.spots.time.tolist() for each in records if each.spots] == [[5.5], [10.0], [1.0], [20.0]]
+    assert [each.half.number for each in made.records["valid"]] == [1, 2, 3, 4]
+    rows = torch.cat([batch["inputs"]["only"][..., 0].flatten() for batch in made.train_dataloader()])
+    played = {0, *(row for first, last in edges for row in range(first, int(np.ceil(last))))}
+    assert {int(row) for row in rows.unique()} <= played
+
+
+def test_a_table_of_labels_trains(tmp_path: Path) -> None:
+    for game in ("a", "b"):
+        write_game(tmp_path, game, {1: 60, 2: 40}, spots=None)
+    (tmp_path / "labels.csv").write_text("game,half,clock,class\na,1,00:05,Goal\na,2,0:30,Foul\nb,1,0:20,Goal\n")
+    made = module(tmp_path / "labels.csv", splits={"train": ["a"], "valid": ["b"]})
+    assert [each.spots.time.tolist() for each in made.records["train"] if each.spots] == [[5.0], [30.0]]
+    assert [len(each.spots or ()) for each in made.records["valid"]] == [1, 0]
 
 
 def test_a_video_may_lie_in_place_of_its_game(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def find_video(folder: Path, number: int, height: int) -> Path | None:
 def find_videos(path: str | Path) -> list[tuple[Half, Path]]:
     """Return the halves in a user's video, store or folder of images, or below a folder of them, with their files.
 
-    The game is the file's stem, with its folders below ``path``; ``1_`` or ``2_`` before the name gives the half.
+    The game is the file's stem, with its folders below ``path``; ``1_`` … ``4_`` before the name gives the half.
     Raises UserError where there is nothing that can be read.
     """
     path = Path(path)
@@ -121,8 +121,12 @@ def find_videos(path: str | Path) -> list[tuple[Half, Path]]:
 
 
 def half_of_name(name: str) -> Half:
-    """Return the half of a user's file called ``name``, without suffix: ``2_`` before the name means the second."""
-    return Half(name, 2 if re.match(r"2(_|$)", name.rpartition("/")[2]) else 1)
+    """Return the half of a user's file called ``name``, without suffix: ``2_`` before the name means the second.
+
+    3 and 4 are those of extra time.
+    """
+    match = re.match(r"([1-4])(_|$)", name.rpartition("/")[2])
+    return Half(name, int(match[1]) if match else 1)
 
 
 def _walk(folder: Path) -> Iterator[Path]:

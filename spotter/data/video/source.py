@@ -56,7 +56,7 @@ class VideoSource:
         image = ImageSpec.load({"size": size, "crop": crop, "mean": mean, "std": std, "grey": grey})
         self.spec = InputSpec.video(fps, image)
         self._rate = parse_fps(fps, "data.fps")
-        self.fps, self.offset, self.size, self.crop = self.spec.fps, self.spec.offset, image.size, image.crop
+        self.fps, self.size, self.crop = self.spec.fps, image.size, image.crop
         self._channels = image.channels
         self._folder, self._files = Path(root or "."), files
         self._readers: dict[Half, ImageReader] = {}
@@ -95,6 +95,10 @@ class VideoSource:
     def duration(self, half: Half) -> Fraction:
         """Return the seconds until the half's last image ends."""
         return self._reader(half).times.duration
+
+    def offset(self, half: Half) -> float:
+        """Return 0, the time of the first image."""
+        return 0.0
 
     def length(self, half: Half) -> int:
         """Return the half's number of frames."""

@@ -12,13 +12,13 @@ import numpy as np
 
 from spotter.errors import UserError
 from spotter.io.entries import Entries
-from spotter.io.exchange.collection import Collection, Video
+from spotter.io.exchange.collection import Collection, Video, half_of_path
 from spotter.io.exchange.files import is_exchange, read_collection, write_collection
 from spotter.io.predictions import find_predictions, read_predictions
 from spotter.io.soccernet import MILLISECONDS, warn_of_unknown
 from spotter.io.splits import SPLITS
 from spotter.tasks import Task
-from spotter.types import Half, HalfPredictions, Spots
+from spotter.types import Half, HalfPredictions, Period, Spots
 
 Columns = TypeVar("Columns", Spots, HalfPredictions)
 
@@ -63,6 +63,14 @@ class Exchange:
         warn_of_unknown(unknown, f"{source}: labels", task)
         return halves
 
+    def parts(self, root: str | Path, task: Task) -> dict[Half, tuple[Half, Period]]:
+        """Return those halves that lie in a file with others, each with that file, as a half, and where it lies."""
+        return {
+            video.half: (_file(video, str(self.path or root)), video.period)
+            for video in self._collection(root, task).videos
+            if video.period is not None
+        }
+
     def write(self, root: str | Path, labels: Mapping[Half, Spots], task: Task) -> None:
         """Write OSL JSON of version 2."""
         videos = []
@@ -88,6 +96,11 @@ class Exchange:
         if self._last is None or self._last[:2] != (source, task):
             self._last = (source, task, read_collection(source, task))
         return self._last[2]
+
+
+def _file(video: Video, where: str) -> Half:
+    paths = [each["path"] for each in video.inputs if isinstance(each.get("path"), str)]
+    return half_of_path(paths[0], where) if paths else Half(video.half.game, 1)
 
 
 def root_of_labels(labels: str | Path, root: str | None) -> str:
@@ -131,7 +144,7 @@ def _read_predictions(root: str | Path, games: Iterable[str], task: Task) -> dic
         confidence = np.ones(len(label))
         if any("confidence" in row for row in entries.rows):
             confidence[counted] = entries.column("confidence", "a number", among=counted)
-        rows = HalfPredictions(label, time, confidence, entries.team_indices(task, counted))
+        rows = HalfPredictions(label, time, confidence, entries.team_indices(task, counted), video.period)
         halves[video.half] = rows.take(counted)
     warn_of_unknown(unknown, f"{root}: predictions", task)
     return halves

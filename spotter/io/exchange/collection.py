@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
 from spotter.errors import UserError, shorten
 from spotter.io.game_files import check_game
-from spotter.types import Half
+from spotter.types import Half, Period
 
 Row = dict[str, Any]
 SPLIT_NAMES = {"train": "train", "valid": "valid", "val": "valid", "test": "test", "challenge": "challenge"}
@@ -23,10 +23,11 @@ _CLOCK = re.compile(r"(?:(?P<half>\d+)\s*-\s*)?(?:(?P<hours>\d+):)?(?P<minutes>\
 class Video:
     """Hold the events of one half.
 
-    rows : each with ``label`` and ``position``, whole milliseconds from the start of the video, and where known with
+    rows : each with ``label`` and ``position``, whole milliseconds from the start of the half, and where known with
         ``team``, ``visibility`` and ``confidence``; other keys as the file has them
     inputs : what it was labelled on, as OSL lists it: ``type``, ``path`` relative to the file, ``fps``
     more : other keys of the video in its file, kept for writing it again
+    period : where the half lies in its video, which holds others, too; None where it is a video of its own
     """
 
     half: Half
@@ -34,6 +35,12 @@ class Video:
     inputs: list[Row] = field(default_factory=list)
     split: str | None = None
     more: Row = field(default_factory=dict)
+    period: Period | None = None
+
+    @property
+    def start(self) -> int:
+        """Return the milliseconds of the video at which the half begins."""
+        return 0 if self.period is None else round(1000 * self.period.start)
 
     @property
     def fps(self) -> float | None:
@@ -60,6 +67,16 @@ class Collection:
         """Return the classes, those that the file does not list behind the others, in the order of the alphabet."""
         others = {str(row["label"]) for video in self.videos for row in video.rows} - set(self.classes)
         return [*self.classes, *sorted(others)]
+
+
+def by_file(videos: Iterable[Video]) -> list[list[Video]]:
+    """Return halves in groups that share a video; those without a period are alone."""
+    groups: dict[tuple[str, int, str], list[Video]] = {}
+    for video in videos:
+        path = str(video.inputs[0].get("path")) if video.inputs else ""
+        alone = (video.half.game, video.half.number, "")
+        groups.setdefault(alone if video.period is None else (video.half.game, 0, path), []).append(video)
+    return list(groups.values())
 
 
 def half_of_path(path: str, where: str) -> Half:

@@ -11,7 +11,7 @@ from typing import Any
 from spotter.bounded import parse_json, read_file
 from spotter.errors import UserError
 from spotter.io.exchange import e2e_spot, osl
-from spotter.io.exchange.collection import SPLIT_NAMES, Collection, Video
+from spotter.io.exchange.collection import SPLIT_NAMES, Collection, Video, by_file
 from spotter.io.exchange.official import read_single, read_tree, write_tree
 from spotter.io.exchange.subtitles import write_edl, write_srt
 from spotter.io.exchange.table import read_table, write_table
@@ -115,13 +115,14 @@ def at_least(collection: Collection, threshold: float) -> Collection:
 
 
 def _write_shown(path: Path, collection: Collection, target: str) -> None:
-    """Write a file for each half: ``path`` of a single one, else in a folder of that name."""
-    if path.suffix and len(collection.videos) != 1:
-        raise UserError(f"{path}: a file shows one half, and these are {len(collection.videos)}: give a folder")
-    for video in collection.videos:
-        name = f"{video.half.number}.{target}"
-        file = path if path.suffix else game_file_to_write(path, video.half.game, name)
-        atomic_write(file, SHOWN[target](video))
+    """Write a file for each video: ``path`` of a single one, else in a folder of that name, by its first half."""
+    groups = by_file(collection.videos)
+    if path.suffix and len(groups) != 1:
+        raise UserError(f"{path}: a file shows one half, and these are {len(groups)}: give a folder")
+    for videos in groups:
+        half = min(video.half for video in videos)
+        file = path if path.suffix else game_file_to_write(path, half.game, f"{half.number}.{target}")
+        atomic_write(file, SHOWN[target](videos))
 
 
 def _read_file(path: Path, task: Task | None) -> Collection:
@@ -178,6 +179,9 @@ def _losses(collection: Collection, target: str) -> list[str]:
     losses = [f"{count} {what}" for what, count in collection.lost.items() if count]
     if target in SHOWN:
         return losses
+    if target in ("e2e-spot", "osl-v1"):
+        parts = sum(video.period is not None for video in collection.videos)
+        losses += [f"where {parts} halves lie in their videos"] if parts else []
     if target in ("e2e-spot", "csv"):
         others = sum(bool(set(row) - known) for row, _ in rows)
         losses += [f"other keys of {others} events"] if others else []

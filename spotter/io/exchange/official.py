@@ -11,6 +11,7 @@ from spotter.errors import UserError
 from spotter.io.exchange.collection import Collection, Row, Video, checked_rows, parse_clock, whole, without
 from spotter.io.files import atomic_write, json_bytes
 from spotter.io.game_files import game_file_to_write
+from spotter.io.periods import KEY, read_intervals, write_intervals
 from spotter.io.predictions import PREDICTION_FILE
 from spotter.io.soccernet import game_time
 from spotter.io.trees import find_games, read_game_files
@@ -55,7 +56,8 @@ def write_tree(root: Path, collection: Collection, label_file: str) -> None:
     for game, videos in games.items():
         rows = [_entry(row, video.half, collection.predictions) for video in _by_half(videos) for row in video.rows]
         about = {"UrlLocal": game if collection.predictions else f"{game}/", **_about(videos)}
-        content = json_bytes({**about, key: rows})
+        periods = write_intervals({video.half.number: video.period for video in videos if video.period})
+        content = json_bytes({**about, **({KEY: periods} if periods else {}), key: rows})
         atomic_write(game_file_to_write(root, game, name), content)
     splits: dict[str, list[str]] = {}
     for video in collection.videos:
@@ -88,10 +90,15 @@ def _videos(document: object, game: str, where: str, root: Path) -> list[Video]:
         except (TypeError, ValueError, OverflowError) as error:
             raise UserError(f"{where}: entry {number}: {error}: correct the file") from error
         halves.setdefault(half, []).append(event)
+    periods = read_intervals(document.get(KEY), where)
+    halves |= {half: [] for half in periods if half not in halves}
     halves = halves or {1: []}  # a game without events is one all the same
-    more, names = without(document, lists[0], "UrlLocal"), _inputs(root / game if root.is_dir() else None)
+    more, names = without(document, lists[0], "UrlLocal", KEY), _inputs(root / game if root.is_dir() else None)
     inputs = {half: [{"type": "video", "path": f"{game}/{name}"}] for half, name in names.items()}
-    return [Video(Half(game, half), rows, inputs.get(half, []), None, more) for half, rows in sorted(halves.items())]
+    return [
+        Video(Half(game, half), rows, inputs.get(half, []), None, more, periods.get(half))
+        for half, rows in sorted(halves.items())
+    ]
 
 
 def _row(row: Row, prediction: bool) -> tuple[int, Row]:

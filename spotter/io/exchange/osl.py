@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +12,7 @@ from spotter.io.exchange.collection import (
     Collection,
     Row,
     Video,
+    by_file,
     checked_rows,
     half_of_path,
     parse_clock,
@@ -17,19 +20,22 @@ from spotter.io.exchange.collection import (
     without,
 )
 from spotter.io.game_files import check_game
+from spotter.io.periods import KEY, read_intervals, write_intervals
 from spotter.io.soccernet import game_time
-from spotter.types import Half
+from spotter.types import Half, Period
 
 HEAD = "action"
 SCORES = ("confidence", "confidence_score")  # of opensportslib, and of its annotation tool
 PLAIN = ("label", "position", "team", "visibility", "confidence")
 EXCLUDED = "excluded"
+OUTSIDE = "events outside of all intervals"
 
 
 def read_v2(document: Row, where: str, split: str | None = None) -> Collection:
-    """Return what a file of version 2 holds, times as in the files that it lists.
+    """Return what a file of version 2 holds, times as in the files that it lists, or from the start of intervals.
 
-    Events of other heads than the first, and videos that are excluded, are left out and counted in ``lost``.
+    A video with intervals becomes a half for each. Events of other heads than the first, those outside of all
+    intervals, and videos that are excluded, are left out and counted in ``lost``.
     """
     labels = document.get("labels") if isinstance(document.get("labels"), dict) else {}
     heads = [str(name) for name in labels or {}]
@@ -37,7 +43,7 @@ def read_v2(document: Row, where: str, split: str | None = None) -> Collection:
     classes = (labels or {}).get(head, {}).get("labels", []) if head else []
     metadata = document.get("metadata") if isinstance(document.get("metadata"), dict) else {}
     predictions = (metadata or {}).get("type") == "predictions"
-    videos, lost = [], {"videos that are excluded": 0, "events of other heads": 0}
+    videos, lost = [], dict.fromkeys(("videos that are excluded", "events of other heads", OUTSIDE), 0)
     for number, sample in enumerate(document["data"], start=1):
         at = f"{where}: data {number}"
         if not isinstance(sample, dict):
@@ -53,7 +59,10 @@ def read_v2(document: Row, where: str, split: str | None = None) -> Collection:
         inputs = [each for each in sample.get("inputs") or [] if isinstance(each, dict)]
         named = sample.get("split") or (about or {}).get("split") or (metadata or {}).get("split") or split
         converted = [_row(row, inputs, at, index) for index, row in enumerate(kept, start=1)]
-        videos.append(Video(_half(sample, inputs, at), converted, inputs, named, without(sample, "inputs", "events")))
+        video = Video(_half(sample, inputs, at), converted, inputs, named, without(sample, "inputs", "events"))
+        halves = _in_periods(video, read_intervals((about or {}).get(KEY), at))
+        lost[OUTSIDE] += len(converted) - sum(len(each.rows) for each in halves)
+        videos += halves
     return Collection(videos, [str(name) for name in classes], predictions, without(document, "data"), lost)
 
 
@@ -71,7 +80,7 @@ def write_v2(collection: Collection) -> Row:
         "labels": {head: {"type": "single_label", "labels": collection.named_classes()}},
         **without(collection.more, "version", "metadata"),
     }
-    return {**root, "data": [_sample(video, head, metadata.get("split")) for video in collection.videos]}
+    return {**root, "data": [_sample(videos, head, metadata.get("split")) for videos in by_file(collection.videos)]}
 
 
 def read_v1(document: Row, where: str, split: str | None = None) -> Collection:
@@ -153,17 +162,37 @@ def _position(row: Row, inputs: list[Row]) -> int:
     return parse_clock(row.get("gameTime"))[1]
 
 
-def _sample(video: Video, head: str, split: str | None) -> Row:
-    name = video.half.game if video.half.number == 1 else f"{video.half.game}/{video.half.number}"
+def _in_periods(video: Video, periods: Mapping[int, Period]) -> list[Video]:
+    """Return a half for each period of a video, with the events that lie in it; the video itself if it has none."""
+    if not periods:
+        return [video]
+    halves = []
+    for number, period in periods.items():
+        start, end = round(1000 * period.start), 1000 * period.end
+        rows = [row for row in video.rows if start <= row["position"] < end]
+        moved = [{**row, "position": row["position"] - start} for row in rows]
+        halves.append(replace(video, half=Half(video.half.game, number), rows=moved, period=period))
+    return halves
+
+
+def _sample(videos: Sequence[Video], head: str, split: str | None) -> Row:
+    """Return the entry of a video file, which holds one half or several."""
+    video = videos[0]
+    alone = video.half.number == 1 or video.period is not None
+    name = video.half.game if alone else f"{video.half.game}/{video.half.number}"
     known: Row = {"id": video.more.get("id") or name, "inputs": inputs_of(video)}
     if video.split not in (None, split, (video.more.get("metadata") or {}).get("split")):
         known["split"] = video.split
-    return {**video.more, **known, "events": [_event(row, video.half, head) for row in video.rows]}
+    periods = {each.half.number: each.period for each in videos if each.period is not None}
+    about = video.more.get("metadata") or {}
+    if periods and len(about.get(KEY) or ()) != len(periods):  # else those of the file stay, with all their keys
+        known["metadata"] = {**about, KEY: write_intervals(periods)}
+    return {**video.more, **known, "events": [_event(row, each, head) for each in videos for row in each.rows]}
 
 
-def _event(row: Row, half: Half, head: str) -> Row:
-    event = {"head": head, "label": row["label"], "position_ms": row["position"]}
-    event["gameTime"] = row.get("gameTime") or game_time(half.number, row["position"])
+def _event(row: Row, video: Video, head: str) -> Row:
+    event = {"head": head, "label": row["label"], "position_ms": row["position"] + video.start}
+    event["gameTime"] = row.get("gameTime") or game_time(video.half.number, row["position"])
     event |= {key: row[key] for key in ("team", "visibility") if key in row}
     event |= {key: _number(row["confidence"]) for key in SCORES if "confidence" in row}
     return {**without(row, *PLAIN, "gameTime", "half", "head"), **event}

@@ -8,15 +8,20 @@ import io
 from spotter.errors import UserError, shorten
 from spotter.io.exchange.collection import Collection, Row, Video, parse_clock
 from spotter.io.game_files import check_game
-from spotter.types import Half
+from spotter.io.periods import match_clock
+from spotter.io.soccernet import game_time
+from spotter.types import Half, Period
 
-COLUMNS = ("game", "half", "time", "clock", "class", "team", "visibility", "confidence")
+COLUMNS = ("game", "half", "time", "clock", "match_clock", "video_time", "class", "team", "visibility", "confidence")
+OPTIONAL = {"match_clock", "video_time", "team", "visibility", "confidence"}  # left out where no event has one
 NAMES = {"label": "class", "action": "class", "event": "class", "period": "half", "gametime": "clock"}
 NAMES |= {"score": "confidence", "position_ms": "position"}
 
 
 def read_table(text: str, where: str, game: str) -> Collection:
     """Return the events of a table: a column of classes, and one of times (seconds, milliseconds or a clock).
+
+    A column ``video_time`` tells where the half begins in its video, too.
 
     game : what lines without a game are of
     """
@@ -25,38 +30,48 @@ def read_table(text: str, where: str, game: str) -> Collection:
     if "class" not in names.values() or not {"time", "clock", "position"} & set(names.values()):
         raise UserError(f"{where}: expected columns class and time (or clock), found {', '.join(names) or 'none'}")
     halves: dict[Half, list[Row]] = {}
+    periods: dict[Half, Period] = {}
     for number, line in enumerate(reader, start=2):
         row = {names[key]: (value or "").strip() for key, value in line.items() if key in names and value is not None}
         try:
-            half, event = _event(row, game, where)
+            half, event, start = _event(row, game, where)
         except (ValueError, OverflowError) as error:
             raise UserError(f"{where}, line {number}: {error}: correct the file") from error
         halves.setdefault(half, []).append(event)
+        if start is not None:
+            periods.setdefault(half, Period(start / 1000))
     predictions = any("confidence" in row for rows in halves.values() for row in rows)
-    return Collection([Video(half, rows) for half, rows in sorted(halves.items())], [], predictions)
+    videos = [Video(half, rows, period=periods.get(half)) for half, rows in sorted(halves.items())]
+    return Collection(videos, [], predictions)
 
 
 def write_table(collection: Collection) -> bytes:
     """Return all events as a table, by video and time; columns that no event fills are left out."""
     out = io.StringIO()
-    rows = [row for video in collection.videos for row in video.rows]
-    wanted = [name for name in COLUMNS if name not in COLUMNS[5:] or any(name in row for row in rows)]
+    ordered = sorted(collection.videos, key=lambda each: each.half)
+    lines = [
+        {**row, **_columns(row, video)}
+        for video in ordered
+        for row in sorted(video.rows, key=lambda each: int(each["position"]))
+    ]
+    wanted = [name for name in COLUMNS if name not in OPTIONAL or any(name in line for line in lines)]
     writer = csv.DictWriter(out, wanted, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
-    for video in sorted(collection.videos, key=lambda each: each.half):
-        for row in sorted(video.rows, key=lambda each: int(each["position"])):
-            writer.writerow({**row, **_columns(row, video.half)})
+    writer.writerows(lines)
     return out.getvalue().encode()
 
 
-def _columns(row: Row, half: Half) -> Row:
-    minutes, rest = divmod(max(row["position"], 0), 60_000)
-    clock = f"{minutes:02d}:{rest // 1000:02d}"
-    known = {"game": half.game, "half": half.number, "class": row["label"]}
-    return {**known, "time": row["position"] / 1000, "clock": clock}
+def _columns(row: Row, video: Video) -> Row:
+    half, position = video.half, row["position"]
+    known = {"game": half.game, "half": half.number, "class": row["label"], "time": position / 1000}
+    known["clock"] = game_time(half.number, position).partition(" - ")[2]
+    if video.period is None:
+        return known
+    return {**known, "match_clock": match_clock(half.number, position), "video_time": (position + video.start) / 1000}
 
 
-def _event(row: Row, game: str, where: str) -> tuple[Half, Row]:
+def _event(row: Row, game: str, where: str) -> tuple[Half, Row, int | None]:
+    """Return an event, its half, and the milliseconds of the video at which that begins, where they are known."""
     half, position = None, 0
     if row.get("time"):
         position = parse_clock(row["time"])[1] if ":" in row["time"] else round(1000 * float(row["time"]))
@@ -72,7 +87,8 @@ def _event(row: Row, game: str, where: str) -> tuple[Half, Row]:
     number = int(row["half"]) if row.get("half") else half or 1
     if number < 1:
         raise ValueError(f"the half {shorten(number)} is none")
-    return Half(check_game(row.get("game") or game, where), number), event
+    start = max(0, round(1000 * float(row["video_time"])) - position) if row.get("video_time") else None
+    return Half(check_game(row.get("game") or game, where), number), event, start
 
 
 def _dialect(text: str) -> type[csv.Dialect]:

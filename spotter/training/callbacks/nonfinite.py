@@ -149,7 +149,8 @@ class NonFinite(pl.Callback):
             inputs, _ = data.source.read(halves, [clip], data.clips.clip_len)
             if not any(rows.is_floating_point() and find_broken(rows[0].numpy()).any() for rows in inputs.values()):
                 continue
-            half, seconds = halves[clip.half], data.source.offset + clip.start / data.source.fps
+            half = halves[clip.half]
+            seconds = data.source.offset(half) + clip.start / data.source.fps
             for broken in broken_rows(data.source, half):
                 return f"{broken} (read for a clip of half {half.number} from {seconds:.0f} s); mend the file"
         return ""
