@@ -45,7 +45,6 @@ TORCH_FILES = {
     "spotter.inference.ranks",
 }
 SNIFF = {  # files that may ask what an object of another library has
-    "spotter.cli.prepare.images",
     "spotter.models.blocks.backbones",
     "spotter.models.blocks.fuse",
 }

@@ -108,6 +108,19 @@ def _create(part: Path) -> int:
         os.close(descriptor)  # another process took it for left over before it was locked
 
 
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Let one process at a time pass that names this file, which stays; where there are no locks, all do."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        with suppress(OSError):
+            _lock(descriptor, wait=True)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def _lock(descriptor: int, wait: bool) -> None:
     if fcntl is None:
         raise OSError("no locks on this system")

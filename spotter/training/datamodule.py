@@ -19,6 +19,7 @@ from spotter.data.clips import EvaluationBatches, TrainingBatches, batches, eval
 from spotter.data.datasets import ClipDataset, batch_loader
 from spotter.data.games import MOST_BEYOND_END, drop_spots_beyond_end, find_halves, require_spots
 from spotter.data.periods import PeriodSource
+from spotter.data.remote import RemoteTree, fetch_games, fetch_root
 from spotter.data.skips import Skips
 from spotter.data.source import Source
 from spotter.data.statistics import class_counts, dataset_statistics, statistics_table
@@ -26,7 +27,7 @@ from spotter.data.workers import choose_workers
 from spotter.errors import UserError
 from spotter.inference.engine import to_device
 from spotter.io.exchange.annotations import Exchange
-from spotter.io.splits import SCORED, hold_out, load_splits
+from spotter.io.splits import LABELLED, SCORED, hold_out, load_splits
 from spotter.settings import ClipConfig
 from spotter.tasks import Task
 from spotter.training.callbacks.clock import cpu_limit_of
@@ -51,6 +52,7 @@ class SpottingDataModule(pl.LightningDataModule):
     eval_batch_size : clips of an evaluation batch, on one rank
     num_workers : processes of each rank that read the input, 0 for its own; None: see ``choose_workers``
     prefetch_factor : batches that each of them has ready
+    remote : URL of a tree from which ``fetch`` gets what ``root`` lacks, see ``RemoteTree``
     allow_missing : continue with what is on disk, with a counted warning
     max_beyond_end : fraction of the training spots that may lie beyond the end of their input
     on_error : what a damaged file means: ``raise``, or ``skip`` for what is trained on to go on without it, counted
@@ -80,6 +82,7 @@ class SpottingDataModule(pl.LightningDataModule):
         seed: int = 0,
         labels: str | None = None,
         prefetch_factor: int = 2,
+        remote: str | None = None,
     ) -> None:
         super().__init__()
         numbers = [("batch_size", batch_size, 1), ("prefetch_factor", prefetch_factor, 1), ("seed", seed, 0)]
@@ -93,6 +96,9 @@ class SpottingDataModule(pl.LightningDataModule):
         self.clips = ClipConfig.load(clips)
         self.source, self.root, self.splits, self.fold = source, root, splits, fold
         self.annotations = Exchange(labels) if labels else None
+        if remote and root is None:
+            raise UserError("data.remote: give data.root=FOLDER, too, where what is fetched is kept")
+        self.remote = remote
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size or batch_size
         self.num_workers, self.prefetch_factor, self.seed = num_workers, prefetch_factor, seed
         self.allow_missing, self.max_beyond_end, self.check = allow_missing, max_beyond_end, check
@@ -103,11 +109,9 @@ class SpottingDataModule(pl.LightningDataModule):
         """Find the halves of all splits that a training run needs, once, and print their statistics."""
         if stage != "fit" or self.records:
             return
-        listed = self.annotations.splits(self.root or "", self.task) if self.annotations else None
         if self.annotations and (parts := self.annotations.parts(self.root or "", self.task)):
             self.source = PeriodSource(self.source, parts)
-        splits = load_splits(self.task, self.root, self.splits, listed)
-        splits = hold_out(splits, self.fold) if self.fold else splits
+        splits = self._load_splits()
         unseen = {split: self._unseen(split, splits) for split in SCORED}
         train = self._find("train", splits["train"])
         self.records["train"] = drop_spots_beyond_end(train, self.source, self.max_beyond_end)
@@ -125,6 +129,22 @@ class SpottingDataModule(pl.LightningDataModule):
         if self.check:
             warn_of_broken(self.source, [record.half for records in self.records.values() for record in records])
         show(statistics_table(dataset_statistics(self.records, self.task, self.source.fps)))
+
+    def fetch(self) -> None:
+        """Get what the splits need, and ``root`` lacks, from ``remote``; a source that is built then knows all."""
+        if not self.remote or self.root is None:
+            return
+        tree, root = RemoteTree(self.remote), Path(self.root)
+        fetch_root(tree, root, ["splits.json", *(f"{stream.file}.npz" for stream in self.source.spec.streams)])
+        splits = self._load_splits()
+        games = list(dict.fromkeys(game for split in LABELLED for game in splits[split]))
+        labels = [] if self.annotations else [self.task.label_file]
+        fetch_games(tree, root, games, self.task.halves, self.source, labels)
+
+    def _load_splits(self) -> dict[str, list[str]]:
+        listed = self.annotations.splits(self.root or "", self.task) if self.annotations else None
+        splits = load_splits(self.task, self.root, self.splits, listed)
+        return hold_out(splits, self.fold) if self.fold else splits
 
     def class_prior(self) -> Tensor:
         """Return the fraction of positive anchors per class (K,) in the training split."""

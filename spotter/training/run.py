@@ -86,6 +86,9 @@ def train(cfg: DictConfig) -> Run:
     data = build_data(cfg)
     trainer = build_trainer(cfg)
     check_loggers(trainer.loggers)
+    if data.remote:
+        data.fetch()
+        data = build_data(cfg)  # anew, for what made its features has come with them
     pl.seed_everything(cfg.seed, workers=True, verbose=False)
     module = build_module(cfg, data)
     if cfg.ckpt:
