@@ -1,11 +1,13 @@
 """Convert labels and predictions between formats.
 
-SRC is told apart by what it holds: OSL JSON of version 1 or 2, the lists of E2E-Spot, CSV, official files, or a folder
-or zip of them. DST is a file (.json, .csv) or a folder; of a folder, splits become files of their own.
+SRC is told apart by what it holds: OSL JSON of version 1 or 2, loose or in shards (Parquet and tar files), the lists of
+E2E-Spot, CSV, official files, or a folder or zip of them. DST is a file (.json, .csv) or a folder; of a folder, splits
+become files of their own.
 
   spotter convert /data/SoccerNet labels.json --to osl                # for the annotation tool of OpenSportsLab
   spotter convert outputs/RUN/predictions/test found.json --to osl    # a corrected file comes back as labels
   spotter convert annotations_test.json labels --to soccernet --task ball-2025
+  spotter convert shards osl --to osl --inputs                        # osl-shards writes them, with the inputs of SRC
   spotter convert results_spotting.json spots.csv --to csv --threshold 0.3
   spotter convert results_spotting.json match.srt --to srt --threshold 0.5     # subtitles; edl: markers for an editor
 
@@ -16,11 +18,13 @@ from __future__ import annotations
 
 import argparse
 import logging
+from pathlib import Path
 
 from spotter.cli.options import add_trust
 from spotter.errors import UsageError
 from spotter.io.exchange.collection import Collection
 from spotter.io.exchange.files import FORMATS, SHOWN, at_least, read_collection, write_collection
+from spotter.io.exchange.shards import find_tables, unpack_inputs
 from spotter.tasks import Task, shipped_tasks
 from spotter.trust import import_trusted
 
@@ -36,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--threshold", type=float, default=0.0, help="leave out predictions of a lower confidence")
     parser.add_argument("--task", help="of the labels: which of a tree are read, and what official files are called")
+    parser.add_argument("--inputs", action="store_true", help="bring videos and features out of shards, into DST, too")
     add_trust(parser)
 
 
@@ -49,13 +54,27 @@ def run(arguments: argparse.Namespace) -> int:
     official = arguments.to == "soccernet" and not collection.predictions
     label_file = task.label_file if task else _label_file(collection) if official else ""
     collection = at_least(collection, arguments.threshold)
-    losses = write_collection(arguments.target, collection, arguments.to, label_file)
+    source = Path(arguments.source)
+    folder = source if source.is_dir() else source.parent
+    losses = write_collection(arguments.target, collection, arguments.to, label_file, folder)
     events = sum(len(video.rows) for video in collection.videos)
     what = "predictions" if collection.predictions else "labels"
     log.info("%s: %d %s of %d videos", arguments.target, events, what, len(collection.videos))
     for loss in losses:
         log.warning("not kept: %s", loss)
+    if arguments.inputs:
+        _unpack(source, Path(arguments.target))
     return 0
+
+
+def _unpack(source: Path, target: Path) -> None:
+    """Bring the inputs in shards to where the paths in ``target`` say."""
+    tables = find_tables(source)
+    if not tables:
+        raise UsageError(f"--inputs: {source} is no folder of shards, its inputs are files already")
+    for table, _ in tables:
+        written, kept = unpack_inputs(table, target.parent if target.suffix else target)
+        log.info("%s: %d inputs unpacked, %d were there", table, written, kept)
 
 
 def _label_file(collection: Collection) -> str:

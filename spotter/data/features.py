@@ -20,6 +20,7 @@ from spotter.data.streams import OTHER_WIDTH, RowReader, Stream, cut_rows
 from spotter.data.video.containers import duration_of
 from spotter.data.video.find import find_video
 from spotter.errors import UserError
+from spotter.io.exchange.annotations import listed_files
 from spotter.types import Clip, Half
 
 RowMaker = Callable[[Path], NDArray[np.floating]]  # of a file that is no feature file: (T, width) of the stream
@@ -44,6 +45,8 @@ class FeatureSource:
     remedy : what an error about a file of another width advises; it may hold ``{width}``
     match_clock : read the time in the half, and which half it is, as one more stream
     makers : what makes the rows of a stream of its ``files``, which then are videos
+    labels : a file of labels whose paths are relative to ``root``; the feature files that it names are read: that whose
+        name ends as the stream's, or the only one
 
     Only a clip's rows are copied, whenever a clip is read, in any process.
     """
@@ -56,6 +59,7 @@ class FeatureSource:
         remedy: str = OTHER_WIDTH,
         match_clock: bool = False,
         makers: Mapping[str, RowMaker] | None = None,
+        labels: str | Path | None = None,
     ) -> None:
         spec = InputSpec.load({"kind": "features", "streams": streams, "match_clock": match_clock})
         if root is not None:
@@ -63,6 +67,7 @@ class FeatureSource:
         self.spec = spec
         self.fps = self.spec.fps
         self._root, self._files, self._remedy, self._makers = root or ".", files, remedy, makers or {}
+        self._listed = {} if labels is None else self._find_listed(labels)
         self._open: dict[tuple[str, Half], RowReader] = {}
 
     @classmethod
@@ -72,12 +77,13 @@ class FeatureSource:
         root: str | Path | None = None,
         files: Mapping[Half, Mapping[str, Path]] | None = None,
         makers: Mapping[str, RowMaker] | None = None,
+        labels: str | Path | None = None,
     ) -> FeatureSource:
         """Return the source that reads what ``spec`` describes, for a model that is trained already."""
         if spec.before is not None:
             raise UserError("ckpt: this model answers replays: use spotter ground")
         remedy = "give files of the features that this model was trained on"
-        return cls(spec.to_dict()["streams"], root, files, remedy, spec.match_clock, makers)
+        return cls(spec.to_dict()["streams"], root, files, remedy, spec.match_clock, makers, labels)
 
     def missing(self, half: Half) -> list[Path]:
         """Return the files that the half lacks."""
@@ -141,4 +147,17 @@ class FeatureSource:
         return ArrayRows(transcript_rows(stream, path)) if is_transcript(path) else stream.open(path, self._remedy)
 
     def _path(self, stream: Stream, half: Half) -> Path:
-        return stream.path(self._root, half) if self._files is None else self._files[half][stream.name]
+        if self._files is not None:
+            return self._files[half][stream.name]
+        return self._listed.get((stream.name, half)) or stream.path(self._root, half)
+
+    def _find_listed(self, labels: str | Path) -> dict[tuple[str, Half], Path]:
+        """Return the feature files that labels name, for each stream and half."""
+        found: dict[tuple[str, Half], Path] = {}
+        for half, paths in listed_files(labels, self._root, ".npy").items():
+            for stream in self.spec.streams:
+                named = [path for path in paths if f"_{path.stem}".endswith(f"_{stream.file}")]
+                alone = paths if len(paths) == len(self.spec.streams) == 1 else []
+                if named or alone:
+                    found[stream.name, half] = (named or alone)[0]
+        return found

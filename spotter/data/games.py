@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import numpy as np
 from spotter.data.periods import PeriodSource
 from spotter.data.source import Source
 from spotter.errors import UserError, shorten
+from spotter.io.exchange.annotations import Exchange
 from spotter.io.formats import AnnotationFormat, format_of
 from spotter.io.soccernet import warn_of_other_halves
 from spotter.tasks import Task
@@ -20,6 +22,7 @@ from spotter.types import Half, HalfRecord, Spots
 
 log = logging.getLogger(__name__)
 
+SAME_RATE = 1e-4  # relative: 30 is not 29.97
 MOST_BEYOND_END = 0.02  # fraction of the training spots
 EXTRA_TIME = (3, 4)  # halves that few games have
 
@@ -88,6 +91,29 @@ def _halves(game: str, task: Task, source: Source) -> list[Half]:
     parts = source.halves(game) if isinstance(source, PeriodSource) else []
     halves = [Half(game, number) for number in task.halves]
     return parts or [half for half in halves if half.number not in EXTRA_TIME or not source.missing(half)]
+
+
+def warn_of_rates(
+    annotations: Exchange, root: str | Path | None, task: Task, source: Source, halves: Iterable[Half]
+) -> None:
+    """Say once how many inputs have another rate than their file of labels declares; what they have counts."""
+    from spotter.data.video.containers import rate_of  # here, so that networks train without PyAV
+    from spotter.data.video.find import VIDEOS
+
+    features = source.spec.kind == "features"
+    declared = annotations.rates(root or "", task, (".npy",) if features else VIDEOS)
+    wrong = []
+    for half in (half for half in halves if half in declared):
+        video = None if features else source.video(half)
+        found = source.fps if features else rate_of(video) if video else 0.0
+        if found and not math.isclose(found, declared[half], rel_tol=SAME_RATE):
+            wrong.append(
+                f"{half.game}: {declared[half]:g} declared, {found:g} by {'data.fps' if features else 'the video'}"
+            )
+    if wrong:
+        log.warning(
+            "%d inputs have another rate than the labels declare, which is not used; first %s", len(wrong), wrong[0]
+        )
 
 
 def _read_labels(

@@ -17,12 +17,20 @@ from spotter.types import Half
 class SourceKind:
     """Open an input of one kind.
 
-    open_tree : read the official tree below a root
+    open_tree : read the official tree below a root, by the paths in a file of labels where there is one
     open_files : read files, or all that lie below folders, and return their halves, too
     """
 
-    open_tree: Callable[[InputSpec, str | Path | None], Source]
+    open_tree: Callable[[InputSpec, str | Path | None, str | Path | None], Source]
     open_files: Callable[[InputSpec, Sequence[str | Path]], tuple[list[Half], Source]]
+
+
+def _feature_tree(spec: InputSpec, root: str | Path | None, labels: str | Path | None) -> Source:
+    return FeatureSource.of_spec(spec, root, labels=labels)
+
+
+def _video_tree(spec: InputSpec, root: str | Path | None, labels: str | Path | None) -> Source:
+    return VideoSource.of_spec(spec, root)
 
 
 def _feature_files(spec: InputSpec, paths: Sequence[str | Path]) -> tuple[list[Half], Source]:
@@ -36,14 +44,17 @@ def _video_files(spec: InputSpec, paths: Sequence[str | Path]) -> tuple[list[Hal
 
 
 SOURCE_KINDS = {
-    "features": SourceKind(FeatureSource.of_spec, _feature_files),
-    "video": SourceKind(VideoSource.of_spec, _video_files),
+    "features": SourceKind(_feature_tree, _feature_files),
+    "video": SourceKind(_video_tree, _video_files),
 }
 
 
-def open_source(spec: InputSpec, root: str | Path | None) -> Source:
-    """Return the source that reads what ``spec`` describes in the official tree below ``root``."""
-    return SOURCE_KINDS[spec.kind].open_tree(spec, root)
+def open_source(spec: InputSpec, root: str | Path | None, labels: str | Path | None = None) -> Source:
+    """Return the source that reads what ``spec`` describes in the official tree below ``root``.
+
+    labels : a file of labels whose paths, relative to ``root``, name the files of its halves
+    """
+    return SOURCE_KINDS[spec.kind].open_tree(spec, root, labels)
 
 
 def open_files(spec: InputSpec, paths: Sequence[str | Path]) -> tuple[list[Half], Source]:

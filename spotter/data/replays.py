@@ -56,7 +56,7 @@ class Replay(NamedTuple):
 class ReplaySource:
     """Read clips of the time before replays, and with each the replay, repeated as often as it fits.
 
-    streams, root, files : see ``FeatureSource``
+    streams, root, files, labels : see ``FeatureSource``
     before : seconds before a replay that are searched; inf for its whole half
     match_clock : is refused
     """
@@ -68,10 +68,11 @@ class ReplaySource:
         files: Mapping[Half, Mapping[str, Path]] | None = None,
         before: float = 120.0,
         match_clock: bool = False,
+        labels: str | Path | None = None,
     ) -> None:
         if match_clock:
             raise UserError("data.match_clock: sequences of replays have none; leave it out")
-        self._match = FeatureSource(streams, root, files)
+        self._match = FeatureSource(streams, root, files, labels=labels)
         self.spec = InputSpec.features(self._match.spec.streams, before=float(before))
         self.fps = self.spec.fps
         self._before = float(before)

@@ -17,7 +17,7 @@ from spotter.data.balanced import BalancedClips
 from spotter.data.check import warn_of_broken
 from spotter.data.clips import EvaluationBatches, TrainingBatches, batches, evaluation_clips
 from spotter.data.datasets import ClipDataset, batch_loader
-from spotter.data.games import MOST_BEYOND_END, drop_spots_beyond_end, find_halves, require_spots
+from spotter.data.games import MOST_BEYOND_END, drop_spots_beyond_end, find_halves, require_spots, warn_of_rates
 from spotter.data.periods import PeriodSource
 from spotter.data.remote import RemoteTree, fetch_games, fetch_root
 from spotter.data.skips import Skips
@@ -205,11 +205,14 @@ class SpottingDataModule(pl.LightningDataModule):
         return BalancedClips(records, clips.clip_len, source.fps, offsets, clips.spot_margin)
 
     def _find(self, split: str, games: list[str], labels: str = "required") -> list[HalfRecord]:
-        return find_halves(
+        records = find_halves(
             *(self.root, split, games, self.task, self.source, labels, self.allow_missing),
             skip_damaged=self.skips is not None,
             annotations=self.annotations,
         )
+        if self.annotations is not None:
+            warn_of_rates(self.annotations, self.root, self.task, self.source, [record.half for record in records])
+        return records
 
     def _unseen(self, split: str, splits: Mapping[str, list[str]]) -> list[str]:
         """Return the games of a split that are not trained on; scores on the others would mean nothing."""

@@ -13,7 +13,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from spotter.bounded import plain_text, read_yaml
-from spotter.data.games import find_halves
+from spotter.data.games import find_halves, warn_of_rates
 from spotter.data.periods import PeriodSource
 from spotter.data.registry import open_source
 from spotter.data.source import Source
@@ -147,7 +147,7 @@ def _settings(cfg: DictConfig, kind: str, root: str | None) -> DataSettings:
 def _split(cfg: DictConfig, system: System, settings: DataSettings) -> Input:
     """Return the halves of a split, whose labels may be missing altogether."""
     name, root = check_split(cfg.split), settings.root
-    source: Source = open_source(system.spec, root)
+    source: Source = open_source(system.spec, root, settings.labels)
     annotations = Exchange(settings.labels) if settings.labels else None
     if annotations and (parts := annotations.parts(root or "", system.task)):
         source = PeriodSource(source, parts)
@@ -155,6 +155,8 @@ def _split(cfg: DictConfig, system: System, settings: DataSettings) -> Input:
     games = load_splits(system.task, root, settings.splits, listed)[name]
     given = (root, name, games, system.task, source, "optional", settings.allow_missing)
     records = find_halves(*given, annotations=annotations)
+    if annotations is not None:
+        warn_of_rates(annotations, root, system.task, source, [record.half for record in records])
     return Input(name, source, records, len(games))
 
 

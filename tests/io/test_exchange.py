@@ -156,6 +156,8 @@ def test_e2e_spot_says_what_it_cannot_hold(tmp_path: Path) -> None:
         ({"position_ms": None, "gameTime": "1 - 62:03"}, 3_723_000),
         ({"position_ms": 12.6}, 13),
         ({"timestamp_utc": "2026-01-01T15:00:02.500Z"}, 2500),
+        ({"timestamp_utc": "no time of day", "position_ms": 12}, 12),
+        ({"frame": 7, "position_ms": 12}, 12),
     ],
 )
 def test_the_time_of_an_event(event: dict[str, Any], position: int, tmp_path: Path) -> None:

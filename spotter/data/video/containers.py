@@ -37,6 +37,13 @@ def open_video(path: str | Path) -> tuple[InputContainer, VideoStream]:
     return container, stream
 
 
+def rate_of(path: str | Path) -> float:
+    """Return the images per second that a video states of itself, 0 where it states none."""
+    container, stream = open_video(path)
+    with container:
+        return float(stream.average_rate or 0)
+
+
 def duration_of(path: str | Path) -> float:
     """Return the seconds that a video's header states; raises UserError as ``open_video`` does."""
     container, stream = open_video(path)

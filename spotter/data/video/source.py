@@ -18,7 +18,7 @@ from spotter.data.fps import parse_fps
 from spotter.data.source import ImageSpec, Inputs, InputSpec
 from spotter.data.streams import RowReader
 from spotter.data.video.decode import Video
-from spotter.data.video.find import VIDEOS, expected, find_input, find_video
+from spotter.data.video.find import VIDEOS, expected, find_alone, find_input, find_video
 from spotter.data.video.jpegs import Box
 from spotter.data.video.readers import ImageReader, check_decoded, open_reader
 from spotter.data.video.scale import Images
@@ -86,7 +86,8 @@ class VideoSource:
         if self._files is not None:
             path = self._files.get(half)
             return path if path is not None and path.suffix.lower() in VIDEOS else None
-        return find_video(self._folder / half.game, half.number, self.size[0])
+        folder = self._folder / half.game
+        return find_video(folder, half.number, self.size[0]) or find_alone(folder, half.number)
 
     def native_fps(self, half: Half) -> float | None:
         """Return the images per second of the file that the half is read from."""

@@ -12,8 +12,9 @@ import numpy as np
 
 from spotter.errors import UserError
 from spotter.io.entries import Entries
-from spotter.io.exchange.collection import Collection, Video, half_of_path
+from spotter.io.exchange.collection import Collection, Video, below, declared_fps, half_of_path
 from spotter.io.exchange.files import is_exchange, read_collection, write_collection
+from spotter.io.game_files import ROOT, game_file
 from spotter.io.predictions import find_predictions, read_predictions
 from spotter.io.soccernet import MILLISECONDS, warn_of_unknown
 from spotter.io.splits import SPLITS
@@ -71,6 +72,15 @@ class Exchange:
             if video.period is not None
         }
 
+    def rates(self, root: str | Path, task: Task, suffixes: tuple[str, ...]) -> dict[Half, float]:
+        """Return the frames per second that the file declares of inputs of some kind, of those halves that it does."""
+        found: dict[Half, float] = {}
+        for video in self._collection(root, task).videos:
+            for each in video.inputs:
+                if str(each.get("path")).lower().endswith(suffixes) and declared_fps(each):
+                    found.setdefault(video.half, declared_fps(each))
+        return found
+
     def write(self, root: str | Path, labels: Mapping[Half, Spots], task: Task) -> None:
         """Write OSL JSON of version 2."""
         videos = []
@@ -101,6 +111,24 @@ class Exchange:
 def _file(video: Video, where: str) -> Half:
     paths = [each["path"] for each in video.inputs if isinstance(each.get("path"), str)]
     return half_of_path(paths[0], where) if paths else Half(video.half.game, 1)
+
+
+def listed_files(labels: str | Path, root: str | Path, suffix: str) -> dict[Half, list[Path]]:
+    """Return the files of one kind, such as ``.npy``, that a file of labels names as the input of each half.
+
+    Halves that lie in one file share its inputs, under that file as a half, see ``Exchange.parts``.
+
+    root : what its paths are relative to
+    Raises UserError for a path that leads out of ``root``.
+    """
+    found: dict[Half, dict[Path, None]] = {}
+    for video in read_collection(labels).videos:
+        half = video.half if video.period is None else _file(video, str(labels))
+        for path in (below(str(each.get("path"))) for each in video.inputs):
+            if path.lower().endswith(suffix):
+                folder, _, name = path.rpartition("/")
+                found.setdefault(half, {})[game_file(root, folder or ROOT, name)] = None
+    return {half: list(paths) for half, paths in found.items()}
 
 
 def root_of_labels(labels: str | Path, root: str | None) -> str:

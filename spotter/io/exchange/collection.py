@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -45,8 +46,7 @@ class Video:
     @property
     def fps(self) -> float | None:
         """Return the declared frames per second."""
-        rates = [each["fps"] for each in self.inputs if isinstance(each.get("fps"), int | float) and each["fps"] > 0]
-        return float(rates[0]) if rates else None
+        return next(filter(None, map(declared_fps, self.inputs)), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,12 @@ def by_file(videos: Iterable[Video]) -> list[list[Video]]:
     return list(groups.values())
 
 
+def declared_fps(given: Row) -> float:
+    """Return the frames per second that an input declares, 0 where it does not."""
+    fps = given.get("fps")
+    return float(fps) if isinstance(fps, int | float) and 0 < fps < math.inf else 0.0
+
+
 def half_of_path(path: str, where: str) -> Half:
     """Return the half that a video or feature file is of, by its name.
 
@@ -87,12 +93,17 @@ def half_of_path(path: str, where: str) -> Half:
 
     Raises UserError for a name that leads out of its folder.
     """
-    pure = PurePosixPath(re.sub(r"^(\.\.?/)+", "", path.replace("\\", "/")))
+    pure = PurePosixPath(below(path))
     match = (_FEATURES if pure.suffix == ".npy" else _VIDEO).fullmatch(pure.stem)
     if match and pure.parent.parts:
         found = match.groupdict()
         return Half(check_game(pure.parent.as_posix(), where), int(found["half"] or found.get("alone") or 1))
     return Half(check_game(pure.with_suffix("").as_posix(), where), 1)
+
+
+def below(path: str) -> str:
+    """Return a path with slashes, without what it begins with above the folder of its file."""
+    return re.sub(r"^(\.\.?/)+", "", path.replace("\\", "/"))
 
 
 def parse_clock(text: object) -> tuple[int | None, int]:

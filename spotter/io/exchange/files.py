@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,15 +13,16 @@ from spotter.errors import UserError
 from spotter.io.exchange import e2e_spot, osl
 from spotter.io.exchange.collection import SPLIT_NAMES, Collection, Video, by_file
 from spotter.io.exchange.official import read_single, read_tree, write_tree
+from spotter.io.exchange.shards import find_tables, read_shards, write_shards
 from spotter.io.exchange.subtitles import write_edl, write_srt
 from spotter.io.exchange.table import read_table, write_table
 from spotter.io.files import atomic_write, json_bytes
 from spotter.io.game_files import game_file_to_write
 from spotter.tasks import Task
 
-FORMATS = ("soccernet", "osl", "osl-v1", "e2e-spot", "csv")
+FORMATS = ("soccernet", "osl", "osl-shards", "osl-v1", "e2e-spot", "csv")
 SHOWN = {"srt": write_srt, "edl": write_edl}  # written only
-OFFICIAL = "soccernet"
+OFFICIAL, SHARDS = "soccernet", "osl-shards"
 
 
 def kind_of(document: object) -> str | None:
@@ -45,8 +46,10 @@ def kind_of(document: object) -> str | None:
 
 
 def is_exchange(path: str | Path) -> bool:
-    """Return whether a path is a file of another format than the official one."""
+    """Return whether a path is a file of another format than the official one, or holds shards of OSL."""
     path = Path(path)
+    if find_tables(path):
+        return True
     if not path.is_file() or zipfile.is_zipfile(path):
         return False
     if path.suffix.lower() in (".csv", ".tsv"):
@@ -57,14 +60,16 @@ def is_exchange(path: str | Path) -> bool:
 def read_collection(path: str | Path, task: Task | None = None) -> Collection:
     """Return what a file, a folder or a zip holds, whatever its name.
 
-    A folder of JSON files of OSL or E2E-Spot, one for each split, is read as one. ``task`` says which labels of an
-    official tree are meant, where it has several.
+    A folder of JSON files of OSL or E2E-Spot, or of shards, one for each split, is read as one. ``task`` says which
+    labels of an official tree are meant, where it has several.
 
     Raises UserError for what is in no known format.
     """
     path = Path(path)
     if not path.exists():
         raise UserError(f"{path}: no such file or folder")
+    if tables := find_tables(path):
+        return joined([osl.read_v2(read_shards(table), str(table), split) for table, split in tables])
     if path.is_file() and not zipfile.is_zipfile(path):
         return _read_file(path, task)
     lists = [] if path.is_file() else _lists(path)
@@ -81,10 +86,13 @@ def joined(collections: Sequence[Collection]) -> Collection:
     return Collection(videos, classes, any(each.predictions for each in collections), collections[0].more, lost)
 
 
-def write_collection(path: str | Path, collection: Collection, target: str, label_file: str) -> list[str]:
+def write_collection(
+    path: str | Path, collection: Collection, target: str, label_file: str, source: str | Path = "."
+) -> list[str]:
     """Write a collection in one of ``FORMATS`` or ``SHOWN``; return what the target cannot hold, a phrase each.
 
     path : a file ``.json`` or ``.csv``, or a folder, which has a file for each split
+    source : what paths of inputs are relative to, which shards take in
     """
     path, losses = Path(path), _losses(collection, target)
     if target == OFFICIAL:
@@ -95,9 +103,12 @@ def write_collection(path: str | Path, collection: Collection, target: str, labe
         atomic_write(path if path.suffix else path / "events.csv", write_table(collection))
     elif path.suffix == ".json":
         _write_json(path, collection, target)
+    elif target == SHARDS:
+        for split, part in _by_split(collection):
+            lacking = write_shards(path / split if split else path, osl.write_v2(part), Path(source))
+            losses += [f"{lacking} inputs of {split or 'the file'}, which are not below {source}"] if lacking else []
     else:
-        for split in dict.fromkeys(video.split for video in collection.videos):
-            part = replace(collection, videos=[video for video in collection.videos if video.split == split])
+        for split, part in _by_split(collection):
             name = split or ("predictions" if collection.predictions else "labels")
             _write_json(path / _file_name(name, target), part, target)
         if target == "e2e-spot":
@@ -112,6 +123,11 @@ def at_least(collection: Collection, threshold: float) -> Collection:
         for video in collection.videos
     ]
     return replace(collection, videos=videos)
+
+
+def _by_split(collection: Collection) -> Iterator[tuple[str | None, Collection]]:
+    for split in dict.fromkeys(video.split for video in collection.videos):
+        yield split, replace(collection, videos=[video for video in collection.videos if video.split == split])
 
 
 def _write_shown(path: Path, collection: Collection, target: str) -> None:
@@ -192,7 +208,7 @@ def _losses(collection: Collection, target: str) -> list[str]:
         losses += [f"the visibility of {unseen} predictions"] if unseen else []
         unknown = sum("num_frames" not in video.more for video in collection.videos)
         losses += [f"the length of {unknown} videos, which end at their last event"] if unknown else []
-    if target != "osl" and collection.more.get("metadata"):
+    if target not in ("osl", SHARDS) and collection.more.get("metadata"):
         losses.append("what the file says of itself (metadata)")
     return losses
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -154,8 +155,9 @@ def _position(row: Row, inputs: list[Row]) -> int:
     """Return milliseconds: by the clock of the recording, the position, or the clock of the match."""
     start = next((each["UTC_time_start"] for each in inputs if each.get("UTC_time_start")), None)
     if row.get("timestamp_utc") and start:
-        moments = [datetime.fromisoformat(str(text).replace("Z", "+00:00")) for text in (start, row["timestamp_utc"])]
-        return round(1000 * (moments[1] - moments[0]).total_seconds())
+        with suppress(ValueError, TypeError):  # only a valid one counts
+            begin, moment = (datetime.fromisoformat(str(text)) for text in (start, row["timestamp_utc"]))
+            return round(1000 * (moment - begin).total_seconds())
     for key in ("position_ms", "position"):
         if row.get(key) is not None:
             return whole(row[key])
