@@ -59,6 +59,7 @@ def check_jobs(folder: Path, seeds: list[str]) -> dict[str, Any]:
     return table
 
 
+@pytest.mark.slow
 def test_several_devices(tiny: list[str], tmp_path: Path) -> None:
     """Each job has its own ranks; children do not start the sweep again, nor fold into one another."""
     ran = process("train.py", "--multirun", "seed=1,2", *tiny, *TINIEST, "trainer=ddp_cpu", cwd=tmp_path)
@@ -68,6 +69,7 @@ def test_several_devices(tiny: list[str], tmp_path: Path) -> None:
     assert "Traceback" not in ran.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sweep", "words", "trainer"),
     [("grid", ["model.lr=1e-3", "model.head.radius=1.5", "seed=3"], "cpu"), ("optuna", ["seed=3"], "ddp_cpu")],
@@ -88,7 +90,7 @@ def test_examples_run(tiny: list[str], tmp_path: Path, sweep: str, words: list[s
     assert config["callbacks"]["early_stopping"]["patience"] == (3 if sweep == "optuna" else 10)
 
 
-@pytest.mark.parametrize("trainer", ["cpu", "ddp_cpu"])
+@pytest.mark.parametrize("trainer", ["cpu", pytest.param("ddp_cpu", marks=pytest.mark.slow)])
 def test_wandb_agent_starts_a_job(tiny: list[str], tmp_path: Path, trainer: str) -> None:
     """The command is built from the file by W&B's own code, and run as its agent runs it: one W&B run, its own id."""
     sweep = yaml.safe_load((PROJECT / "conf" / "sweep" / "wandb.yaml").read_text(encoding="utf-8"))

@@ -26,6 +26,8 @@ from tests.test_predict import check_official
 from tests.training.test_resume import interrupted, same_weights, the_run
 
 System = Callable[[str], Path]
+HEAVY = ("netrvlad", "calf", "rms", "ste", "window_transformer", "astra")  # to train; in `make test-slow`
+MODELS = [pytest.param(model, marks=pytest.mark.slow if model in HEAVY else ()) for model in SYSTEMS]
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +62,7 @@ def predict(cwd: Path, *arguments: str) -> None:
     assert called.status == 0, called.err
 
 
-@pytest.mark.parametrize("model", SYSTEMS)
+@pytest.mark.parametrize("model", MODELS)
 def test_every_model_beats_the_prior(system: System, matches: Path, model: str) -> None:
     """On games that no choice was made on, by a wide margin, both near the moment and far from it."""
     form = read(system(model) / "metrics.json")["test"]
@@ -69,7 +71,7 @@ def test_every_model_beats_the_prior(system: System, matches: Path, model: str) 
     assert form["tight"]["map"] > 1.5 * chance["tight"]["map"]
 
 
-@pytest.mark.parametrize("model", SYSTEMS)
+@pytest.mark.parametrize("model", MODELS)
 def test_every_model_predicts_splits_and_own_matches(system: System, matches: Path, tmp_path: Path, model: str) -> None:
     """A checkpoint is all that is needed; a half is predicted alike as one of a split and as one's own."""
     run, (game, *_) = system(model), read(matches / "splits.json")["test"]
@@ -142,6 +144,7 @@ def test_every_way_of_training_goes_on_as_if_it_never_stopped(tiny: list[str], t
     same_weights(whole, cut)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["calf", "astra"])
 def test_two_ranks_predict_the_same_bytes(system: System, tmp_path: Path, model: str) -> None:
     """Clips of a half that ranks share are put together as on one."""
