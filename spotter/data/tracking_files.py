@@ -150,7 +150,7 @@ def _load(match: Match) -> Any:
     try:
         read = getattr(importlib.import_module(f"kloppy.{module}"), function)
     except ImportError as error:
-        raise UserError("reading tracking files needs kloppy: pip install 'spotter[tracking]'") from error
+        raise UserError("reading tracking files needs kloppy: pip install kloppy") from error
     try:
         return read(**{role: str(path) for role, path in match.files.items()}, coordinates="kloppy")
     except Exception as error:  # kloppy raises whatever its parsers meet

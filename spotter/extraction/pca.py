@@ -82,7 +82,7 @@ def fit_pca(halves: Iterable[NDArray[np.floating]], components: int) -> Pca:
     try:
         from sklearn.decomposition import IncrementalPCA  # an extra, and slow to import
     except ImportError as error:
-        raise UserError("learning components needs scikit-learn: pip install 'spotter[pca]'") from error
+        raise UserError("learning components needs scikit-learn: pip install scikit-learn") from error
 
     model = IncrementalPCA(components)
     waiting: list[Floats] = []

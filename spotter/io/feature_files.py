@@ -69,7 +69,7 @@ def _hdf5(path: Path) -> dict[str, NDArray]:
     try:
         import h5py  # an extra
     except ImportError as error:
-        raise UserError(f"{path}: reading HDF5 needs h5py: pip install 'spotter[hdf5]'") from error
+        raise UserError(f"{path}: reading HDF5 needs h5py: pip install h5py") from error
     with h5py.File(path) as file:
         return {name: data[()] for name, data in file.items() if isinstance(data, h5py.Dataset)}
 

@@ -120,7 +120,7 @@ def test_wandb_agent_starts_a_job(tiny: list[str], tmp_path: Path, trainer: str)
     assert run.config["model"]["lr"] == sweep["parameters"]["model.lr"]["min"]
 
 
-@pytest.mark.skipif(importlib.util.find_spec("optuna") is None, reason='pip install "spotter[optuna]"')
+@pytest.mark.skipif(importlib.util.find_spec("optuna") is None, reason="pip install hydra-optuna-sweeper")
 def test_optuna_gets_the_score(tiny: list[str], tmp_path: Path) -> None:
     """A sweeper that searches gets the task's metric of each job; one device."""
     words = ["hydra/sweeper=optuna", "hydra/sweeper/sampler=grid", "hydra.sweeper.n_trials=2"]
@@ -205,7 +205,7 @@ def test_interruption_ends_the_sweep(tiny: list[str], tmp_path: Path, jobs: Prep
     assert job["valid"]["tight"] == 0.1, "what was done before is told"
 
 
-@pytest.mark.skipif(importlib.util.find_spec("optuna") is None, reason='pip install "spotter[optuna]"')
+@pytest.mark.skipif(importlib.util.find_spec("optuna") is None, reason="pip install hydra-optuna-sweeper")
 @pytest.mark.parametrize("statuses", [(1, 0), (1, 1)], ids=["one failed", "all failed"])
 def test_optuna_goes_on_after_a_failed_job(
     tiny: list[str], tmp_path: Path, jobs: Prepare, statuses: tuple[int, ...]

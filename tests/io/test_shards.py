@@ -211,4 +211,4 @@ def test_without_pyarrow_one_line_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
     assert main(["convert", str(osl), str(tmp_path / "shards"), "--to", "osl-shards"]) == 1
-    assert "shards of OSL need pyarrow: pip install 'spotter[parquet]'" in capsys.readouterr().err
+    assert "shards of OSL need pyarrow: pip install pyarrow" in capsys.readouterr().err

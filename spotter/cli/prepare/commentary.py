@@ -90,7 +90,7 @@ def check_settings(arguments: argparse.Namespace) -> None:
     if Path(arguments.name).name != arguments.name or arguments.name.startswith("."):
         raise UsageError(f"--name: expected the name of a feature file, found {arguments.name!r}")
     if find_spec("scipy") is None:
-        raise UserError("fitting a text model needs scipy: pip install 'spotter[commentary]'")
+        raise UserError("fitting a text model needs scipy: pip install scipy")
     if not arguments.root.is_dir():
         raise UserError(f"{arguments.root}: no such folder; give the official tree that gets the features")
 

@@ -1,7 +1,7 @@
 """Make features of the positions of players and ball: {half}_tracking.npy for every game, and a JSON file beside each.
 
 SRC holds a folder for each game, named as in the official tree, with the files of a data provider in it: Metrica (CSV),
-Tracab (DAT), Second Spectrum, SkillCorner or Sportec. They are read by kloppy: pip install 'spotter[tracking]'. ROOT
+Tracab (DAT), Second Spectrum, SkillCorner or Sportec. They are read by kloppy: pip install kloppy. ROOT
 gets the same folders; it may be the tree with the labels, or SRC itself. The clock of each half begins with its
 kick-off.
 

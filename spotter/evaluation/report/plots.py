@@ -40,7 +40,7 @@ def write_plots(folder: str | Path, systems: Mapping[str, Analysis]) -> list[Pat
         from matplotlib import rc_context
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise UserError("plots need matplotlib: pip install 'spotter[plots]'") from error
+        raise UserError("plots need matplotlib: pip install matplotlib") from error
     written = []
     for name, draw, size in _figures(systems):
         with rc_context(STYLE):

@@ -262,5 +262,5 @@ def _arrow() -> tuple[Any, Any]:
         import pyarrow
         import pyarrow.parquet
     except ImportError as error:
-        raise UserError("shards of OSL need pyarrow: pip install 'spotter[parquet]'") from error
+        raise UserError("shards of OSL need pyarrow: pip install pyarrow") from error
     return pyarrow, pyarrow.parquet
