@@ -17,7 +17,7 @@ from spotter.evaluation.report import write_report
 from tests.helpers.reports import V2, chromium, matches
 
 SCREENS = {"laptop": (1280, 860), "phone": (390, 844)}
-SECTIONS = ("scores", "classes", "curves", "errors", "timeline")
+SECTIONS = ("scores", "classes", "curves", "errors", "timeline", "labels")
 
 
 def main(folder: Path, report: Path | None = None) -> None:
@@ -28,7 +28,7 @@ def main(folder: Path, report: Path | None = None) -> None:
             report = Path(temporary, "report.html")
             labels, predictions = matches(V2, 4, spots=100)
             form = {"postprocess": {"method": "soft_nms", "window": 4.0, "threshold": 0.001}}
-            write_report(report, predictions, V2, labels, form=form, title="transformer-demo")
+            write_report(report, predictions, V2, labels, metrics=form, title="transformer-demo")
         for screen, (width, height) in SCREENS.items():
             for theme in ("light", "dark"):
                 page.open(report, width=width, height=height, dark=theme == "dark", scale=2)

@@ -48,10 +48,11 @@ def metrics_table(metrics: Metrics, title: str) -> Group:
     return Group(Text(f"{title}: {_games(metrics)}"), scores, classes)
 
 
-def f1_table(scores: Mapping[str, Mapping[str, Any]]) -> Group:
+def f1_table(scores: Mapping[str, Mapping[str, Any]], classes: bool = True) -> Group:
     """Return F1 of one system, by action and, with teams, by team, too: at one threshold, and at one for each class.
 
     scores : what ``f1_scores`` returns, by a name for the classes
+    classes : list each class, too
     """
     parts: list[Table | Text] = []
     for name, form in scores.items():
@@ -61,12 +62,14 @@ def f1_table(scores: Mapping[str, Mapping[str, Any]]) -> Group:
         table.add_row("a threshold for each class", _percent(best["micro"]), _percent(best["macro"]))
         table.add_row("the same, chosen on other games", *(_percent(held_out.get(key)) for key in ("micro", "macro")))
         parts.append(table)
-        classes = _table("at the threshold of each class, %", ("precision", "recall", "F1", "threshold"))
+        if not classes:
+            continue
+        by_class = _table("at the threshold of each class, %", ("precision", "recall", "F1", "threshold"))
         for label, threshold in best["thresholds"].items():
             row = best["per_class"][label]
             numbers = [_percent(row[key]) for key in ("precision", "recall", "f1")] if row else ["–"] * 3
-            classes.add_row(Text(label), *numbers, f"{threshold:.3f}" if row else "–")
-        parts.append(classes)
+            by_class.add_row(Text(label), *numbers, f"{threshold:.3f}" if row else "–")
+        parts.append(by_class)
         if best["unstable"]:
             parts.append(Text(f"thresholds that will not carry over to other games: {', '.join(best['unstable'])}"))
     return Group(*parts)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from rich.console import Group
+
 from spotter.evaluation.average_map import score_predictions
-from spotter.evaluation.table import metrics_table
+from spotter.evaluation.f1 import f1_scores
+from spotter.evaluation.table import f1_table, metrics_table
 from spotter.inference.engine import Compute, Outputs
 from spotter.inference.inputs import Input
 from spotter.inference.predict import merge, predict_records, say_broken_rows
@@ -55,7 +58,9 @@ def predict_input(
         metrics = score_predictions(predictions, given.records, system.task, system.postprocess)
         write_scored(out, predictions, system.task, metrics, given.split)
         if metrics is not None:
-            show(metrics_table(metrics, title=given.split))
+            labels = {each.half: each.spots for each in given.records if each.spots is not None}
+            f1 = f1_scores(labels, predictions, system.task, threshold=threshold)
+            show(Group(metrics_table(metrics, title=given.split), f1_table({"by action": f1}, classes=False)))
         if report_to is not None:
             report(report_to, given, predictions, metrics, system.task, system.postprocess, threshold)
     return predictions, broadcast(metrics)

@@ -27,6 +27,7 @@ def report(
     threshold : the confidence from which it shows spots at first
     """
     labels = {record.half: record.spots for record in given.records if record.spots is not None}
+    seconds = {each.half: given.source.offset(each.half) + each.frames / given.source.fps for each in given.records}
     files = {half: given.source.video(half) for half in predictions}
     write_report(
         path,
@@ -37,6 +38,7 @@ def report(
         title="/".join(path.absolute().parent.parts[-2:]),
         split=given.split,
         threshold=threshold,
+        seconds=seconds,
         # relative, for reports are passed on: no folder of this machine is named from its root on
         videos={half: [video_link(os.path.relpath(video), path)] for half, video in files.items() if video is not None},
     )

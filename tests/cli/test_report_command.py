@@ -63,7 +63,7 @@ def test_an_own_match_from_a_zip(root: Path) -> None:
     assert main(["report", "own/results_spotting.zip", "--video", str(root), "-o", "own.html"]) == 0
     told = summary(root / "own.html")
     assert told["metrics"] is None
-    assert told["halves"] == [{"game": "it's (1)", "number": 1}]
+    assert told["halves"] == [{"game": "it's (1)", "number": 1, "start": 0}]
     assert told["videos"] == [[(root / "it's (1).mp4").as_uri()]]
 
 

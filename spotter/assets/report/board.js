@@ -34,8 +34,9 @@ function showTimeline() {
   $("timeline").append(head("timeline", "Timeline", text), el("div", { class: "card" }, row,
     el("div", { class: `watch${withVideo ? " video" : ""}${labelled ? "" : " unlabelled"}` }, side, main),
     el("p", { class: "note keys" }, keyHelp(withVideo))),
-    el("div", { class: "card", style: "margin-top:16px" }, el("h3", { id: "listed" }), el("div", { class: "scroll tall", id: "list" })),
+    el("div", { class: "card", style: "margin-top:16px" }, el("h3", { id: "listed" }), el("div", { class: "scroll tall", id: "list" }), downloads()),
     used.length > 2 ? halvesTable(used) : "");
+  video.addEventListener("loadedmetadata", fitVideo);
   video.addEventListener("play", followVideo);
   video.addEventListener("seeked", followVideo);
   pointers();
@@ -71,6 +72,7 @@ function classChoice() {
 
 function keyHelp(withVideo) {
   const pairs = [["n", "p", "next, previous"], ["[", "]", "halves"], ["+", "−", "0", "zoom"], ...(withVideo ? [["Enter", "play the chosen one"], ["Space", "play or pause"]] : [])];
+  if (touched) return ["Tap a spot to read about it, drag to move, + and − zoom; the strip above is the whole half."];
   return [...pairs.map((keys) => el("span", {}, keys.slice(0, -1).map((name) => el("kbd", {}, name)), ` ${keys.at(-1)}`)), "Drag to move, Ctrl and wheel to zoom."];
 }
 

@@ -1,4 +1,4 @@
-// Charts, drawn by Plotly when they come near the screen and again when the state or the theme changes.
+// Charts, drawn by Plotly once the first screen is there, and again when the state or the theme changes.
 
 const charts = [];
 let plotlyLoaded = null;
@@ -12,19 +12,20 @@ function loadPlotly() {
   return plotlyLoaded;
 }
 
-const nearby = new IntersectionObserver((entries) => {
-  for (const entry of entries.filter((each) => each.isIntersecting)) {
-    nearby.unobserve(entry.target);
-    loadPlotly().then(() => draw(charts.find((chart) => chart.node === entry.target)));
+/** Draw every chart, one after the other, so that the page answers in between. */
+async function drawAll() {
+  await loadPlotly();
+  for (const chart of charts) {
+    draw(chart);
+    await new Promise((done) => setTimeout(done));
   }
-}, { rootMargin: "600px" });
+}
 
 /** Add a chart: `make` returns Plotly's { data, layout }; it is called again when a name in `names` changes. */
 function addChart(label, names, make, kind = "chart") {
   const node = el("div", { class: kind, role: "img", "aria-label": label }, el("p", { class: "muted small" }, "…"));
   const chart = { node, make, drawn: false };
   charts.push(chart);
-  nearby.observe(node);
   listen(names, () => chart.drawn && draw(chart));
   return node;
 }

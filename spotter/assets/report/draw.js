@@ -12,7 +12,8 @@ function readPalette() {
   palette.found = palette["true positive"];
 }
 
-const gutter = () => (canvas.clientWidth > 640 ? 148 : 0);
+let nameWidth = 148; // pixels that the longest name of a class takes
+const gutter = () => (canvas.clientWidth > 640 ? nameWidth : 0);
 const laneHeight = () => (gutter() ? 28 : 40) + (lanes.length < 5 ? 16 : 0);
 const span = () => canvas.clientWidth - gutter() - 12;
 const xOf = (time) => gutter() + 6 + ((time - view.from) / (view.to - view.from)) * span();
@@ -48,10 +49,15 @@ function arrange() {
   const used = new Set([...labelRows().map((row) => columns.label_label[row]), ...spotRows().map((row) => columns.spot_label[row])]);
   const shown = classes.map((_, index) => index).filter((index) => state.chosen.has(index) && used.has(index));
   lanes = shown.map((label) => ({ label, name: classes[label] }));
+  const pen = canvas.getContext("2d");
+  pen.font = font();
+  nameWidth = Math.min(260, Math.max(148, 16 + Math.ceil(Math.max(...classes.map((name) => pen.measureText(name).width)))));
   lanes.forEach((lane, index) => (lane.top = OVERVIEW + AXIS + index * laneHeight()));
   const height = OVERVIEW + AXIS + Math.max(lanes.length, 2) * laneHeight() + 6;
   canvas.style.height = `${height}px`;
 }
+
+const font = () => `12px ${getComputedStyle(document.body).fontFamily}`;
 
 function paint() {
   const scale = window.devicePixelRatio || 1;
@@ -64,7 +70,7 @@ function paint() {
   const pen = canvas.getContext("2d");
   pen.setTransform(scale, 0, 0, scale, 0, 0);
   pen.clearRect(0, 0, width, height);
-  pen.font = `12px ${getComputedStyle(document.body).fontFamily}`;
+  pen.font = font();
   pen.textBaseline = "middle";
   paintLanes(pen, width);
   paintAxis(pen, width, height);

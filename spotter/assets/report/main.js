@@ -1,4 +1,4 @@
-// Draw the page: first what needs only the summary, then what needs the spots; charts draw themselves when near.
+// Draw the page: first what needs only the summary, then what needs the spots, then the charts.
 
 const THEMES = ["auto", "light", "dark"];
 const prefersDark = window.matchMedia("(prefers-color-scheme: dark)");
@@ -44,9 +44,10 @@ async function begin() {
   showControls();
   if (labelled) showErrors();
   showTimeline();
+  showLabelErrors();
   showAbout();
   document.documentElement.dataset.ready = Math.round(performance.now());
-  if (labelled) (window.requestIdleCallback ?? setTimeout)(loadPlotly); // before anybody scrolls to a chart
+  if (labelled) (window.requestIdleCallback ?? setTimeout)(drawAll); // before anybody scrolls to a chart
 }
 
 begin().catch((error) => {

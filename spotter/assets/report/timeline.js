@@ -32,7 +32,9 @@ function disagreements() {
 
 function describe(item) {
   const { kind, row } = item;
-  const title = el("strong", {}, `${clock(timeOf(item))}  ${nameOfSpot(item)}`);
+  const { number, start } = summary.halves[item.half];
+  const place = placed ? el("span", { class: "muted small" }, `  ${matchClock(number, timeOf(item))} of the match, ${clock(start + timeOf(item))} of the file`) : "";
+  const title = el("span", {}, el("strong", {}, `${clock(timeOf(item))}  ${nameOfSpot(item)}`), place);
   if (kind === "label") {
     const seen = columns.label_visible[row] ? "label" : "label, action not shown";
     return [title, el("p", {}, key(nameOf(item)), `${seen}: ${nameOf(item)}, ${MEANING[nameOf(item)]}`)];
@@ -61,10 +63,18 @@ function select(item, play = false) {
   document.querySelectorAll("#list tr.open").forEach((row) => row.classList.toggle("chosen", Boolean(item) && row.dataset.item === `${item.kind}${item.row}`));
 }
 
+const touched = window.matchMedia("(pointer: coarse)").matches;
+
 function hint() {
+  return `${agreement()} in this half. ${touched ? "Step through them with Previous and Next, or tap anything in the picture." : "Step through them with n and p, or click anything in the picture."}`;
+}
+
+/** Say how many of all labels and predictions in view disagree; without labels, how many spots there are. */
+function agreement() {
   const number = disagreements().length;
-  const what = labelled ? plural(number, "disagreement") : plural(number, "spot");
-  return `${what} in this half. Step through them with n and p, or click anything in the picture.`;
+  if (!labelled) return plural(number, "spot");
+  const all = [...spotRows().map((row) => columns.spot_label[row]), ...labelRows().filter((row) => outcomeOf(row) === 3).map((row) => columns.label_label[row])];
+  return `${count(number)} of ${plural(all.filter((label) => state.chosen.has(label)).length, "spot")} disagree`;
 }
 
 /** Go to the next (+1) or previous (−1) disagreement, on into other halves where this one has no more. */
@@ -84,13 +94,27 @@ function step(way) {
 function openHalf(half) {
   if (half < 0 || half >= summary.halves.length) return;
   Object.assign(state, { half, selected: null });
-  const last = (kind) => rangeOf(kind, half).reduce((most, row) => Math.max(most, columns[`${kind}_time`][row]), 0);
-  view.length = Math.max(60000, Math.ceil((Math.max(last("label"), last("spot")) + 5000) / 60000) * 60000);
+  view.length = lengthOf(half, summary.halves[half].length);
   [view.from, view.to, playhead] = [0, view.length * Math.min(1, CROWD / crowd()), null];
   $("half").value = half;
   [$("before").disabled, $("after").disabled] = [half === 0, half === summary.halves.length - 1];
   loadVideo(half);
   refresh();
+}
+
+/** Return the milliseconds of a half: as long as its video, if that is known, and as its last label or prediction. */
+function lengthOf(half, known) {
+  const last = (kind) => rangeOf(kind, half).reduce((most, row) => Math.max(most, columns[`${kind}_time`][row]), 0);
+  const end = Math.max(last("label"), last("spot"));
+  return Math.max(10000, known ? Math.max(known, end) : end + 5000);
+}
+
+/** Let the picture end with the video, once the browser knows how long that is. */
+function fitVideo() {
+  const { start, length } = summary.halves[state.half];
+  if (length || !Number.isFinite(video.duration)) return;
+  view.length = lengthOf(state.half, 1000 * video.duration - start);
+  look(view.from, Math.min(view.to, view.length));
 }
 
 /** Redraw all that depends on the filters. */
@@ -107,7 +131,7 @@ function refresh() {
   const heads = [["time", ""], ["class", ""], ...(labelled ? [["what", ""]] : []), ["confidence", "n"]];
   const more = items.length > ROWS ? el("p", { class: "note" }, `and ${count(items.length - ROWS)} more; raise the threshold or choose classes`) : null;
   $("list").replaceChildren(el("table", {}, el("thead", {}, el("tr", {}, heads.map(([name, kind]) => el("th", { class: kind, scope: "col" }, name)))), el("tbody", {}, rows)), more ?? "");
-  $("listed").textContent = labelled ? `${plural(items.length, "disagreement")} in this half` : `${plural(items.length, "spot")} in this half`;
+  $("listed").textContent = `${agreement()} in this half`;
   canvas.setAttribute("aria-label", `${halfName(state.half)}: ${plural(labelRows().length, "label")} and ${plural(spotRows().length, "prediction")} in view; the list below says the same in words.`);
 }
 
@@ -120,7 +144,7 @@ function crowd() {
 
 function halfName(half) {
   const { game, number } = summary.halves[half];
-  return `${gameName(game).name}, half ${number}`;
+  return `${gameName(game).name}, ${number > 2 && number < 5 ? `extra time ${number - 2}` : `half ${number}`}`;
 }
 
 function loadVideo(half) {
@@ -135,7 +159,7 @@ function loadVideo(half) {
 function playAt(time) {
   if (video.hidden) return;
   const go = () => {
-    video.currentTime = Math.max(time / 1000 - LEAD, 0);
+    video.currentTime = Math.max((summary.halves[state.half].start + time) / 1000 - LEAD, 0);
     video.play().catch(() => {}); // refused before a click, which is fine: it has been sought
   };
   if (video.readyState >= 1) go();
@@ -143,7 +167,7 @@ function playAt(time) {
 }
 
 function followVideo() {
-  playhead = 1000 * video.currentTime;
+  playhead = 1000 * video.currentTime - summary.halves[state.half].start;
   if (!video.paused && (playhead > view.to || playhead < view.from)) look(playhead - (view.to - view.from) / 10, playhead + 0.9 * (view.to - view.from));
   else paint();
   if (!video.paused) requestAnimationFrame(followVideo);

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import numpy as np
 
 from spotter.evaluation.columns import detection_columns
+from spotter.evaluation.f1 import f1_scores
 from spotter.evaluation.report.analysis import analyse
 from spotter.evaluation.report.packing import (
     choose_floor,
@@ -23,7 +24,7 @@ from spotter.evaluation.report.shots import Broadcast, describe_shots
 from spotter.evaluation.report.summary import UNSCORED_THRESHOLD, summarise_predictions
 from spotter.io.files import atomic_write
 from spotter.tasks import Task
-from spotter.types import METRIC_THRESHOLDS, Half, HalfPredictions, Metrics, Spots
+from spotter.types import METRIC_THRESHOLDS, Half, HalfPredictions, Metrics, Period, Spots
 
 __all__ = ["video_link", "write_report"]
 
@@ -40,6 +41,7 @@ def write_report(
     videos: Mapping[Half, Sequence[str]] | None = None,
     threshold: float | None = None,
     broadcast: Broadcast | None = None,
+    seconds: Mapping[Half, float] | None = None,
 ) -> None:
     """Write one self-contained HTML file: scores, curves, errors by cause, and a timeline of every half.
 
@@ -48,6 +50,7 @@ def write_report(
     split : a name for the games, where they are no official split
     threshold : the confidence from which spots are shown first; by default that of the best F1, or 0.2 without labels
     broadcast : camera shots, and answers to replays, to show above the timeline
+    seconds : how long each half is, where that is known
     videos : links to each half's video, of which the browser takes the first that it finds (``video_link``)
     """
     if labels:
@@ -65,7 +68,9 @@ def write_report(
     floor = choose_floor(rows.value, float(METRIC_THRESHOLDS[lowest]))
     columns = pack_spots(rows, len(halves), floor, judged) | pack_curves(judged)
     content, layout = pack(columns | (pack_labels(analysis) if analysis else {}))
-    summary = summarise_predictions(task, halves, analysis, metrics, split) | {
+    placed = {half: _place(predictions.get(half), (seconds or {}).get(half)) for half in halves}
+    f1 = f1_scores({half: labels[half] for half in halves}, predictions, task) if labels else None
+    summary = summarise_predictions(task, halves, analysis, metrics, split, placed, f1) | {
         "threshold": first,
         "columns": layout,
         "floor": floor,
@@ -76,6 +81,13 @@ def write_report(
         "videos": [list((videos or {}).get(half, ())) for half in halves],
     }
     atomic_write(path, render_page(title or "Spotting report", summary, content))
+
+
+def _place(rows: HalfPredictions | None, seconds: float | None) -> Period:
+    """Return where a half begins in its video, and where it ends, as far as that is known."""
+    if rows is not None and rows.period is not None:
+        return rows.period
+    return Period(0.0) if seconds is None else Period(0.0, seconds)
 
 
 def video_link(video: str | Path, report: str | Path) -> str:

@@ -14,7 +14,17 @@ import orjson
 
 from spotter.tasks import ASSETS
 
-SCRIPTS = ("core.js", "scores.js", "charts.js", "errors.js", "draw.js", "timeline.js", "board.js", "main.js")
+SCRIPTS = (
+    "core.js",
+    "scores.js",
+    "charts.js",
+    "errors.js",
+    "draw.js",
+    "timeline.js",
+    "board.js",
+    "files.js",
+    "main.js",
+)
 
 
 def render_page(title: str, summary: Mapping[str, Any], columns: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,20 +11,32 @@ from numpy.typing import NDArray
 
 from spotter.evaluation.error_causes import AROUND, ERRORS
 from spotter.evaluation.frames import score_names
+from spotter.evaluation.label_errors import find_label_errors
 from spotter.evaluation.metrics import PRESENT, parse_monitor, tolerance_names
 from spotter.evaluation.report.analysis import JUDGED, Analysis
 from spotter.evaluation.report.published import find_official_split, published_scores
 from spotter.tasks import Task
-from spotter.types import Half, Metrics
+from spotter.types import METRIC_THRESHOLDS, Half, Metrics, Period
 
 METHODS = {"nms": "hard NMS", "soft_nms": "soft NMS", "quadratic_nms": "quadratic NMS"}
 UNSCORED_THRESHOLD = 40  # of 199, about 0.2
+MOST_ERRORS = 300  # of labels, in a page
 
 
 def summarise_predictions(
-    task: Task, halves: Sequence[Half], analysis: Analysis | None, metrics: Metrics | None, split: str | None
+    task: Task,
+    halves: Sequence[Half],
+    analysis: Analysis | None,
+    metrics: Metrics | None,
+    split: str | None,
+    placed: Mapping[Half, Period],
+    f1: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return all that needs no spots: names, scores, how others score, curves, and what each cause costs."""
+    """Return all that needs no spots: names, scores, how others score, curves, and what each cause costs.
+
+    placed : where halves begin in their videos and end, as far as it is known
+    f1 : what ``f1_scores`` returns
+    """
     games = {half.game for half in halves}
     official = find_official_split(task, games)
     return {
@@ -37,7 +50,11 @@ def summarise_predictions(
         "postprocess": describe_postprocess((metrics or {}).get("postprocess") or {}, task),
         "published": published_scores(task, official),
         "unpublished": _unpublished(task, official),
-        "halves": [{"game": half.game, "number": half.number} for half in halves],
+        "f1": None
+        if f1 is None
+        else {name: f1[name] for name in ("frames", "threshold", "micro", "macro", "per_class")},
+        "label_errors": label_errors(analysis),
+        "halves": [_half(half, placed.get(half)) for half in halves],
         "tolerances": JUDGED,
         "tolerance": analysis.default.tolerance if analysis else JUDGED[0],
         "around": AROUND,
@@ -45,6 +62,33 @@ def summarise_predictions(
         "delta": analysis and _rounded(analysis.delta),
         "judged": analysis and _judged(analysis),
     }
+
+
+def label_errors(analysis: Analysis | None, most: int = MOST_ERRORS) -> list[dict[str, Any]]:
+    """Return the probable errors of the labels, the most probable first; times are milliseconds of the half."""
+    if analysis is None:
+        return []
+    threshold = float(METRIC_THRESHOLDS[analysis.default.threshold])
+    found, events = find_label_errors(analysis.errors, analysis.default.errors, threshold), analysis.errors.events
+    rows = zip(*(getattr(found, name)[:most].tolist() for name in found.__slots__), strict=True)
+    return [
+        {
+            "kind": kind,
+            "half": half,
+            "label": label,
+            "time": round(1000 * time),
+            "team": team,
+            "chance": round(chance, 4),
+        }
+        | ({} if event < 0 else {"old": [int(events.label[event]), round(1000 * float(events.time[event]))]})
+        for kind, half, label, time, team, event, chance in rows
+    ]
+
+
+def _half(half: Half, period: Period | None) -> dict[str, Any]:
+    start, end = period or Period(0)
+    known = {} if math.isinf(end) else {"length": round(1000 * (end - start))}
+    return {"game": half.game, "number": half.number, "start": round(1000 * start), **known}
 
 
 def _monitor(task: Task, analysis: Analysis | None) -> list[str]:
