@@ -128,6 +128,17 @@ def test_a_fused_network_gives_the_same(backbone: str, shift: str) -> None:
     assert run(half).dtype == torch.float32
 
 
+@pytest.mark.parametrize("backbone", ["regnety_002", "resnet18"])
+def test_sums_and_relus_of_residual_blocks_are_fused_too(backbone: str) -> None:
+    network = spot("gru", backbone, "gsm")
+    quick = fused(network)
+    called = [type(module).__name__ for module in quick.backbone.modules()]
+    assert "ReLU" not in called, "each stands behind a convolution"
+    assert not any(node.name.startswith("add") for node in quick.backbone.graph.nodes)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):  # where oneDNN's operator is not used
+        torch.testing.assert_close(run(quick).float(), run(network.eval()).float(), rtol=0, atol=0.1)
+
+
 def fused(network: E2ESpot, dtype: torch.dtype = torch.float32) -> E2ESpot:
     copied = copy.deepcopy(network).eval()
     copied.fuse_batchnorm(dtype)

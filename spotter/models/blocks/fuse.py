@@ -19,9 +19,7 @@ def fuse_batchnorm(backbone: nn.Module, dtype: torch.dtype = torch.float32) -> N
 
     It must take a batch of two images, as two frames of a clip.
     """
-    first = next(module for module in backbone.modules() if isinstance(module, nn.Conv2d))
-    images = torch.zeros(2, first.in_channels, SIZE, SIZE, device=first.weight.device)
-    for convolution, norm in _find_pairs(backbone, images):
+    for convolution, norm in _find_pairs(backbone, example_images(backbone)):
         before, then = backbone.get_submodule(convolution), backbone.get_submodule(norm)
         _replace(backbone, convolution, fuse_conv_bn_eval(cast(nn.Conv2d, before), cast(nn.BatchNorm2d, then)))
         _replace(backbone, norm, _activation(then))
@@ -29,6 +27,12 @@ def fuse_batchnorm(backbone: nn.Module, dtype: torch.dtype = torch.float32) -> N
     for module in backbone.modules():
         if isinstance(module, _BatchNorm):
             module.float()  # those of gated shifts, which stand before a convolution
+
+
+def example_images(backbone: nn.Module) -> Tensor:
+    """Return two black images as a backbone takes them, to trace it with."""
+    first = next(module for module in backbone.modules() if isinstance(module, nn.Conv2d))
+    return first.weight.new_zeros(2, first.in_channels, SIZE, SIZE)
 
 
 @torch.no_grad()

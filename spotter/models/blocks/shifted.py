@@ -12,6 +12,7 @@ from spotter.errors import UserError
 from spotter.models.base import Network
 from spotter.models.blocks import backbones
 from spotter.models.blocks.fuse import fuse_batchnorm
+from spotter.models.blocks.fuse_sums import fuse_sums
 from spotter.models.blocks.shift import Frames
 from spotter.types import Plain
 
@@ -55,6 +56,7 @@ class ShiftedNetwork(Network):
         backbones.load_imagenet(self.backbone, self.name, weights, **self.arguments)
 
     def fuse_batchnorm(self, dtype: torch.dtype = torch.float32) -> None:
-        """Fuse the batch norms of the backbone, in eval mode, in place; ``dtype`` is that of its weights."""
+        """Fuse what the backbone does after convolutions, in eval mode, in place; ``dtype`` is that of its weights."""
         self.frames.count = 2
         fuse_batchnorm(self.backbone, dtype)
+        self.backbone = fuse_sums(self.backbone)
