@@ -6,6 +6,7 @@ become files of their own.
 
   spotter convert /data/SoccerNet labels.json --to osl                # for the annotation tool of OpenSportsLab
   spotter convert outputs/RUN/predictions/test found.json --to osl    # a corrected file comes back as labels
+  spotter convert results_spotting.zip found.json --to osl --inputs-of annotations_test.json
   spotter convert annotations_test.json labels --to soccernet --task ball-2025
   spotter convert shards osl --to osl --inputs                        # osl-shards writes them, with the inputs of SRC
   spotter convert results_spotting.json spots.csv --to csv --threshold 0.3
@@ -22,7 +23,7 @@ from pathlib import Path
 
 from spotter.cli.options import add_trust
 from spotter.errors import UsageError
-from spotter.io.exchange.collection import Collection
+from spotter.io.exchange.collection import Collection, with_inputs
 from spotter.io.exchange.files import FORMATS, SHOWN, at_least, read_collection, write_collection
 from spotter.io.exchange.shards import find_tables, unpack_inputs
 from spotter.tasks import Task, shipped_tasks
@@ -40,6 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--threshold", type=float, default=0.0, help="leave out predictions of a lower confidence")
     parser.add_argument("--task", help="of the labels: which of a tree are read, and what official files are called")
+    parser.add_argument(
+        "--inputs-of", metavar="LABELS", help="name videos, ids and splits as this file does; tools match them by path"
+    )
     parser.add_argument("--inputs", action="store_true", help="bring videos and features out of shards, into DST, too")
     add_trust(parser)
 
@@ -53,6 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"DST: {arguments.target!r}: official files lie in a folder for each game: give a folder")
     official = arguments.to == "soccernet" and not collection.predictions
     label_file = task.label_file if task else _label_file(collection) if official else ""
+    if arguments.inputs_of:
+        collection = with_inputs(collection, read_collection(arguments.inputs_of, task))
     collection = at_least(collection, arguments.threshold)
     source = Path(arguments.source)
     folder = source if source.is_dir() else source.parent

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -67,6 +67,19 @@ class Collection:
         """Return the classes, those that the file does not list behind the others, in the order of the alphabet."""
         others = {str(row["label"]) for video in self.videos for row in video.rows} - set(self.classes)
         return [*self.classes, *sorted(others)]
+
+
+def with_inputs(collection: Collection, known: Collection) -> Collection:
+    """Return a collection with the inputs, ids, splits and classes of another; raises UserError where a half lacks."""
+    halves = {video.half: video for video in known.videos}
+    lacking = [video.half for video in collection.videos if video.half not in halves]
+    if lacking:
+        raise UserError(f"--inputs-of: does not name half {lacking[0].number} of {lacking[0].game!r}: give its labels")
+    videos = []
+    for video, like in ((video, halves[video.half]) for video in collection.videos):
+        more = {**video.more, **like.more}
+        videos.append(replace(video, inputs=like.inputs, split=like.split, period=like.period, more=more))
+    return replace(collection, videos=videos, classes=known.classes)
 
 
 def by_file(videos: Iterable[Video]) -> list[list[Video]]:
