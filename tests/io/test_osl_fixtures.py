@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -74,3 +75,21 @@ def test_predictions_take_the_paths_of_the_labels(tmp_path: Path, capsys: pytest
     (tmp_path / "other.json").write_text('{"data": [{"id": "x", "events": []}]}')
     assert main([*words, "--inputs-of", str(tmp_path / "other.json")]) == 1
     assert "--inputs-of: does not name half 1 of 'test/one': give its labels" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_results_as_it_saves_them_a_file_for_each_video(zipped: bool, tmp_path: Path) -> None:
+    """They are called as the official ones, and lie in folders called as the videos."""
+    document = content(FOLDER / "predictions.json")
+    for sample in document["data"]:
+        place = tmp_path / "results" / Path(sample["inputs"][0]["path"]).with_suffix("") / "results_spotting.json"
+        place.parent.mkdir(parents=True)
+        place.write_text(json.dumps({**document, "data": [sample]}))
+    results = tmp_path / "results"
+    if zipped:
+        results = Path(shutil.make_archive(str(tmp_path / "sent"), "zip", results))
+    assert read_collection(results).videos == read_collection(FOLDER / "predictions.json").videos
+    (tmp_path / "three.yaml").write_text(TASK)
+    words = [str(FOLDER / "labels.json"), str(results), "--task", str(tmp_path / "three.yaml")]
+    assert main(["evaluate", *words, "--json", str(tmp_path / "scores.json")]) == 0
+    assert content(tmp_path / "scores.json")["at_1"]["map"] == pytest.approx(0.6161616, abs=1e-6)

@@ -13,7 +13,7 @@ import numpy as np
 from spotter.errors import UserError
 from spotter.io.entries import Entries
 from spotter.io.exchange.collection import Collection, Video, below, declared_fps, half_of_path
-from spotter.io.exchange.files import is_exchange, read_collection, write_collection
+from spotter.io.exchange.files import holds_osl_results, is_exchange, read_collection, write_collection
 from spotter.io.game_files import ROOT, game_file
 from spotter.io.predictions import find_predictions, read_predictions
 from spotter.io.soccernet import MILLISECONDS, warn_of_unknown
@@ -144,12 +144,16 @@ def root_of_labels(labels: str | Path, root: str | None) -> str:
 
 def find_any_predictions(root: str | Path) -> list[str]:
     """Return the sorted games that have predictions, in the official format or another."""
-    return games_of(read_collection(root)) if is_exchange(root) else find_predictions(root)
+    return games_of(read_collection(root)) if _is_other(root) else find_predictions(root)
 
 
 def read_any_predictions(root: str | Path, games: Iterable[str], task: Task) -> dict[Half, HalfPredictions]:
     """Return predictions in the official format or another, see ``read_predictions``; labels have confidence 1."""
-    return _read_predictions(root, games, task) if is_exchange(root) else read_predictions(root, games, task)
+    return _read_predictions(root, games, task) if _is_other(root) else read_predictions(root, games, task)
+
+
+def _is_other(predictions: str | Path) -> bool:
+    return is_exchange(predictions) or holds_osl_results(predictions)
 
 
 def games_of(collection: Collection) -> list[str]:

@@ -18,6 +18,8 @@ from spotter.io.exchange.subtitles import write_edl, write_srt
 from spotter.io.exchange.table import read_table, write_table
 from spotter.io.files import atomic_write, json_bytes
 from spotter.io.game_files import game_file_to_write
+from spotter.io.predictions import PREDICTION_FILE
+from spotter.io.trees import find_games, read_game_files
 from spotter.tasks import Task
 
 FORMATS = ("soccernet", "osl", "osl-shards", "osl-v1", "e2e-spot", "csv")
@@ -72,8 +74,20 @@ def read_collection(path: str | Path, task: Task | None = None) -> Collection:
         return joined([osl.read_v2(read_shards(table), str(table), split) for table, split in tables])
     if path.is_file() and not zipfile.is_zipfile(path):
         return _read_file(path, task)
+    if results := _osl_results(path):
+        return joined([_read_document(parse_json(content, where), Path(where)) for where, content in results])
     lists = [] if path.is_file() else _lists(path)
     return joined([_read_file(file, task) for file in lists]) if lists else read_tree(path, task)
+
+
+def holds_osl_results(path: str | Path) -> bool:
+    """Return whether a folder or zip holds results as OpenSportsLab saves them, a file of OSL for each video.
+
+    They are called as the official ones.
+    """
+    path = Path(path)
+    folder = path.is_dir() or (path.is_file() and zipfile.is_zipfile(path))
+    return folder and bool(_osl_results(path, first=True))
 
 
 def joined(collections: Sequence[Collection]) -> Collection:
@@ -148,7 +162,10 @@ def _read_file(path: Path, task: Task | None) -> Collection:
             return read_table(content.decode("utf-8-sig"), str(path), path.stem)
         except UnicodeDecodeError as error:
             raise UserError(f"{path}: neither JSON nor a table in UTF-8: give labels or predictions") from error
-    document: Any = parse_json(content.removeprefix(b"\xef\xbb\xbf"), str(path))
+    return _read_document(parse_json(content.removeprefix(b"\xef\xbb\xbf"), str(path)), path)
+
+
+def _read_document(document: Any, path: Path) -> Collection:
     kind, where, split = kind_of(document), str(path), _split_of_name(path)
     if kind == "osl":
         return osl.read_v2(document, where, split)
@@ -161,6 +178,17 @@ def _read_file(path: Path, task: Task | None) -> Collection:
     if kind == OFFICIAL:
         return read_single(document, path)
     raise UserError(f"{path}: neither labels nor predictions in a known format: {', '.join(FORMATS)}")
+
+
+def _osl_results(path: Path, first: bool = False) -> list[tuple[str, bytes]]:
+    """Return the results of a folder or zip with the path of each, all or the first; none if the first is official."""
+    games = find_games(path, PREDICTION_FILE)
+    for game, content in read_game_files(path, games[:1], PREDICTION_FILE):
+        if kind_of(parse_json(content, f"{path}/{game}/{PREDICTION_FILE}")) in (None, OFFICIAL):
+            return []
+    wanted = games[:1] if first else games
+    return [(f"{path}/{game}/{PREDICTION_FILE}", content)
+            for game, content in read_game_files(path, wanted, PREDICTION_FILE)]  # fmt: skip
 
 
 def _lists(folder: Path) -> list[Path]:
