@@ -59,7 +59,7 @@ class ClipDataset(Dataset[Batch]):
         except (UserError, OSError) as error:
             if self.skips is None:
                 raise
-            clips = self.skips.replace(clips, self._can_read, error)
+            clips = self.skips.replace(clips, self._can_read, error, len(self._halves))
             return clips, self.source.read(self._halves, clips, self.clip_len)
 
     def _can_read(self, clip: Clip) -> bool:
