@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spotter.errors import UserError
-from spotter.types import Clip, HalfRecord
+from spotter.types import HalfRecord
 
 
 class BalancedClips:
@@ -48,32 +48,40 @@ class BalancedClips:
         frame = np.floor((times[order] - first) * fps).astype(np.int64)
         self._frame = np.clip(frame, 0, lengths[self._half] - 1)  # a label may lie past the end of its half
         _, self._first, self._count = np.unique(labels[order], return_index=True, return_counts=True)
-        self._background = self._background_frames()
+        run, length = self._background_runs()
+        self._run_end = np.cumsum(length)
+        self._run_shift = run - (self._run_end - length)  # from a frame's number in the background to its own
 
-    def __call__(self, count: int, rng: np.random.Generator) -> list[Clip]:
-        """Return ``count`` clips."""
+    def __call__(self, count: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the half and the first frame of each of ``count`` clips."""
         classes = len(self._count)  # that have spots
         label = rng.integers(classes + 1, size=count)
         draw, position = (
             rng.random(count),
             rng.integers(self._spot_margin, self._clip_len - self._spot_margin, size=count),
         )
-        centre = self._background[(draw * len(self._background)).astype(np.int64)]
+        number = (draw * self._run_end[-1]).astype(np.int64)  # of a frame of background
+        centre = number + self._run_shift[np.searchsorted(self._run_end, number, side="right")]
         half = np.searchsorted(self._ends, centre, side="right")
         start = centre - self._begins[half] - self._clip_len // 2
         shows = label < classes
         drawn = label[shows]
         spot = self._first[drawn] + (draw[shows] * self._count[drawn]).astype(np.int64)
         half[shows], start[shows] = self._half[spot], self._frame[spot] - position[shows]
-        return [Clip(int(h), int(s)) for h, s in zip(half, start, strict=True)]
+        return half, start
 
-    def _background_frames(self) -> NDArray[np.int64]:
-        """Return the frames, counted through all halves, at which the centre of a clip without spots lies."""
+    def _background_runs(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return where runs of frames begin at which the centre of a clip without spots lies, and their lengths.
+
+        Frames are counted through all halves. Data sets have more than can be listed one by one.
+        """
         total = int(self._ends[-1]) if len(self._ends) else 0
-        low = self._begins[self._half] + self._frame - (self._clip_len - 1 - self._clip_len // 2)
-        low = np.clip(low, self._begins[self._half], self._ends[self._half])
-        high = self._begins[self._half] + self._frame + self._clip_len // 2 + 1
-        high = np.clip(high, low, self._ends[self._half])
-        change = np.bincount(low, minlength=total + 1) - np.bincount(high, minlength=total + 1)
-        empty = np.flatnonzero(np.cumsum(change)[:total] == 0)
-        return empty if len(empty) else np.arange(total)
+        begin, end = self._begins[self._half], self._ends[self._half]
+        low = np.clip(begin + self._frame - (self._clip_len - 1 - self._clip_len // 2), begin, end)
+        high = np.clip(begin + self._frame + self._clip_len // 2 + 1, low, end)
+        order = np.argsort(low, kind="stable")
+        first = np.concatenate([[0], np.maximum.accumulate(high[order])]).astype(np.int64)
+        length = np.concatenate([low[order], [total]]) - first
+        if not (length > 0).any():
+            return np.zeros(1, np.int64), np.array([total])
+        return first[length > 0], length[length > 0]

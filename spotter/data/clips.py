@@ -12,28 +12,27 @@ from spotter.errors import UserError
 from spotter.settings import ClipConfig
 from spotter.types import Clip
 
-Draw = Callable[[int, np.random.Generator], list[Clip]]  # that many clips
+Places = tuple[NDArray[np.int64], NDArray[np.int64]]  # the half and the first frame of each of many clips
+Draw = Callable[[int, np.random.Generator], Places]  # that many clips
 SAMPLINGS = ("uniform", "non_overlapping", "balanced")
 
 
-def draw_uniform(lengths: NDArray[np.int64], clip_len: int, count: int, rng: np.random.Generator) -> list[Clip]:
+def draw_uniform(lengths: NDArray[np.int64], clip_len: int, count: int, rng: np.random.Generator) -> Places:
     """Draw ``count`` clips uniformly over all frames; a clip may overhang either end by half of its length."""
     ends = np.cumsum(lengths)
     centre = rng.integers(ends[-1], size=count)
     half = np.searchsorted(ends, centre, side="right")
-    start = centre - (ends - lengths)[half] - clip_len // 2
-    return [Clip(int(h), int(s)) for h, s in zip(half, start, strict=True)]
+    return half, centre - (ends - lengths)[half] - clip_len // 2
 
 
-def draw_non_overlapping(lengths: NDArray[np.int64], clip_len: int, rng: np.random.Generator) -> list[Clip]:
+def draw_non_overlapping(lengths: NDArray[np.int64], clip_len: int, rng: np.random.Generator) -> Places:
     """Cut every half into clips that do not overlap, from a random first frame on; return them in random order."""
     phase = rng.integers(clip_len, size=len(lengths))
-    clips = [
-        Clip(half, int(start))
-        for half, length in enumerate(lengths)
-        for start in range(-int(phase[half]), int(length), clip_len)
-    ]
-    return [clips[i] for i in rng.permutation(len(clips))]
+    counts = -(-(lengths + phase) // clip_len)
+    half = np.repeat(np.arange(len(lengths)), counts)
+    number = np.arange(len(half)) - np.repeat(np.cumsum(counts) - counts, counts)  # within its half
+    order = rng.permutation(len(half))
+    return half[order], (number * clip_len - phase[half])[order]
 
 
 def window_starts(length: int, clip_len: int, stride: int, margin: int = 0) -> list[int]:
@@ -127,24 +126,30 @@ class TrainingBatches(Sampler[list[Clip]]):
     def __iter__(self) -> Iterator[list[Clip]]:
         count = self._batches * self._size * self._world
         run = self._cut(self._draw(count, self._generator()), crop_key=1)
-        if self._clips.balanced_mixup and self._balanced is not None:
-            partners = self._cut(self._balanced(count, self._generator(2)), crop_key=3)
-            run = [batch + partner for batch, partner in zip(run, partners, strict=True)]
-        return iter(run)
+        if not self._clips.balanced_mixup or self._balanced is None:
+            return run
+        partners = self._cut(self._balanced(count, self._generator(2)), crop_key=3)
+        return (batch + partner for batch, partner in zip(run, partners, strict=True))
 
-    def _draw(self, count: int, rng: np.random.Generator) -> list[Clip]:
+    def _draw(self, count: int, rng: np.random.Generator) -> Places:
         if self._clips.sampling == "balanced" and self._balanced is not None:
             return self._balanced(count, rng)
         if self._clips.sampling == "uniform":
             return draw_uniform(self._lengths, self._clips.clip_len, count, rng)
-        return draw_non_overlapping(self._lengths, self._clips.clip_len, rng)[:count]
+        half, start = draw_non_overlapping(self._lengths, self._clips.clip_len, rng)
+        return half[:count], start[:count]
 
-    def _cut(self, clips: list[Clip], crop_key: int) -> list[list[Clip]]:
-        """Return this rank's batches of clips, each clip with the place of its crop."""
-        crops = self._generator(crop_key).random((len(clips), 2)).tolist()
-        cropped = [clip._replace(crop=(x, y)) for clip, (x, y) in zip(clips, crops, strict=True)]
-        mine = cropped[self._rank :: self._world]
-        return [mine[i : i + self._size] for i in range(0, len(mine), self._size)]
+    def _cut(self, places: Places, crop_key: int) -> Iterator[list[Clip]]:
+        """Return this rank's batches, each clip with the place of its crop; an epoch may have millions of clips."""
+        crops = self._generator(crop_key).random((len(places[0]), 2))
+        half, start, crop = (each[self._rank :: self._world] for each in (*places, crops))
+
+        def batch(first: int) -> list[Clip]:
+            part = slice(first, first + self._size)
+            rows = zip(half[part].tolist(), start[part].tolist(), crop[part].tolist(), strict=True)
+            return [Clip(h, s, (x, y)) for h, s, (x, y) in rows]
+
+        return map(batch, range(0, len(half), self._size))
 
     def _generator(self, *key: int) -> np.random.Generator:
         return np.random.default_rng([self._seed, self._epoch(), *key])

@@ -11,12 +11,17 @@ from spotter.data.balanced import BalancedClips
 from spotter.data.clips import TrainingBatches
 from spotter.errors import UserError
 from spotter.settings import ClipConfig
-from spotter.types import Half, HalfRecord, Spots
+from spotter.types import Clip, Half, HalfRecord, Spots
 
 
 def record(frames: int, spots: list[tuple[int, float]], number: int = 1) -> HalfRecord:
     label, time = np.array([s[0] for s in spots], np.int64), np.array([s[1] for s in spots], float)
     return HalfRecord(Half("a/b/c", number), frames, Spots(label, time, np.ones(len(spots), bool)))
+
+
+def drawn(draw: BalancedClips, count: int, seed: int = 0) -> list[Clip]:
+    half, start = draw(count, np.random.default_rng(seed))
+    return [Clip(h, s) for h, s in zip(half.tolist(), start.tolist(), strict=True)]
 
 
 RECORDS = [
@@ -36,7 +41,7 @@ def test_many_halves_that_are_shorter_than_a_clip() -> None:
     """Plays and points: whatever is drawn shows its spot, and background lies anywhere."""
     rng = np.random.default_rng(0)
     records = [record(30, [(i % 3, float(rng.integers(30)))], i + 1) for i in range(500)]
-    clips = BalancedClips(records, 100, 1.0)(2000, rng)
+    clips = drawn(BalancedClips(records, 100, 1.0), 2000)
     seen = [shown(clip.half, clip.start, 100, records) for clip in clips]
     assert all(-100 < clip.start < 30 for clip in clips)
     for label in range(3):
@@ -45,7 +50,7 @@ def test_many_halves_that_are_shorter_than_a_clip() -> None:
 
 
 def test_every_class_and_background_are_as_frequent() -> None:
-    clips = BalancedClips(RECORDS, 10, 1.0)(8000, np.random.default_rng(0))
+    clips = drawn(BalancedClips(RECORDS, 10, 1.0), 8000)
     seen = [shown(clip.half, clip.start, 10) for clip in clips]
     for label in (0, 2, 5):
         assert sum(label in each for each in seen) == pytest.approx(2000, abs=200)
@@ -62,8 +67,8 @@ def test_a_spot_keeps_its_distance_and_background_is_empty(
         with pytest.raises(UserError, match=r"model\.clips\.spot_margin: \d frames from both ends leave nothing"):
             BalancedClips(RECORDS, clip_len, fps, offset, spot_margin)
         return
-    clips = BalancedClips(RECORDS, clip_len, fps, offset, spot_margin)(60, np.random.default_rng(seed))
-    again = BalancedClips(RECORDS, clip_len, fps, offset, spot_margin)(60, np.random.default_rng(seed))
+    clips = drawn(BalancedClips(RECORDS, clip_len, fps, offset, spot_margin), 60, seed)
+    again = drawn(BalancedClips(RECORDS, clip_len, fps, offset, spot_margin), 60, seed)
     assert clips == again
     for clip in clips:
         spots = RECORDS[clip.half].spots
@@ -78,19 +83,17 @@ def test_a_spot_keeps_its_distance_and_background_is_empty(
 
 def test_where_every_clip_shows_a_spot_background_lies_anywhere() -> None:
     crowded = [record(30, [(0, float(second)) for second in range(0, 30, 3)])]
-    clips = BalancedClips(crowded, 8, 1.0)(400, np.random.default_rng(0))
+    clips = drawn(BalancedClips(crowded, 8, 1.0), 400)
     assert len({clip.start for clip in clips}) > 20
 
 
 def test_a_spot_past_the_end_of_its_half_is_looked_for_inside() -> None:
-    clips = BalancedClips([record(30, [(0, 31.5)])], 8, 1.0)(50, np.random.default_rng(0))
+    clips = drawn(BalancedClips([record(30, [(0, 31.5)])], 8, 1.0), 50)
     assert all(clip.start + 7 >= 0 and clip.start < 30 for clip in clips)
 
 
 def test_halves_without_spots_give_background() -> None:
-    clips = BalancedClips([record(30, []), HalfRecord(Half("a/b/c", 2), 20, None)], 8, 1.0)(
-        50, np.random.default_rng(0)
-    )
+    clips = drawn(BalancedClips([record(30, []), HalfRecord(Half("a/b/c", 2), 20, None)], 8, 1.0), 50)
     assert {clip.half for clip in clips} == {0, 1}
 
 
@@ -111,3 +114,13 @@ def test_an_epoch_of_balanced_clips_with_partners() -> None:
     assert {len(batch) for batch in epoch(1, "balanced", partners=False)} == {4}
     with pytest.raises(ValueError, match="nothing draws them"):
         TrainingBatches([400], ClipConfig(10, sampling="balanced", per_epoch=64), 4, 0, lambda: 0)
+
+
+def test_frames_are_not_listed_one_by_one() -> None:
+    """Thousands of games of video have more of them than fit into memory."""
+    long = record(10**11, [(0, 50.0), (1, 3e9)])
+    clips = drawn(BalancedClips([long, record(10**11, [], 2)], 100, 25.0), 300)
+    assert {clip.half for clip in clips} == {0, 1}
+    background = [clip.start for clip in clips if clip.half == 1]
+    assert min(background) < 2 * 10**10
+    assert max(background) > 8 * 10**10
