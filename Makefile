@@ -65,10 +65,15 @@ faults: setup ## kill training, validation, prediction, preparation and sweeps a
 gpu: ## test and measure on a GPU; needs no .venv, only torch, timm, pytorch-lightning and pytest
 	PYTHONPATH=. PYTHONUNBUFFERED=1 $(PYTHON) -m pytest tests/gpu --durations=10
 
+.PHONY: docs
+docs: setup ## build the pages of docs/ as a site in build/site; links that lead nowhere are errors
+	@$(BIN)/python -m pip install --quiet --constraint .ci/constraints.txt --editable ".[docs]"
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --config-file .mkdocs.yml
+
 .PHONY: screenshots
 screenshots: setup ## make the README's pictures of the report again (needs Chromium)
 	@folder=$$(mktemp -d) && $(BIN)/python -m tests.screenshots $$folder && \
-	cp $$folder/report-timeline-laptop-light.png $$folder/report-errors-laptop-dark.png .github/screenshots/
+	cp $$folder/report-timeline-laptop-light.png $$folder/report-errors-laptop-dark.png docs/screenshots/
 
 .PHONY: clean
 clean: ## remove .venv and caches; runs and data stay
