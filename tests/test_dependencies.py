@@ -23,7 +23,10 @@ def name(requirement: str) -> str:
 
 
 CORE = {name(each) for each in DECLARED["dependencies"]}
-EXTRAS = {name(each) for extra, given in DECLARED["optional-dependencies"].items() if extra != "dev" for each in given}
+OURS = ("dev", "docs")  # extras for those who work on spotter
+EXTRAS = {
+    name(each) for extra, given in DECLARED["optional-dependencies"].items() if extra not in OURS for each in given
+}
 
 
 def imported(path: Path) -> Iterator[tuple[str, bool]]:
