@@ -142,12 +142,8 @@ def test_promised_options_are_there(group: str) -> None:
         "logger": {"csv", "wandb", "tensorboard", "none"},
         "callbacks": {"default"},
         "experiment": {
-            "baidu_transformer",
-            "baidu_2021",
-            "e2e_soccernet",
-            "e2e_soccernet_008",
-            "e2e_ball",
-            "ball_from_soccernet",
+            *("baidu_transformer", "baidu_2021", "e2e_soccernet", "e2e_soccernet_008"),
+            *("e2e_ball", "ball_from_soccernet"),
         },
     }
     assert promised[group] <= set(options(group))
@@ -246,7 +242,6 @@ def test_experiments_state_their_command_and_aim(experiment: str) -> None:
 
 @pytest.mark.parametrize("option", options("postprocess"))
 def test_postprocess_is_valid(option: str) -> None:
-    """What a config says of suppression is taken."""
     Postprocess.load(plain(composed("train", f"postprocess={option}").postprocess), 17)
 
 
