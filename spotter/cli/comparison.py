@@ -25,7 +25,7 @@ from spotter.cli.sweep import is_finished
 from spotter.evaluation.bootstrap import difference, draw_resamples, score_resamples
 from spotter.evaluation.evaluate import load_evaluation
 from spotter.evaluation.frames import score_names
-from spotter.evaluation.metrics import parse_monitor
+from spotter.evaluation.metrics import TEAM_VIEW, parse_monitor
 from spotter.io.files import atomic_write, json_bytes
 from spotter.tasks import Task
 from spotter.training.callbacks.progress import show
@@ -144,7 +144,8 @@ def _resample(root: str, predictions: Path, task: Task) -> list[float]:
     games = len({half.game for half in evaluation.labels})
     weights = np.concatenate([np.ones((1, games)), draw_resamples(games)])
     scores = score_resamples(evaluation.labels, evaluation.predictions[0], task, weights)
-    return scores[parse_monitor(task.monitor)[0]][:, 0].tolist()
+    tolerance, view = parse_monitor(task.monitor)
+    return scores[tolerance + (TEAM_VIEW if TEAM_VIEW in view else "")][:, 0].tolist()
 
 
 def _spread(values: Sequence[float]) -> dict[str, float]:

@@ -8,6 +8,7 @@ may lack a rare class. So only their spread is used, put around the score itself
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,9 @@ from numpy.typing import NDArray
 from spotter.evaluation.average_map import SECONDS, TOLERANCES, average_tolerances, interpolate_precision, match
 from spotter.evaluation.events import ALL, MetricEvents, collect_events
 from spotter.evaluation.frames import frame_precision, rank_detections, score_names
+from spotter.evaluation.metrics import TEAM_VIEW
+from spotter.evaluation.team_map import labels_by_team, predictions_by_team, weigh_teams
+from spotter.evaluation.team_map import weights as team_weights
 from spotter.tasks import Task
 from spotter.types import Half, HalfPredictions, Spots
 
@@ -41,10 +45,20 @@ def score_resamples(
 ) -> dict[str, Array]:
     """Return the scores of ``predictions`` in every resample: for each tolerance set the mAP and the AP, (R, 1 + C).
 
+    Of a task with teams also those by team, as ``at_1_team``: the mean is over the actions that have labels.
+
+
     weights : (R, G) how often each game counts, games in the order in which ``labels`` first names them
     each : goes through the tolerances, to show progress
     """
-    games = _games(labels, predictions, task)
+    precision = _precision(_games(labels, predictions, task), weights, each)
+    official = {name: _scores(rows) for name, rows in _by_tolerances(precision).items()}
+    teams = _team_scores(labels, predictions, task, weights) if task.teams else {}
+    return official | teams | _frame_scores(labels, predictions, task, weights)
+
+
+def _precision(games: Sequence[MetricEvents], weights: Array, each: Each = iter) -> dict[float, Array]:
+    """Return the AP of every class at each tolerance, (R, C)."""
     detections = _sum(weights, [game.detection_counts[ALL] for game in games])
     events = _sum(weights, [game.event_counts[ALL] for game in games])
     precision = {}
@@ -53,8 +67,27 @@ def score_resamples(
         parts = (slice(start, start + CHUNK) for start in range(0, len(weights), CHUNK))
         scores = [interpolate_precision(true[part], detections[part], events[part]) for part in parts]
         precision[seconds] = np.concatenate(scores)
-    official = {name: _scores(np.stack([precision[s] for s in seconds])) for name, seconds in TOLERANCES.items()}
-    return official | _frame_scores(labels, predictions, task, weights)
+    return precision
+
+
+def _by_tolerances(precision: Mapping[float, Array]) -> dict[str, Array]:
+    """Return the AP at the tolerances of each set, (T, R, C)."""
+    return {name: np.stack([precision[s] for s in seconds]) for name, seconds in TOLERANCES.items()}
+
+
+def _team_scores(
+    labels: Mapping[Half, Spots], predictions: Mapping[Half, HalfPredictions], task: Task, weights: Array
+) -> dict[str, Array]:
+    """Return Team-mAP and its AP, (R, 1 + C); an action that a resample lacks has AP 0, and no part in the mean."""
+    joint = labels_by_team(labels, task), predictions_by_team(predictions, task), task.by_team()
+    games = _games(*joint)
+    counts = _sum(weights, [team_weights(game) for game in games])
+    scores = {}
+    for name, rows in _by_tolerances(_precision(games, weights)).items():
+        classes = weigh_teams(average_tolerances(rows), counts, task.sides)
+        present = np.maximum(1, (~np.isnan(classes)).sum(axis=1))
+        scores[name + TEAM_VIEW] = np.column_stack([np.nansum(classes, axis=1) / present, np.nan_to_num(classes)])
+    return scores
 
 
 def _frame_scores(
@@ -76,7 +109,8 @@ def compare_systems(
     """Return, for each of several predictions, confidence intervals and differences to the first, by paired resamples.
 
     Each is ``{"resamples", "level", "intervals": SCORES, "against": first, "differences": SCORES}`` with SCORES
-    ``{"tight": {"map": x, "per_class": {"Goal": x, …}}, "loose": …, "at_1": …}``. An interval is ``[low, high]``; a
+    ``{"tight": {"map": x, "per_class": {"Goal": x, …}}, "loose": …, "at_1": …}``, with teams also ``map_team`` and
+    ``per_class_team``. An interval is ``[low, high]``; a
     difference is ``{"value", "interval", "better"}``, ``better`` being the fraction of resamples in which this one
     scores higher than the first, ties counted half. The first has no differences.
     """
@@ -114,11 +148,13 @@ def _scores(precision: Array) -> Array:
 
 
 def _by_class(scores: Mapping[str, Array], task: Task, describe: Callable[[Array], Any]) -> dict[str, Any]:
-    nested = {}
+    nested: dict[str, Any] = defaultdict(dict)
     for name, columns in scores.items():
         mean, *classes = map(describe, columns.T)
-        nested[name] = {"map": mean, "per_class": dict(zip(task.classes, classes, strict=True))}
-    return nested
+        view = TEAM_VIEW if name.endswith(TEAM_VIEW) else ""
+        found = {f"map{view}": mean, f"per_class{view}": dict(zip(task.classes, classes, strict=True))}
+        nested[name.removesuffix(view)] |= found
+    return dict(nested)
 
 
 def _interval(values: Array) -> list[float]:

@@ -85,14 +85,16 @@ def comparison_table(systems: Mapping[str, Metrics]) -> Group:
     first = next(iter(systems.values()))
     parts: list[Text | Table] = [Text(f"{number}  {title}") for number, (title, _) in numbered]
     names = tolerance_names(first)
-    scores, changes = _table("mAP, %", names), _table("change to 1", names)
-    best = {name: max(metrics[name]["map"] for metrics in systems.values()) for name in names}
+    shown = [(name, "") for name in names] + ([("at_1", TEAM_VIEW)] if "map_team" in first["at_1"] else [])
+    heads = [f"{name}\n{VIEW_NAMES[view]}" if view else name for name, view in shown]
+    scores, changes = _table("mAP, %", heads), _table("change to 1", heads)
+    best = {column: max(_mean(metrics, *column) for metrics in systems.values()) for column in shown}
     by_class = [name for name in ("tight", "loose", MEAN) if name in names]
     classes = _table("AP, %", [f"{name}\n{number}" for name in by_class for number, _ in numbered])
     for number, (_, metrics) in numbered:
-        scores.add_row(str(number), *(_score(metrics, name, best[name]) for name in names))
+        scores.add_row(str(number), *(_score(metrics, *column, best[column]) for column in shown))
         if "differences" in metrics.get("bootstrap", {}):
-            changes.add_row(str(number), *(_change(metrics, name) for name in names))
+            changes.add_row(str(number), *(_change(metrics, *column) for column in shown))
     for label in first["tight"]["per_class"]:
         cells = [_class_score(metrics, name, label) for name in by_class for metrics in systems.values()]
         classes.add_row(Text(label), *cells)
@@ -100,17 +102,23 @@ def comparison_table(systems: Mapping[str, Metrics]) -> Group:
     return Group(*parts)
 
 
-def _score(metrics: Metrics, name: str, best: float) -> Text:
-    score = metrics[name]["map"]
+def _mean(metrics: Metrics, name: str, view: str) -> float:
+    """Return a score; by team, where an action has no labels, that of the others."""
+    score = metrics[name][f"map{view}"]
+    return float(metrics[name][f"map{view}{PRESENT}"] if score is None else score)
+
+
+def _score(metrics: Metrics, name: str, view: str, best: float) -> Text:
+    score = _mean(metrics, name, view)
     text = Text(_percent(score), style="bold" if score == best else "")
     if "bootstrap" in metrics:
-        low, high = metrics["bootstrap"]["intervals"][name]["map"]
+        low, high = metrics["bootstrap"]["intervals"][name][f"map{view}"]
         text.append(f"\n{100 * low:.1f}…{100 * high:.1f}", style="not bold dim")
     return text
 
 
-def _change(metrics: Metrics, name: str) -> Text:
-    difference = metrics["bootstrap"]["differences"][name]["map"]
+def _change(metrics: Metrics, name: str, view: str) -> Text:
+    difference = metrics["bootstrap"]["differences"][name][f"map{view}"]
     low, high = difference["interval"]
     text = Text(f"{100 * difference['value']:+.2f}{_star(metrics, difference)}")
     return text.append(f"\n{100 * low:+.1f}…{100 * high:+.1f}", style="dim")

@@ -45,11 +45,14 @@ def weights(events: MetricEvents) -> NDArray[np.int64]:
     return events.event_counts[SHOWN] - events.event_counts[UNSHOWN]
 
 
-def weigh_teams(precision: NDArray[np.float64], weight: NDArray[np.int64], sides: int) -> NDArray[np.float64]:
-    """Return the AP of each action from those of its teams, (…, C * sides) to (…, C); NaN where there are no labels."""
-    total = weight.reshape(-1, sides).sum(axis=-1)
+def weigh_teams(precision: NDArray[np.float64], weight: NDArray[Any], sides: int) -> NDArray[np.float64]:
+    """Return the AP of each action from those of its teams, (…, C * sides) to (…, C); NaN where there are no labels.
+
+    weight : (C * sides,), or for each row of ``precision``
+    """
+    total = weight.reshape(*weight.shape[:-1], -1, sides).sum(axis=-1)
     sums = (precision * weight).reshape(*precision.shape[:-1], -1, sides).sum(axis=-1)
-    return np.divide(sums, total, out=np.full(sums.shape, np.nan), where=total != 0)
+    return np.divide(sums, total, out=np.full(sums.shape, np.nan), where=np.broadcast_to(total != 0, sums.shape))
 
 
 def team_form(precision: NDArray[np.float64], classes: Sequence[str], views: Sequence[str]) -> dict[str, Any]:

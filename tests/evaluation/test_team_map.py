@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from spotter.cli import main
 from spotter.errors import UserError
 from spotter.evaluation.average_map import average_map
-from spotter.evaluation.evaluate import evaluate
+from spotter.evaluation.bootstrap import score_resamples
+from spotter.evaluation.evaluate import evaluate, load_evaluation
 from spotter.evaluation.metrics import flatten, monitored
 from spotter.inference.decode import decode
 from spotter.io.scores import Scores
@@ -146,3 +148,22 @@ def test_decoded_scores_have_teams_and_the_better_of_two_comes_last() -> None:
     assert list(zip(found.label.tolist(), found.team.tolist(), strict=True)) == [(1, 1), (1, 0), (0, 0)]
     windows = Postprocess("nms", tuple(0.1 * k for k in range(12)), 0.1)
     assert len(decode(Scores(logits, None, 25.0), windows, TASK.fps, TASK.sides)) == 3
+
+
+def test_resamples_score_teams_as_their_games_would(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also where a game lacks actions that the others have; and the comparison of two systems shows them by team."""
+    games = simulate(5, TASK.classes) | {"league/season/three": simulate(6, TASK.classes[:4])[GAMES[0]]}
+    score(tmp_path / "all", games)
+    labels, found = tmp_path / "all" / "labels", tmp_path / "all" / "found.zip"
+    evaluation = load_evaluation(labels, [found], task=TASK)
+    weights = np.concatenate([np.ones((1, 3)), np.eye(3)])
+    resampled = score_resamples(evaluation.labels, evaluation.predictions[0], TASK, weights)
+    order = list(dict.fromkeys(half.game for half in evaluation.labels))
+    for row, chosen in zip(resampled["at_1_team"], [order, *([game] for game in order)], strict=True):
+        part = {half: spots for half, spots in evaluation.labels.items() if half.game in chosen}
+        form = average_map(part, evaluation.predictions[0], TASK)["at_1"]
+        assert row[0] == pytest.approx(form["map_team_present"], abs=1e-12)
+        assert row[1:] == pytest.approx([value or 0.0 for value in form["per_class_team"].values()], abs=1e-12)
+    assert main(["evaluate", str(labels), f"a={found}", f"b={found}", "--task", "ball-2025", "--resamples", "20"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.count("by team") == 2, "scores, and their change"
