@@ -5,7 +5,8 @@ With --labels the games are scored; without, the report has timelines and spots.
 predictions' own files say, where they do. The page opens offline, on any machine. With --video, clicking a spot plays
 it: videos are linked, not copied, so they must stay where they are (a relative ROOT is linked relatively).
 
-Several PREDICTIONS, each NAME=PATH, share the figures that --plots writes; the page is of the first.
+Several PREDICTIONS, each NAME=PATH, are compared by their scores, and share the figures that --plots writes; all else
+in the page is of the first.
 
   spotter report outputs/RUN --labels /data/SoccerNet -o report.html
   spotter report predictions/match --video . -o match.html
@@ -64,20 +65,22 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("--plots draws scores and errors: give --labels too")
     if arguments.answers and not arguments.cameras:
         raise UsageError("--answers are to replays: give --cameras, too")
-    if len(named) > 1 and not arguments.plots:
-        raise UsageError("several PREDICTIONS share figures: give --plots FOLDER too; a page is of one")
+    if len(named) > 1 and not arguments.labels:
+        raise UsageError("several PREDICTIONS are compared by their scores: give --labels too; else a page is of one")
     found = load_evaluation(
         arguments.labels, list(named.values()), task=arguments.task, split=arguments.split, games_of_predictions=True
     )
     predictions = found.predictions[0]
     filled = [half for half, spots in predictions.items() if len(spots) or len(found.labels.get(half, ()))]
     filled = filled or list(predictions)
+    scores = dict(zip(named, found.metrics(), strict=True)) if len(named) > 1 else {}
     write_report(
         arguments.out,
         {half: predictions[half] for half in filled},
         found.task,
         found.labels or None,
-        metrics={"postprocess": found.postprocesses[0]},
+        metrics=next(iter(scores.values()), {"postprocess": found.postprocesses[0]}),
+        systems=scores,
         title=arguments.title or _title(next(iter(named.values()))),
         split=found.split,
         videos=locate_videos(arguments.video, filled, Path(arguments.out)) if arguments.video else None,

@@ -72,6 +72,8 @@ def _periods(source: Source, halves: Sequence[Half], periods: Periods) -> list[d
 
 def _of_times(listed: Sequence[Moment | Sequence[Moment]]) -> dict[int, Period]:
     pairs = [each.split("-") if isinstance(each, str) else each for each in listed]
+    if len(listed) == 1 and isinstance(listed[0], str) and not re.fullmatch(r"[\d:.-]+", listed[0]):
+        raise UsageError(f"periods: {listed[0]!r} is neither a file, silence, nor times as 1:01-47:30,1:03:10-1:51:00")
     moments = [[pair] if isinstance(pair, int | float) else pair for pair in pairs]
     edges = [[parse_moment("periods", moment) for moment in pair] for pair in moments]
     if not edges or not all(1 <= len(edge) <= 2 for edge in edges):

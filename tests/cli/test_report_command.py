@@ -103,7 +103,10 @@ def test_several_systems_share_their_figures(root: Path, monkeypatch: pytest.Mon
     text = (root / "plots" / "costs.svg").read_text("utf-8")
     assert "ours" in text
     assert "theirs" in text
-    assert main(["report", *both, "--labels", "tree"]) == 2
+    told = summary(root / "report.html")["systems"]
+    assert [system["name"] for system in told] == ["ours", "theirs"]
+    assert told[0]["map"] == told[1]["map"]
+    assert main(["report", *both]) == 2
 
 
 def test_a_run_folder_says_its_task_and_split(root: Path) -> None:
@@ -126,6 +129,7 @@ def test_a_run_folder_says_its_task_and_split(root: Path) -> None:
             "get the labels of this game, or choose other games",
         ),
         (["predictions", "--plots", "plots"], 2, "give --labels too"),
+        (["a=predictions", "b=predictions"], 2, "compared by their scores: give --labels too"),
         (["predictions", "--task", "absent"], 1, "task 'absent' is unknown"),
     ],
 )

@@ -218,6 +218,7 @@ def test_an_own_match_has_spots_to_step_through(page: Page, tmp_path: Path) -> N
     page.press("n", "n")
     assert page.text("#detail strong") == "  ".join(shown[1][:2])
     assert page("return [...document.querySelectorAll('main section')].filter(s => s.hidden).map(s => s.id)") == [
+        "systems",
         "classes",
         "curves",
         "errors",

@@ -113,7 +113,8 @@ def test_several_files_are_the_halves_of_one_match(
     [
         ("1:01-0:30", "half 1, from 61 to 30 s, is empty"),
         ("1:01-3:00,2:00", "half 2, from 120 to inf s, .* begins before 180 s"),
-        ("kick-off", "expected seconds, mm:ss"),
+        ("kick-off.json", "is neither a file, silence, nor times"),
+        ("1:01,soon", "expected seconds, mm:ss"),
         ("1-2-3", "expected times as 1:01-47:30"),
         ("99:00:00", "begins at 356400.0 s of a file that ends at"),
         ("silence", "is no video, so nothing can be heard"),

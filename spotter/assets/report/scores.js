@@ -26,7 +26,24 @@ function showScores() {
     el("dl", { class: "tiles" }, tiles),
     el("p", { class: "made" }, el("strong", {}, "Post-processing "), summary.postprocess || "not known"));
   $("scores").append(head("scores", "Scores", summary.scored), el("div", { class: "hero" }, summary.published.length ? el("div", { class: "pile" }, score, lost()) : score, comparison()));
+  showSystems();
   showClasses(metrics);
+}
+
+/** Compare several systems: the mAP at every tolerance, then each class by the score that heads the page. */
+function showSystems() {
+  const { systems } = summary;
+  if (!systems.length) return;
+  const best = (value) => Math.max(...systems.map((each) => value(each) ?? -1));
+  const few = (name) => (/^at_[2345]$/.test(name) && name !== MAIN ? "n wide" : "n"); // on phones
+  const cell = (value, most, kind = "n") => el("td", { class: kind, "data-sort": value ?? -1 }, value === null || value === undefined ? "–" : value === most ? el("strong", {}, percent(value)) : percent(value));
+  const names = Object.keys(systems[0].map);
+  const scores = systems.map((each) => el("tr", {}, el("th", { scope: "row" }, each.name), names.map((name) => cell(each.map[name], best((other) => other.map[name]), few(name)))));
+  const rows = classes.map((name, index) => el("tr", {}, el("th", { scope: "row" }, name), el("td", { class: "n wide" }, count(summary.spots[0][index])),
+    systems.map((each) => cell(each.per_class[name], best((other) => other.per_class[name])))));
+  const table = (heads, body) => el("div", { class: "card scroll" }, sortable(el("table", {}, el("thead", {}, el("tr", {}, heads.map(([name, kind]) => el("th", { class: kind, scope: "col" }, name)))), el("tbody", {}, body))));
+  $("systems").append(head("systems", "Systems", `The same games, in percent, the best in bold; all other sections are of ${systems[0].name}. spotter evaluate says how sure the differences are.`),
+    el("div", { class: "pile" }, table([["mAP", ""], ...names.map((name) => [NAMES[name], few(name)])], scores), table([[`AP, ${NAMES[MAIN]}`, ""], ["spots", "n wide"], ...systems.map((each) => [each.name, "n"])], rows)));
 }
 
 function mainName() {

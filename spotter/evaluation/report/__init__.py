@@ -21,7 +21,7 @@ from spotter.evaluation.report.packing import (
 )
 from spotter.evaluation.report.page import render_page
 from spotter.evaluation.report.shots import Broadcast, describe_shots
-from spotter.evaluation.report.summary import UNSCORED_THRESHOLD, summarise_predictions
+from spotter.evaluation.report.summary import UNSCORED_THRESHOLD, compare_scores, summarise_predictions
 from spotter.io.files import atomic_write
 from spotter.tasks import Task
 from spotter.types import METRIC_THRESHOLDS, Half, HalfPredictions, Metrics, Period, Spots
@@ -42,6 +42,7 @@ def write_report(
     threshold: float | None = None,
     broadcast: Broadcast | None = None,
     seconds: Mapping[Half, float] | None = None,
+    systems: Mapping[str, Metrics] | None = None,
 ) -> None:
     """Write one self-contained HTML file: scores, curves, errors by cause, and a timeline of every half.
 
@@ -50,6 +51,7 @@ def write_report(
     split : a name for the games, where they are no official split
     threshold : the confidence from which spots are shown first; by default that of the best F1, or 0.2 without labels
     broadcast : camera shots, and answers to replays, to show above the timeline
+    systems : metrics of several systems for the same games, by name, which are compared; these predictions' own first
     seconds : how long each half is, where that is known
     videos : links to each half's video, of which the browser takes the first that it finds (``video_link``)
     """
@@ -71,6 +73,7 @@ def write_report(
     placed = {half: _place(predictions.get(half), (seconds or {}).get(half)) for half in halves}
     f1 = f1_scores({half: labels[half] for half in halves}, predictions, task) if labels else None
     summary = summarise_predictions(task, halves, analysis, metrics, split, placed, f1) | {
+        "systems": compare_scores(systems or {}, task),
         "threshold": first,
         "columns": layout,
         "floor": floor,

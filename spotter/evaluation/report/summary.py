@@ -64,6 +64,21 @@ def summarise_predictions(
     }
 
 
+def compare_scores(systems: Mapping[str, Metrics], task: Task) -> list[dict[str, Any]]:
+    """Return, of each system, its name, its mAP at every tolerance, and by class that of the task's own score."""
+    tolerance, view = parse_monitor(task.monitor)
+    names = tolerance_names(next(iter(systems.values()))) if systems else ()
+    return [
+        {
+            "name": name,
+            "map": {each: metrics[each]["map"] for each in names},
+            "main": metrics[tolerance][f"map{view}"],
+            "per_class": metrics[tolerance][f"per_class{view}"],
+        }
+        for name, metrics in systems.items()
+    ]
+
+
 def label_errors(analysis: Analysis | None, most: int = MOST_ERRORS) -> list[dict[str, Any]]:
     """Return the probable errors of the labels, the most probable first; times are milliseconds of the half."""
     if analysis is None:
