@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -28,17 +29,16 @@ def main(root: str) -> None:
         del kept
 
     prepare_hydra()
+    with initialize_config_dir(str(Path(__file__).parents[2] / "conf"), version_base="1.3"):
+        words = [f"data.root={root}", "data.batch_size=16", "data.num_workers=0", "run_dir=."]
+        data = build_data(cfg := compose("train", ["model=transformer", "data=baidu", *words]))
+    build_module(cfg, data)  # which makes the targets
+    measure("setup", lambda: data.setup("fit"))
+    measure("evaluation_clips", lambda: data.evaluation_clips("valid"))
     for sampling in SAMPLINGS:
-        with initialize_config_dir(str(Path(__file__).parents[2] / "conf"), version_base="1.3"):
-            words = [f"data.root={root}", f"model.clips.sampling={sampling}", "data.num_workers=0", "run_dir=."]
-            cfg = compose("train", ["model=transformer", "data=baidu", "data.batch_size=16", *words])
-        data = build_data(cfg)
-        build_module(cfg, data)  # which makes the targets
-        measure(f"{sampling}_setup", lambda data=data: data.setup("fit"))  # type: ignore[misc]
-        measure(f"{sampling}_epoch", lambda data=data: list(data._training_batches()))  # type: ignore[misc]
-        loader: Iterator = iter(data.train_dataloader())
-        measure(f"{sampling}_batch", lambda loader=loader: next(loader))  # type: ignore[misc]
-        measure(f"{sampling}_evaluation", lambda data=data: data.evaluation_clips("valid"))  # type: ignore[misc]
+        data.clips = replace(data.clips, sampling=sampling)
+        measure(f"{sampling}_epoch", lambda: list(data._training_batches()))
+        measure(f"{sampling}_first_batch", lambda: next(iter(data.train_dataloader())))
     sys.stdout.write("\n" + orjson.dumps(figures).decode() + "\n")
 
 

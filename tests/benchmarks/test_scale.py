@@ -1,4 +1,4 @@
-"""Ten thousand games cost no more than ten times what a thousand do: nothing is quadratic, nothing loads everything."""
+"""Ten thousand games cost little more than ten times what a thousand do: nothing is quadratic or loads all."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import orjson
 from tests.conftest import PROJECT, environment
 from tests.helpers.sparse import sparse_tree
 
-MORE = 13  # ten times the games may cost so many times as much
-NO_MORE = 0.5, 100.0  # CPU seconds and MB that are not worth a comparison
+MORE = 20  # ten times the games may cost so many times as much; a hundred would be quadratic
+NO_MORE = 2.0, 100.0  # CPU seconds and MB that are not worth a comparison
 
 
 def figures(root: Path) -> dict[str, float]:
