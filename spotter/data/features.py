@@ -154,7 +154,7 @@ class FeatureSource:
     def _find_listed(self, labels: str | Path) -> dict[tuple[str, Half], Path]:
         """Return the feature files that labels name, for each stream and half."""
         found: dict[tuple[str, Half], Path] = {}
-        for half, paths in listed_files(labels, self._root, ".npy").items():
+        for half, paths in listed_files(labels, self._root, (".npy",)).items():
             for stream in self.spec.streams:
                 named = [path for path in paths if f"_{path.stem}".endswith(f"_{stream.file}")]
                 alone = paths if len(paths) == len(self.spec.streams) == 1 else []

@@ -30,7 +30,7 @@ def _feature_tree(spec: InputSpec, root: str | Path | None, labels: str | Path |
 
 
 def _video_tree(spec: InputSpec, root: str | Path | None, labels: str | Path | None) -> Source:
-    return VideoSource.of_spec(spec, root)
+    return VideoSource.of_spec(spec, root, labels=labels)
 
 
 def _feature_files(spec: InputSpec, paths: Sequence[str | Path]) -> tuple[list[Half], Source]:

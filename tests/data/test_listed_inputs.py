@@ -91,7 +91,7 @@ def test_no_path_leads_out(path: str, tmp_path: Path) -> None:
     labels = tmp_path / "labels.json"
     labels.write_text(json.dumps({"data": [{"id": "a", "inputs": [{"path": "a/m.mp4"}, {"path": path}]}]}))
     with pytest.raises(UserError, match=r"which leads out of its folder|which means something else"):
-        listed_files(labels, tmp_path, ".npy")
+        listed_files(labels, tmp_path, (".npy",))
 
 
 def test_a_run_on_listed_features_is_that_on_the_official_tree(trained: Path, tree: Path, tmp_path: Path) -> None:
@@ -151,3 +151,17 @@ def test_periods_of_one_file_share_its_features(tmp_path: Path) -> None:
     for record in records:
         assert [path for path, _ in source.rows(record.half)] == [str(tmp_path / "f" / "m.npy")]
         assert record.frames == 8
+
+
+def test_a_video_is_read_from_its_path_whatever_is_listed_first(tmp_path: Path) -> None:
+    """A store or video in the folder of its game, which is called by the first input, comes before."""
+    (tmp_path / "videos").mkdir()
+    write_video(tmp_path / "videos" / "m.mp4", 30, 25)
+    labels = osl(tmp_path, sample("tracking/m.npy", "videos/m.mp4"), sample("tracking/n.npy", "videos/gone.mp4"))
+    source, half = VideoSource(25, size=(32, 64), root=tmp_path, labels=labels), Half("tracking/m", 1)
+    assert source.video(half) == tmp_path / "videos" / "m.mp4"
+    assert source.length(half) == 30
+    assert source.missing(Half("tracking/n", 1)) != []
+    write_video(tmp_path / "tracking" / "m" / "1_224p.mp4", 20, 25)
+    again = VideoSource(25, size=(32, 64), root=tmp_path, labels=labels)
+    assert (again.video(half), again.length(half)) == (tmp_path / "tracking" / "m" / "1_224p.mp4", 20)

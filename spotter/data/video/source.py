@@ -23,6 +23,7 @@ from spotter.data.video.jpegs import Box
 from spotter.data.video.readers import ImageReader, check_decoded, open_reader
 from spotter.data.video.scale import Images
 from spotter.errors import UserError
+from spotter.io.exchange.annotations import listed_files
 from spotter.types import Clip, Half
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,8 @@ class VideoSource:
     grey : read the brightness alone, which is not normalised
     root : the official tree with the files
     files : in place of ``root``, the file of each half
+    labels : a file of labels whose paths are relative to ``root``; the video that it names is read where the folder of
+        a half's game holds nothing
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class VideoSource:
         grey: bool = False,
         root: str | Path | None = None,
         files: Mapping[Half, Path] | None = None,
+        labels: str | Path | None = None,
     ) -> None:
         image = ImageSpec.load({"size": size, "crop": crop, "mean": mean, "std": std, "grey": grey})
         self.spec = InputSpec.video(fps, image)
@@ -59,17 +63,22 @@ class VideoSource:
         self.fps, self.size, self.crop = self.spec.fps, image.size, image.crop
         self._channels = image.channels
         self._folder, self._files = Path(root or "."), files
+        self._listed = {} if labels is None else listed_files(labels, self._folder, VIDEOS)
         self._readers: dict[Half, ImageReader] = {}
         self._recent: OrderedDict[Half, Video] = OrderedDict()
         self._hinted = False
 
     @classmethod
     def of_spec(
-        cls, spec: InputSpec, root: str | Path | None = None, files: Mapping[Half, Path] | None = None
+        cls,
+        spec: InputSpec,
+        root: str | Path | None = None,
+        files: Mapping[Half, Path] | None = None,
+        labels: str | Path | None = None,
     ) -> VideoSource:
         """Return the source that reads what ``spec`` describes."""
         image = {} if spec.image is None else spec.image.to_dict()
-        return cls(spec.fps, **image, root=root, files=files)
+        return cls(spec.fps, **image, root=root, files=files, labels=labels)
 
     def missing(self, half: Half) -> list[Path]:
         """Return the file that the half lacks, if it does."""
@@ -87,7 +96,8 @@ class VideoSource:
             path = self._files.get(half)
             return path if path is not None and path.suffix.lower() in VIDEOS else None
         folder = self._folder / half.game
-        return find_video(folder, half.number, self.size[0]) or find_alone(folder, half.number)
+        found = find_video(folder, half.number, self.size[0]) or find_alone(folder, half.number)
+        return found or self._find_listed(half)
 
     def native_fps(self, half: Half) -> float | None:
         """Return the images per second of the file that the half is read from."""
@@ -180,7 +190,11 @@ class VideoSource:
         if self._files is not None:
             path = self._files.get(half)
             return path if path is not None and path.exists() else None
-        return find_input(self._folder / half.game, half.number, self.size[0], self._rate)
+        found = find_input(self._folder / half.game, half.number, self.size[0], self._rate)
+        return found or self._find_listed(half)
+
+    def _find_listed(self, half: Half) -> Path | None:
+        return next((path for path in self._listed.get(half, []) if path.is_file()), None)
 
     def _expected(self, half: Half) -> Path:
         return expected(self._folder / half.game, half.number, self.size[0])

@@ -113,8 +113,8 @@ def _file(video: Video, where: str) -> Half:
     return half_of_path(paths[0], where) if paths else Half(video.half.game, 1)
 
 
-def listed_files(labels: str | Path, root: str | Path, suffix: str) -> dict[Half, list[Path]]:
-    """Return the files of one kind, such as ``.npy``, that a file of labels names as the input of each half.
+def listed_files(labels: str | Path, root: str | Path, suffixes: tuple[str, ...]) -> dict[Half, list[Path]]:
+    """Return the files that a file of labels names as the input of each half, of one kind by how their names end.
 
     Halves that lie in one file share its inputs, under that file as a half, see ``Exchange.parts``.
 
@@ -125,7 +125,7 @@ def listed_files(labels: str | Path, root: str | Path, suffix: str) -> dict[Half
     for video in read_collection(labels).videos:
         half = video.half if video.period is None else _file(video, str(labels))
         for path in (below(str(each.get("path"))) for each in video.inputs):
-            if path.lower().endswith(suffix):
+            if path.lower().endswith(suffixes):
                 folder, _, name = path.rpartition("/")
                 found.setdefault(half, {})[game_file(root, folder or ROOT, name)] = None
     return {half: list(paths) for half, paths in found.items()}
