@@ -1,7 +1,7 @@
 """Make features of where players stand: {half}_players.npy, from the boxes and calibrations of SoccerNet.
 
 ROOT is the official tree, with {half}_player_boundingbox_maskrcnn.json and {half}_field_calib_ccbv.json in the games'
-folders, as SoccerNet's downloader puts them there; two rows a second.
+folders, as `spotter download` puts them there; two rows a second.
 
   spotter prepare players /data/SoccerNet
   spotter train model=calf_calibration data=resnet_players data.root=/data/SoccerNet
