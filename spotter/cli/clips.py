@@ -2,7 +2,7 @@
 
 PREDICTIONS is of one match, in any form that spotter convert reads: official JSON, OSL JSON, CSV, or a folder or zip
 with one game; labels do, too. VIDEO is the file of the match, or one for each half, named 1_… and 2_… or in order;
-where PREDICTIONS say where halves lie in one file, that file.
+where PREDICTIONS say where halves lie in one file, or --periods does, that file.
 
   spotter clips results_spotting.json match.mp4 clips --classes Goal,Corner --threshold 0.5
   spotter clips found.csv 1_720p.mkv 2_720p.mkv clips --before 8 --after 4 --burn-in
@@ -33,7 +33,9 @@ from spotter.io.exchange.collection import Collection, Row, Video
 from spotter.io.exchange.files import at_least, read_collection
 from spotter.io.exchange.subtitles import AFTER, BEFORE, describe
 from spotter.io.files import atomic_file
+from spotter.io.periods import parse_periods
 from spotter.progress import ProgressDisplay
+from spotter.types import Period
 
 log = logging.getLogger(__name__)
 REEL = "reel.mp4"
@@ -63,6 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--after", type=float, default=5.0, help="seconds behind it (default: %(default)s)")
     parser.add_argument("--classes", metavar="A,B", help="cut these classes only")
     parser.add_argument("--threshold", type=float, default=0.5, help="lowest confidence (default: %(default)s)")
+    parser.add_argument("--periods", metavar="TIMES", help="where halves lie in VIDEO: 1:01-47:30,1:03:10-1:51:00")
     parser.add_argument("--burn-in", action="store_true", help="write time and class into the image around each spot")
 
 
@@ -82,6 +85,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise UserError(
             f"{arguments.predictions}: no spot reaches --threshold={arguments.threshold:g}: give a lower one"
         )
+    if arguments.periods:
+        chosen = _with_periods(chosen, parse_periods(arguments.periods))
     moments = _place(chosen, cutters)
     counts = cut_clips(arguments.out, moments, arguments.before, arguments.after, arguments.burn_in)
     sys.stdout.write(f"{arguments.out}: {counts['clips']} clips, {counts['copied']} of them copied, and {REEL}\n")
@@ -95,7 +100,7 @@ def cut_clips(
     counts, names = Counter[str](), Counter[str]()
     sounds = {cutter.sound for cutter in moments}
     first = next(iter(moments))
-    if None in sounds or len(sounds) > 1:
+    if any(sounds) and (None in sounds or len(sounds) > 1):
         log.info("%s: without sound, which is not the same in all files, or none that can be copied", REEL)
     total = sum(map(len, moments.values()))
     with (
@@ -167,6 +172,13 @@ def _choose(collection: Collection, classes: str | None) -> Collection:
             raise UsageError(f"--classes: {name!r} is none of PREDICTIONS{did_you_mean(name, known)}")
     videos = [replace(video, rows=[row for row in video.rows if row["label"] in wanted]) for video in collection.videos]
     return replace(collection, videos=videos)
+
+
+def _with_periods(videos: Sequence[Video], periods: Mapping[int, Period]) -> list[Video]:
+    """Return halves that lie in one file; raises UserError for one of which it is not known where."""
+    for number in sorted({video.half.number for video in videos if video.rows} - set(periods)):
+        raise UserError(f"--periods: PREDICTIONS have spots of half {number}: say where it lies, too")
+    return [replace(video, period=periods[video.half.number]) for video in videos if video.half.number in periods]
 
 
 def _place(videos: Sequence[Video], cutters: Mapping[Path, Cutter]) -> dict[Cutter, list[Moment]]:

@@ -14,6 +14,7 @@ from rich.text import Text
 from spotter.evaluation.average_map import VIEWS
 from spotter.evaluation.frames import MEAN
 from spotter.evaluation.metrics import PRESENT, TEAM_VIEW, tolerance_names
+from spotter.io.periods import match_clock
 from spotter.tasks import Task
 from spotter.types import Half, HalfPredictions, Metrics
 
@@ -174,14 +175,16 @@ def spots_table(predictions: Mapping[Half, HalfPredictions], task: Task, thresho
     parts: list[Text | Table] = []
     for half, spots in predictions.items():
         rows = np.flatnonzero(spots.confidence >= threshold)
-        columns = ("time", "action", *(["team"] if task.teams else []), "confidence")
+        clock = ["match"] if spots.period else []
+        columns = ("time", *clock, "action", *(["team"] if task.teams else []), "confidence")
         table = Table(*columns, title=Text(f"{half.game}, half {half.number}"), box=SIMPLE_HEAD)
         for row in rows[np.argsort(spots.time[rows], kind="stable")][:most]:
             minutes, rest = divmod(round(1000 * spots.time[row]), 60_000)
             moment = f"{minutes:02d}:{rest // 1000:02d}.{rest % 1000 // 100}"
             side = spots.sides[row]
             team = [Text(task.teams[side] if side >= 0 else "–")] if task.teams else []
-            table.add_row(moment, Text(task.classes[spots.label[row]]), *team, f"{spots.confidence[row]:.2f}")
+            shown = [match_clock(half.number, round(1000 * spots.time[row]))] if spots.period else []
+            table.add_row(moment, *shown, Text(task.classes[spots.label[row]]), *team, f"{spots.confidence[row]:.2f}")
         left = f", {len(rows) - most} later ones in the JSON file" if len(rows) > most else ""
         best = f"; the best has {spots.confidence.max():.2f}" if len(spots) and not len(rows) else ""
         parts += [table, Text(f"{len(rows)} spots with a confidence of at least {threshold:g}{left}{best}")]

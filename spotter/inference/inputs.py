@@ -19,8 +19,9 @@ from spotter.data.registry import open_files
 from spotter.data.source import Excerpt, InputSpec, Source
 from spotter.data.user_files import find_video_files
 from spotter.errors import UserError
-from spotter.inference.periods import Moment, Periods, open_periods, parse_moment
+from spotter.inference.periods import Periods, open_periods
 from spotter.io.game_files import check_games
+from spotter.io.periods import Moment, parse_moment
 from spotter.io.splits import USER_FILES
 from spotter.types import Half, HalfPredictions, HalfRecord
 

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from spotter.data.features import RowMaker
 from spotter.inference.engine import Compute
 from spotter.inference.inputs import Given, Input, open_input
-from spotter.inference.periods import Moment, Periods
+from spotter.inference.periods import Periods
 from spotter.inference.precision import fast_precision, fuse
 from spotter.inference.predict import merge, predict_records, say_broken_rows, score_records
 from spotter.inference.ranks import broadcast, gather, rank_and_world
 from spotter.io.checkpoints import open_checkpoint
+from spotter.io.periods import Moment
 from spotter.io.run_folders import find_checkpoint
 from spotter.io.scores import Scores
 from spotter.models.system import System

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -15,12 +13,11 @@ from spotter.data.video.silence import find_periods
 from spotter.errors import UsageError, UserError
 from spotter.io.exchange.files import read_collection
 from spotter.io.game_files import check_game
-from spotter.io.periods import check_periods
+from spotter.io.periods import Moment, parse_periods
 from spotter.progress import clock
 from spotter.types import Half, Period
 
 log = logging.getLogger(__name__)
-Moment = float | str  # seconds, or "mm:ss" or "h:mm:ss"
 Periods = str | os.PathLike[str] | Sequence[Moment | Sequence[Moment]]
 SILENCE = "silence"
 
@@ -66,21 +63,7 @@ def _periods(source: Source, halves: Sequence[Half], periods: Periods) -> list[d
         raise UserError(f"periods: no file {str(periods)!r}")
     if len(halves) > 1:
         raise UsageError(f"periods: times are of one file, and these are {len(halves)}: give a file that names each")
-    listed = [text.strip() for text in periods.strip("[]").split(",")] if isinstance(periods, str) else periods
-    return [_of_times(listed)]
-
-
-def _of_times(listed: Sequence[Moment | Sequence[Moment]]) -> dict[int, Period]:
-    pairs = [each.split("-") if isinstance(each, str) else each for each in listed]
-    if len(listed) == 1 and isinstance(listed[0], str) and not re.fullmatch(r"[\d:.-]+", listed[0]):
-        raise UsageError(f"periods: {listed[0]!r} is neither a file, silence, nor times as 1:01-47:30,1:03:10-1:51:00")
-    moments = [[pair] if isinstance(pair, int | float) else pair for pair in pairs]
-    edges = [[parse_moment("periods", moment) for moment in pair] for pair in moments]
-    if not edges or not all(1 <= len(edge) <= 2 for edge in edges):
-        raise UsageError(f"periods: expected times as 1:01-47:30,1:03:10-1:51:00, found {listed!r}")
-    following = [*(edge[0] for edge in edges[1:]), math.inf]
-    periods = [Period(edge[0], [*edge, end][1]) for edge, end in zip(edges, following, strict=True)]
-    return check_periods(dict(enumerate(periods, start=1)), "periods")
+    return [parse_periods(periods)]
 
 
 def _of_file(path: Path, halves: Sequence[Half]) -> list[dict[int, Period]]:
@@ -108,10 +91,3 @@ def _video(source: Source, half: Half) -> Path:
 def _described(periods: Mapping[int, Period]) -> str:
     named = (f"half {number} {clock(start)} to {clock(end)}" for number, (start, end) in periods.items())
     return ", ".join(named)
-
-
-def parse_moment(key: str, moment: Moment) -> float:
-    """Return a moment in seconds; raises UsageError for what is none."""
-    if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d*)?", str(moment)):
-        raise UsageError(f"{key}: expected seconds, mm:ss or h:mm:ss, found {moment!r}")
-    return sum(float(part) * 60**power for power, part in enumerate(reversed(str(moment).split(":"))))

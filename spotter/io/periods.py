@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeGuard
 
-from spotter.errors import UserError, shorten
+from spotter.errors import UsageError, UserError, shorten
 from spotter.types import Period
 
+Moment = float | str  # seconds, or "mm:ss" or "h:mm:ss"
 KEY = "intervals"  # of the list, in the metadata of a video of OSL JSON and in official JSON of ours
 NAMES = {1: "H1", 2: "H2", 3: "ET1", 4: "ET2"}
 BEGINS, LENGTHS = {1: 0, 2: 45, 3: 90, 4: 105}, {1: 45, 2: 45, 3: 15, 4: 15}  # minutes of football
@@ -47,6 +48,34 @@ def check_periods(periods: Mapping[int, Period], where: str) -> dict[int, Period
             )
         last = end if end < math.inf else start
     return dict(sorted(periods.items()))
+
+
+def parse_periods(periods: str | Sequence[Moment | Sequence[Moment]]) -> dict[int, Period]:
+    """Return the periods of one file, halves 1, 2, … in order, from their starts, or starts and ends.
+
+    periods : text as ``1:01-47:30,1:03:10-1:51:00``, or a list of moments, of such texts, or of pairs
+
+    Without its end, a period ends where the next one starts. Raises UsageError for times that are none, and UserError
+    for periods that overlap.
+    """
+    listed = [text.strip() for text in periods.strip("[]").split(",")] if isinstance(periods, str) else periods
+    if len(listed) == 1 and isinstance(listed[0], str) and not re.fullmatch(r"[\d:.-]+", listed[0]):
+        raise UsageError(f"periods: {listed[0]!r} is neither a file, silence, nor times as 1:01-47:30,1:03:10-1:51:00")
+    pairs = [each.split("-") if isinstance(each, str) else each for each in listed]
+    moments = [[pair] if isinstance(pair, int | float) else pair for pair in pairs]
+    edges = [[parse_moment("periods", moment) for moment in pair] for pair in moments]
+    if not edges or not all(1 <= len(edge) <= 2 for edge in edges):
+        raise UsageError(f"periods: expected times as 1:01-47:30,1:03:10-1:51:00, found {shorten(list(listed))}")
+    following = [*(edge[0] for edge in edges[1:]), math.inf]
+    found = [Period(edge[0], [*edge, end][1]) for edge, end in zip(edges, following, strict=True)]
+    return check_periods(dict(enumerate(found, start=1)), "periods")
+
+
+def parse_moment(key: str, moment: Moment) -> float:
+    """Return a moment in seconds; raises UsageError for what is none."""
+    if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d*)?", str(moment)):
+        raise UsageError(f"{key}: expected seconds, mm:ss or h:mm:ss, found {moment!r}")
+    return sum(float(part) * 60**power for power, part in enumerate(reversed(str(moment).split(":"))))
 
 
 def write_intervals(periods: Mapping[int, Period]) -> list[dict[str, Any]]:

@@ -141,6 +141,15 @@ def test_periods_of_one_file(match: Path, tmp_path: Path) -> None:
     assert decoded_by_ffmpeg(tmp_path / "out" / "reel.mp4") == [*range(25, 45), *range(245, 265)]
 
 
+def test_periods_that_predictions_do_not_know(match: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = write_predictions(tmp_path / "found.json", [(1, 2500, "Goal", 0.9), (2, 5000, "Goal", 0.8)])
+    words = (found, match, tmp_path / "out", "--before", 1, "--after", 1, "--periods")
+    assert cut(*words, "0:01-0:09,0:20.5") == 0
+    assert decoded_by_ffmpeg(tmp_path / "out" / "reel.mp4") == [*range(25, 45), *range(245, 265)]
+    assert cut(*words, "0:01") == 1
+    assert "--periods: PREDICTIONS have spots of half 2: say where it lies, too" in capsys.readouterr().err
+
+
 def test_mistakes_are_named(match: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = write_predictions(tmp_path / "found.json", [(1, 10_000, "Goal", 0.4)])
     for words, status, said in (
