@@ -11,15 +11,18 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from unittest import mock
 
+import numpy as np
 import pytest
 import torch
 from hydra.core.global_hydra import GlobalHydra
 from hypothesis import settings
 
 from spotter.cli import main
+from spotter.extraction.write import write_features
 from spotter.simulation.features import simulate
 
 PROJECT = Path(__file__).parent.parent
@@ -35,6 +38,19 @@ settings.load_profile("spotter")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a simulated official tree: 2 + 1 + 1 games of two 4-minute halves, 32 columns."""
     return simulate(tmp_path_factory.mktemp("tree"), games=(2, 1, 1), minutes=4, width=32)
+
+
+@pytest.fixture(scope="session")
+def features(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a tree of a game whose features an extractor wrote, ``mine`` and ``other``, the JSON files beside them."""
+    root = tmp_path_factory.mktemp("extracted")
+    for name, fps, width in (("mine", Fraction(1), 16), ("other", Fraction(2), 8)):
+        for half in (1, 2):
+            target = root / "league" / "season" / "game" / f"{half}_{name}.npy"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            rows = np.ones((int(600 * fps), width))
+            write_features(target, rows, "float16", fps, {"backbone": name, "weights": "none"})
+    return root
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,55 +10,26 @@ import hydra
 import pytest
 import pytorch_lightning as pl
 import torch
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
-from omegaconf import DictConfig, OmegaConf
+from hydra import compose
+from omegaconf import OmegaConf
 
-from spotter.cli.compose import prepare_hydra
-from spotter.data.clips import EvaluationBatches
-from spotter.data.datasets import ClipDataset
-from spotter.errors import UserError
-from spotter.inference.stitch import clip_weights
 from spotter.settings import Postprocess
 from spotter.tasks import Task
-from spotter.training.run import build_data, build_module
+from spotter.training.run import build_data
 from spotter.training.trainer import build_trainer, plain
-from spotter.types import Half, HalfRecord, Spots
-from tests.conftest import PROJECT
-from tests.helpers.networks import both
-from tests.helpers.small import SMALL, VIDEO
+from tests.helpers.configs import CONF, OPTIONS, composed, configs, options
 
-CONF = PROJECT / "conf"
 NEEDED = {
     f"experiment/{name}": ["model.init_from=soccernet.ckpt"]
     for name in ("ball_from_soccernet", "baikulov_tune", "baikulov_long")
-}  # what nobody can guess
-FILES = [path.relative_to(CONF).with_suffix("") for path in CONF.rglob("*.yaml") if path.parent != CONF]
-SHORT = [f"{group}/{name}" for group, names in OmegaConf.load(CONF / "options.yaml").items() for name in names]
-OPTIONS = sorted(
-    [*(path.as_posix() for path in FILES if not path.name.startswith("_")), *SHORT]
-)  # _: what others share
-
-
-def options(group: str) -> list[str]:
-    """Return the options of a group."""
-    return [option.removeprefix(f"{group}/") for option in OPTIONS if option.startswith(f"{group}/")]
+} | {"data/features": ["data.root=${oc.env:FEATURES}", "data.name=mine"]}  # what nobody can guess
 
 
 @pytest.fixture(autouse=True, scope="module")
 def conf() -> Iterator[None]:
     """Let tests compose from the project's configs."""
-    prepare_hydra()
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
+    with configs():
         yield
-
-
-def composed(name: str, *words: str) -> DictConfig:
-    """Compose a config as a script would, all interpolations resolved."""
-    cfg = compose(name, ["run_dir=.", *words])
-    OmegaConf.resolve(cfg)
-    return cfg
 
 
 def word(option: str) -> str:
@@ -69,9 +39,10 @@ def word(option: str) -> str:
 
 
 @pytest.mark.parametrize("option", OPTIONS)
-def test_every_option_composes(option: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_option_composes(option: str, features: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is missing, no interpolation is broken, whichever option is chosen."""
     monkeypatch.setenv("SOCCERNET_ROOT", "/data/SoccerNet")
+    monkeypatch.setenv("FEATURES", str(features))
     group = option.partition("/")[0]
     if group == "hydra":
         return
@@ -147,88 +118,6 @@ def test_promised_options_are_there(group: str) -> None:
         },
     }
     assert promised[group] <= set(options(group))
-
-
-DEFAULT: dict[str, list[str]] = {"features": [], "video": VIDEO}
-OF_DATA = {"tracking": ["data.fps=5"]}  # long clips of many rows spare no time
-
-
-def kinds_of(cfg: DictConfig) -> tuple[str, str]:
-    """Return what the network of a config reads, and what its data is."""
-    network = hydra.utils.get_class(cfg.model.network._target_)
-    return getattr(network, "reads", "features"), "video" if "VideoSource" in cfg.data.source._target_ else "features"
-
-
-def pairs() -> Iterator[Any]:
-    """Yield every model with every data set; slow but for one data set of each kind, and one model of each."""
-    for model, data in itertools.product(options("model"), options("data")):
-        quick = data in ("demo", "demo_video") or model in ("transformer", "e2e_spot")
-        quick |= model.startswith("grounding") and data == "demo_replays"
-        yield pytest.param(model, data, marks=() if quick else pytest.mark.slow)
-
-
-@pytest.mark.parametrize(("model", "data"), pairs())
-def test_every_model_builds_on_all_data_of_its_kind(model: str, data: str) -> None:
-    """Data module and module are built from plain values, and a step can be taken, with no data on disk."""
-    cfg = composed("train", f"model={model}", f"data={data}")
-    reads, kind = kinds_of(cfg)
-    if reads != kind:
-        with pytest.raises(UserError, match="network reads"):
-            build_module(cfg, build_data(cfg))
-        return
-    if model.startswith("grounding") and "replays" not in data:
-        with pytest.raises(UserError, match="take data=replays"):
-            build_module(cfg, build_data(cfg))
-        return
-    words = [*SMALL.get(model, DEFAULT[kind]), *OF_DATA.get(data, [])]
-    cfg = composed("train", f"model={model}", f"data={data}", "data.root=/no/such/folder", *words)
-    assert plain(cfg.model) == OmegaConf.to_container(cfg.model, resolve=True)
-    module = build_data(cfg)
-    network = build_module(cfg, module)
-    assert network.hparams["task"] == module.task.to_dict()
-    _check_plain(dict(network.hparams), "")
-    batch = _random_batch(module)
-    output = network.eval()(network.system.prepare(batch))
-    losses = network.head.loss(output, batch)
-    assert torch.isfinite(losses["loss"])
-    logits, displacement = both(network.head.predict(output))
-    anchors = module.clips.eval_len * network.network.upsample
-    assert logits.shape == (2, anchors, len(module.task.columns))
-    assert displacement is None or displacement.shape == logits.shape
-    assert len(clip_weights(module.clips, network.network.upsample)) == anchors
-
-
-def _random_batch(data: Any) -> Any:
-    """Return a batch of evaluation clips of a half that lies nowhere."""
-
-    class Anywhere:
-        fps, offset = data.source.fps, data.source.offset
-
-        def read(self, halves: Any, clips: Any, clip_len: int) -> Any:
-            if data.source.spec.kind == "video":
-                (size,) = data.source.spec.layout.values()
-                shape = (len(clips), clip_len, size["height"], size["width"], size["channels"])
-                return {"video": torch.randint(256, shape, dtype=torch.uint8)}, {"video": torch.zeros(len(clips))}
-            clock, *others = data.source.spec.streams
-            rows = {s.name: int(clip_len * s.fps / self.fps + 2) for s in others} | {clock.name: clip_len}
-            widths = {s.name: sum(s.read_groups) for s in (clock, *others)}
-            if data.source.spec.before is not None:
-                rows |= {f"replay_{name}": clip_len for name in widths}
-                widths |= {f"replay_{name}": width for name, width in widths.items()}
-            inputs = {name: torch.randn(len(clips), rows[name], width) for name, width in widths.items()}
-            return inputs, {name: torch.zeros(len(clips)) for name in inputs}
-
-    half = HalfRecord(Half("a/b/c", 1), 2 * data.clips.eval_len, Spots.empty())
-    dataset = ClipDataset([half], Anywhere(), data.clips.eval_len, data.targets)
-    data.records["valid"] = [half]
-    (clips, *_) = EvaluationBatches([data.evaluation_clips("valid")[:2]])
-    return dataset[clips]
-
-
-def _check_plain(value: Any, where: str) -> None:
-    assert type(value) in (dict, list, str, int, float, bool, type(None)), f"{where}: {type(value)}"
-    for key, each in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
-        _check_plain(each, f"{where}.{key}")
 
 
 @pytest.mark.parametrize("experiment", options("experiment"))

@@ -20,6 +20,7 @@ from spotter.cli.aliases import old_options
 from spotter.cli.conf_files import conf_folder
 from spotter.cli.overrides import hydra_string
 from spotter.data.fps import parse_fps
+from spotter.data.sidecars import describe_streams
 from spotter.errors import UsageError
 from spotter.tasks import Task
 
@@ -53,6 +54,8 @@ def register_resolvers() -> None:
         "task": lambda task: Task.load(task).to_dict(),
         "on_task": _choose_by_task,
         "needed": _need,
+        "streams": lambda *arguments: OmegaConf.create(describe_streams(*arguments)),
+        "first_stream": lambda root, names, key: next(iter(describe_streams(root, names).values()))[key],
         "classes": lambda task: len(Task.load(task).classes),
     }
     for name, resolver in resolvers.items():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+from spotter.errors import UserError
 
 DEPTH = 3  # folders between the root of a tree and the files of a game
 
@@ -23,6 +25,36 @@ def read_sidecar(path: Path) -> dict[str, Any]:
 def first_sidecar(root: str | Path, file: str) -> dict[str, Any]:
     """Return what is known of the first file ``<game>/{half}_<file>.npy`` below a root, empty where there is none."""
     return next((read_sidecar(path) for path in _files(Path(root), file, DEPTH)), {})
+
+
+def describe_streams(root: str | None, names: str | Sequence[str], columns: object = None) -> dict[str, dict[str, Any]]:
+    """Return the streams of feature files, as configs state them, from what lies beside the first file of each.
+
+    names : of one kind of file, ``1_<name>.npy``, or of several side by side, of which the first is the clock
+    columns : a range of those of the first, None for all
+
+    Raises UserError where there is no such file, or no JSON file beside it that states ``fps`` and ``width``.
+    """
+    if not root:
+        raise UserError("data.root: give the folder that holds the features, as spotter extract wrote it")
+    streams = {}
+    for name in [names] if isinstance(names, str) else names:
+        about = first_sidecar(root, name)
+        if not about.keys() >= {"fps", "width"}:
+            raise UserError(
+                f"{root}: no <game>/1_{name}.npy with a JSON file beside it that states its fps and width: give "
+                "another data.name, let spotter prepare features write it, or state the stream in a config of your own"
+            )
+        streams[str(name)] = {
+            "file": str(name),
+            "fps": str(about["fps"]),
+            "width": int(about["width"]),
+            "groups": None,
+            "columns": None if streams else columns,
+            "offset": float(about.get("offset", 0.0)),
+            "entities": None,
+        }
+    return streams
 
 
 def _files(folder: Path, file: str, depth: int) -> Iterator[Path]:

@@ -174,7 +174,7 @@ class InputSpec:
         """Return what a data config states once and its other keys refer to."""
         if self.image is not None:
             return {**self.to_dict(), "grey": self.image.grey}
-        return self.streams[0].to_dict()
+        return {key: value for key, value in self.streams[0].to_dict().items() if key != "name"}
 
 
 class Source(Protocol):

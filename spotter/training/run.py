@@ -48,6 +48,7 @@ log = logging.getLogger(__name__)
 # Facts in data configs that other keys refer to.
 STATED_ONCE = (
     *("fps", "time_scale", "width", "columns", "offset", "size", "crop", "grey", "match_clock", "augment", "before"),
+    "name",
 )
 
 

@@ -1,0 +1,37 @@
+"""Features that were extracted are trained on by their name: the JSON files beside them say the rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from spotter.data.sidecars import describe_streams
+from spotter.errors import UserError
+from tests.conftest import call
+from tests.helpers.configs import composed, configs
+
+
+def test_streams_are_what_lies_beside_the_files(features: Path) -> None:
+    with configs():
+        words = ["data=features", f"data.root={features}", "data.name=[mine,other]", "data.columns=[2,10]"]
+        data = composed("train", *words).data
+    assert (data.fps, data.width, data.offset) == ("1", 16, 0.0)
+    assert list(data.source.streams) == ["mine", "other"]
+    first, second = data.source.streams.values()
+    assert (first.file, first.fps, first.width, first.columns) == ("mine", "1", 16, [2, 10])
+    assert (second.file, second.fps, second.width, second.columns) == ("other", "2", 8, None)
+
+
+def test_what_is_missing_is_named(features: Path, tmp_path: Path) -> None:
+    for words, expected in (
+        ([f"data.root={features}"], "data.name: give data.name=…"),
+        (["data.name=mine"], "data.root: give the folder that holds the features"),
+        ([f"data.root={features}", "data.name=[mine,wrong]"], "no <game>/1_wrong.npy with a JSON file beside it"),
+    ):
+        called = call("train.py", "data=features", *words, cwd=tmp_path, env={"SOCCERNET_ROOT": ""})
+        assert called.status != 0
+        assert expected in called.err
+        assert called.err.count("\n") == 1
+    with pytest.raises(UserError, match=r"no <game>/1_mine\.npy"):
+        describe_streams(str(tmp_path), "mine")
