@@ -37,7 +37,7 @@ def describe_streams(root: str | None, names: str | Sequence[str], columns: obje
     """
     if not root:
         raise UserError("data.root: give the folder that holds the features, as spotter extract wrote it")
-    streams = {}
+    streams: dict[str, dict[str, Any]] = {}
     for name in [names] if isinstance(names, str) else names:
         about = first_sidecar(root, name)
         if not about.keys() >= {"fps", "width"}:

@@ -7,7 +7,7 @@ from typing import cast
 
 import torch
 from torch import Tensor, fx, nn
-from torch.fx.passes.shape_prop import ShapeProp
+from torch.fx.passes.shape_prop import ShapeProp, TensorMetadata
 from torch.nn import functional as F
 
 from spotter.models.blocks.fuse import example_images
@@ -129,4 +129,5 @@ def _called(traced: fx.GraphModule, node: fx.Node) -> nn.Module | None:
 
 
 def _shape(node: fx.Node) -> object:
-    return getattr(node.meta.get("tensor_meta"), "shape", None)
+    meta = node.meta.get("tensor_meta")
+    return meta.shape if isinstance(meta, TensorMetadata) else None
