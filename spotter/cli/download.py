@@ -4,9 +4,10 @@
   spotter download soccernet-v2 /data/SoccerNet --what labels,resnet
   spotter download ball-2025 /data/ball --split train,valid          zips, unpacked into the tree
 
-What is there already is skipped, and a file that was cut off goes on where it ended, so the same command goes on after
-any interruption. Content is checked against what the hub lists. Some data is handed out only to accounts that have been
-granted access on the repository's page: ask for it there, then log in by `hf auth login`, or set HF_TOKEN.
+What is there already stays, files of another size are named, and one that was cut off goes on where it ended, so the
+same command goes on after any interruption. Content is checked against what the hub lists. Some data is handed out only
+to accounts that have been granted access on the repository's page: ask for it there, then log in by `hf auth login`, or
+set HF_TOKEN.
 """
 
 from __future__ import annotations
@@ -19,8 +20,20 @@ from itertools import chain
 from pathlib import Path
 
 from spotter.errors import UserError
-from spotter.io.archives import check_space, gigabytes, unpack_games
-from spotter.io.downloads import Remote, Source, bytes_left, choose, download, list_remote, select, sources_of
+from spotter.io.archives import check_space, gigabytes, unpack_games, warn_of_others
+from spotter.io.downloads import (
+    Remote,
+    Source,
+    bytes_left,
+    choose,
+    differs,
+    download,
+    list_remote,
+    page_of,
+    place,
+    select,
+    sources_of,
+)
 from spotter.io.splits import LABELLED, SPLITS, check_split, load_splits
 from spotter.progress import ProgressDisplay
 from spotter.tasks import Task
@@ -50,9 +63,9 @@ def run(arguments: argparse.Namespace) -> int:
     splits = [check_split(name) for name in _words(arguments.split)]
     games = load_splits(task)
     wanted = _wanted(sources, splits, games)
-    gated = sorted({each.repo for each in sources.values() if each.gated})
-    if gated:
-        log.info("access has to be granted on the pages of %s", ", ".join(gated))
+    pages = sorted({page_of(each.repo_of(split)) for each in sources.values() if each.gated for split in splits})
+    if pages:
+        log.info("for accounts that have been granted access: ask for it on %s", ", ".join(pages))
     if arguments.dry_run:
         log.info("%s of %s; there are %s", ", ".join(sources), ", ".join(splits), ", ".join(known))
         for (repo, branch), paths in wanted.items():
@@ -104,6 +117,7 @@ def _fetch(root: Path, files: list[Remote]) -> None:
     from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
 
     disable_progress_bars()  # one for each file; there is one for all
+    warn_of_others([place(root, remote) for remote in files if differs(root, remote)])
     left = [bytes_left(root, remote) for remote in files]
     total = sum(remote.size for remote in files)
     log.info("%d files of %s, %s to come", len(files), gigabytes(total), gigabytes(sum(left)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import stat
 import zipfile
@@ -14,6 +15,7 @@ from spotter.errors import UserError
 from spotter.io.files import atomic_file
 from spotter.io.game_files import ROOT, game_file_to_write
 
+log = logging.getLogger(__name__)
 ENCRYPTED = 1  # bit of a member's flags
 
 
@@ -28,15 +30,24 @@ def unpack_games(path: Path, root: Path, games: Iterable[str], files: Sequence[s
     written = kept = 0
     known = list(games)
     with open_zip(path) as archive:
-        members = [each for each in archive.infolist() if _is_wanted(each, files)]
-        todo = [(each, _place(root, each, known)) for each in members]
-        todo = [(each, place) for each, place in todo if not _is_there(place, each)]
+        members = [(each, _place(root, each, known)) for each in archive.infolist() if _is_wanted(each, files)]
+        todo = [(each, place) for each, place in members if not place.is_file()]
         kept = len(members) - len(todo)
+        warn_of_others([place for each, place in members if place.is_file() and place.stat().st_size != each.file_size])
         check_space(root, sum(each.file_size for each, _ in todo), f"what {path.name} holds")
         for member, place in todo:
             _write(archive, member, place, path)
             written += 1
     return written, kept
+
+
+def warn_of_others(paths: Sequence[Path]) -> None:
+    """Say once which files stay, though what would have come in their place has another size."""
+    if paths:
+        log.warning(
+            "%d files are there in another size and stay, the first is %s: delete it to get the published one",
+            *(len(paths), paths[0]),
+        )
 
 
 def check_space(root: Path, size: int, what: str) -> None:
@@ -61,10 +72,6 @@ def _place(root: Path, member: zipfile.ZipInfo, games: Iterable[str]) -> Path:
     folder, _, name = member.filename.rpartition("/")
     game = next((game for game in games if f"/{folder}".endswith(f"/{game}")), folder)
     return game_file_to_write(root, game or ROOT, name)
-
-
-def _is_there(place: Path, member: zipfile.ZipInfo) -> bool:
-    return place.is_file() and place.stat().st_size == member.file_size
 
 
 def _write(archive: zipfile.ZipFile, member: zipfile.ZipInfo, place: Path, path: Path) -> None:

@@ -90,6 +90,13 @@ def choose(sources: Mapping[str, Source], names: Sequence[str]) -> dict[str, Sou
     return {name: each for name, each in sources.items() if name in names or (not names and each.default)}
 
 
+def page_of(repo: str) -> str:
+    """Return the address of a data set's page."""
+    from huggingface_hub import constants
+
+    return f"{constants.ENDPOINT}/datasets/{repo}"
+
+
 def list_remote(repo: str, branch: str) -> dict[str, Remote]:
     """Return all files on a branch of a data set, by path; one request for a thousand of them."""
     from huggingface_hub import HfApi
@@ -136,21 +143,24 @@ def part_of(path: Path, remote: Remote) -> Path:
 
 
 def bytes_left(root: Path, remote: Remote) -> int:
-    """Return how many bytes of a file have still to come."""
+    """Return how many bytes of a file have still to come; none where one of its name is there."""
     path = place(root, remote)
-    if is_whole(path, remote):
+    if path.is_file():
         return 0
     part = part_of(path, remote)
     return remote.size - (min(part.stat().st_size, remote.size) if part.is_file() else 0)
 
 
-def is_whole(path: Path, remote: Remote) -> bool:
-    """Return whether a file is on disk; what was downloaded was checked then, so its size says it."""
-    return path.is_file() and path.stat().st_size == remote.size
+def differs(root: Path, remote: Remote) -> bool:
+    """Return whether another file of that name is there, by its size: a user's own, or one of another release."""
+    path = place(root, remote)
+    return path.is_file() and path.stat().st_size != remote.size
 
 
 def download(root: Path, remote: Remote, progress: Callable[[int], None]) -> Path:
     """Bring a file to disk, from where an earlier attempt ended, and check its content; return its path.
+
+    One of its name that is there stays.
 
     progress : is called with the number of bytes that have come
     Raises UserError where the hub hands it out no longer, or another content than it lists.
@@ -160,7 +170,7 @@ def download(root: Path, remote: Remote, progress: Callable[[int], None]) -> Pat
     from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
     path = place(root, remote)
-    if is_whole(path, remote):
+    if path.is_file():
         return path
     part = part_of(path, remote)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -148,6 +148,18 @@ def test_a_command_that_was_killed_goes_on_where_it_ended(
     assert not list((tmp_path / "data").rglob("*.part"))
 
 
+def test_another_host_sends_large_files_and_sees_no_token(
+    hub: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hub sends on to a store; what was cut off goes on there, too."""
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    hub.elsewhere, hub.cuts = True, {"bas-train.zip": [2000]}
+    assert download("ball-2025", tmp_path / "data", "--split", "train", "--what", "labels") == 0
+    assert len(list((tmp_path / "data").rglob("Labels-ball.json"))) == len(BALL["train"])
+    assert hub.tokens == [None, None]
+    assert hub.asked[-1].endswith("bytes=2000-")
+
+
 def test_content_that_is_not_what_is_listed_is_not_kept(
     hub: StandIn, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -159,6 +171,22 @@ def test_content_that_is_not_what_is_listed_is_not_kept(
     assert not list((tmp_path / "data" / path).parent.iterdir())
     hub.broken.clear()
     assert download(*words) == 0
+
+
+def test_a_file_of_the_users_own_stays_and_is_named(
+    hub: StandIn, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Corrected labels must not be lost."""
+    own = tmp_path / "data" / GAMES["valid"][0] / "Labels-v2.json"
+    own.parent.mkdir(parents=True)
+    own.write_text("corrected")
+    assert download("soccernet-v2", tmp_path / "data", "--split", "valid", "--what", "labels") == 0
+    assert own.read_text() == "corrected"
+    assert (
+        f"1 files are there in another size and stay, the first is {own}: delete it to get the published one"
+        in caplog.text
+    )
+    assert (tmp_path / "data" / GAMES["valid"][1] / "Labels-v2.json").is_file()
 
 
 def test_a_disk_that_is_too_small_is_known_first(
@@ -211,8 +239,11 @@ def test_zips_of_games_are_unpacked_into_the_tree(
         assert {path.name for path in (root / game).iterdir()} == {"Labels-ball.json", "224p.mp4"}
         assert (root / game / "224p.mp4").read_text() == f"{game} 224p.mp4"
     assert f"{root}/bas-train.zip: 8 files unpacked, 0 were there; it may be deleted" in caplog.text
+    (root / BALL["train"][0] / "Labels-ball.json").write_text("corrected")
     assert download(*words) == 0
     assert f"{root}/bas-train.zip: 0 files unpacked, 8 were there" in caplog.text
+    assert "1 files are there in another size and stay" in caplog.text
+    assert (root / BALL["train"][0] / "Labels-ball.json").read_text() == "corrected"
 
 
 @pytest.mark.parametrize(

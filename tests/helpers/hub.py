@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 from unittest import mock
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from huggingface_hub import constants
 
@@ -45,6 +45,9 @@ class StandIn:
     cuts : by file, after how many bytes each of the next connections ends
     busy : by file, how many answers are 429 first
     large : bytes from which a file is in large storage, with a SHA-256
+    broken : files of which other bytes come than are listed
+    elsewhere : large files come from another host, to which the hub sends on
+    tokens : what that host was shown
     """
 
     address: str
@@ -52,7 +55,9 @@ class StandIn:
     cuts: dict[str, list[int]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     large: int = 1000
-    broken: set[str] = field(default_factory=set)  # files of which other bytes come than are listed
+    broken: set[str] = field(default_factory=set)
+    elsewhere: bool = False
+    tokens: list[str | None] = field(default_factory=list)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -73,6 +78,9 @@ class _Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         path = unquote(parts.path)
         self.hub.asked.append(f"{self.command} {path} {self.headers.get('Range', '')}".strip())
+        if path.startswith("/elsewhere/"):
+            self.hub.tokens.append(self.headers.get("Authorization"))
+            return self._other_host(path.removeprefix("/elsewhere"), body)
         tree = re.fullmatch(r"/api/(?:models|datasets)/([^/]+/[^/]+)/tree/([^/]+)", path)
         file = re.fullmatch(r"/(?:datasets/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path)
         match = tree or file
@@ -96,7 +104,17 @@ class _Handler(BaseHTTPRequestHandler):
         assert file is not None
         if file[3] not in files:
             return self._refuse(404, "EntryNotFound")
+        if self.hub.elsewhere and len(files[file[3]]) >= self.hub.large:
+            place = f"http://localhost:{self.server.server_address[1]}/elsewhere{quote(path)}"
+            return self._send(b"", {"Location": place, "X-Repo-Commit": commit}, body, 302)
         self._file(file[3], files[file[3]], commit, body)
+
+    def _other_host(self, path: str, body: bool) -> None:
+        file = re.fullmatch(r"/(?:datasets/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path)
+        assert file is not None
+        repository = self.hub.repositories[file[1]]
+        branch = repository.branch_of(file[2]) or ""
+        self._file(file[3], repository.branches[branch][file[3]], repository.commit(branch), body)
 
     def _listed(self, path: str, content: bytes) -> dict[str, object]:
         entry: dict[str, object] = {"type": "file", "path": path, "size": len(content), "oid": git_digest(content)}
