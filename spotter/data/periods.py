@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from spotter.data.match_clock import STREAM, read_match_clock
-from spotter.data.source import Inputs, InputSpec, Source
+from spotter.data.source import Excerpt, Inputs, InputSpec, Source
 from spotter.data.streams import RowReader
 from spotter.errors import UserError
 from spotter.types import Clip, Half, Period
@@ -104,6 +104,12 @@ class PeriodSource:
     def _first(self, half: Half) -> int:
         file, period = self._part(half)
         return max(0, math.ceil((period.start - self._source.offset(file)) * self.fps - 1e-6))
+
+
+def period_of(source: Source, half: Half) -> Period | None:
+    """Return where a half lies in a file that holds others, too; None where it is a file of its own."""
+    source = source.source if isinstance(source, Excerpt) else source
+    return source.period(half) if isinstance(source, PeriodSource) else None
 
 
 def _hide(

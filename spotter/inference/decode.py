@@ -41,7 +41,8 @@ def decode(scores: Scores, postprocess: Postprocess, metric_fps: int, sides: int
     Confidences are rounded as files hold them, so that what is scored here and what is scored from files are equal.
     """
     found = suppress(apply_displacement(scores), postprocess, metric_fps, sides)
-    return round_confidence(found if sides > 1 else found.take(np.argsort(found.time, kind="stable")))
+    found = found if sides > 1 else found.take(np.argsort(found.time, kind="stable"))
+    return replace(round_confidence(found), period=scores.period)
 
 
 def round_confidence(predictions: HalfPredictions) -> HalfPredictions:

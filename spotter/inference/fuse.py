@@ -32,7 +32,7 @@ def fuse(runs: Sequence[Scores], weights: Sequence[float], displacement: Scores 
         if run.displacement is not None
     ]
     logits = _mean([(resample(run.logits, run, grid), weight) for run, weight in weighted])
-    return Scores(logits, _mean(displacements) if displacements else None, grid.fps, grid.offset)
+    return Scores(logits, _mean(displacements) if displacements else None, grid.fps, grid.offset, grid.period)
 
 
 def resample(values: NDArray[np.float32], run: Scores, grid: Scores) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,6 @@ from torch import Tensor
 
 from spotter.data.arrays import ArraySource
 from spotter.data.features import FeatureSource, RowMaker
-from spotter.data.periods import PeriodSource
 from spotter.data.registry import open_files
 from spotter.data.source import Excerpt, InputSpec, Source
 from spotter.data.user_files import find_video_files
@@ -23,7 +22,7 @@ from spotter.inference.periods import Periods, open_periods
 from spotter.io.game_files import check_games
 from spotter.io.periods import Moment, parse_moment
 from spotter.io.splits import USER_FILES
-from spotter.types import Half, HalfPredictions, HalfRecord
+from spotter.types import Half, HalfRecord
 
 log = logging.getLogger(__name__)
 Given = str | os.PathLike[str] | ArrayLike | Sequence[str | os.PathLike[str] | ArrayLike]
@@ -41,13 +40,6 @@ class Input:
     source: Source
     records: Sequence[HalfRecord]
     games: int | None = None
-
-    def place(self, predictions: Mapping[Half, HalfPredictions]) -> dict[Half, HalfPredictions]:
-        """Return predictions that say where their half lies in a file, where it is one of several there."""
-        source = self.source.source if isinstance(self.source, Excerpt) else self.source
-        if not isinstance(source, PeriodSource):
-            return dict(predictions)
-        return {half: replace(rows, period=source.period(half)) for half, rows in predictions.items()}
 
 
 def open_input(

@@ -120,7 +120,7 @@ class Model:
         with self._watch(given, progress) as update:
             mine = predict_records(system, given.source, given.records, self._loading(), progress=update)
             say_broken_rows(system, given.source, given.records)
-        return Predictions(given.place(broadcast(merge(gather(mine), given.records))), self.task)
+        return Predictions(broadcast(merge(gather(mine), given.records)), self.task)
 
     def scores(
         self,

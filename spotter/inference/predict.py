@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spotter.data.check import warn_of_broken
+from spotter.data.periods import period_of
 from spotter.data.source import Excerpt, Source
 from spotter.errors import UserError
 from spotter.inference.background import in_background
@@ -49,7 +50,9 @@ def scores_of(system: System, source: Source, half: Half, arrays: Arrays) -> Sco
         raise UserError(
             "the network's scores are no numbers, though its input is; compute in trainer.precision=32-true"
         )
-    return Scores(arrays["logits"], arrays.get("displacement"), system.rate, source.offset(half))
+    return Scores(
+        arrays["logits"], arrays.get("displacement"), system.rate, source.offset(half), period_of(source, half)
+    )
 
 
 def predict_records(

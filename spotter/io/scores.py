@@ -19,7 +19,7 @@ from spotter.io.game_files import game_file_to_write
 from spotter.io.splits import USER_FILES
 from spotter.settings import Postprocess
 from spotter.tasks import Task
-from spotter.types import Half
+from spotter.types import Half, Period
 
 SCORES_INFO = "scores.json"
 DAMAGED = "damaged, or not raw scores; write the scores again"
@@ -33,12 +33,14 @@ class Scores:
     displacement : (T, K) float32 or None, signed distance from the anchor to its spot, in anchors
     fps : anchors per second
     offset : seconds of anchor 0; anchor i lies at ``offset + i / fps``
+    period : where the half lies in a file that holds others, too; None where it is a file of its own
     """
 
     logits: NDArray[np.float32]
     displacement: NDArray[np.float32] | None
     fps: float
     offset: float = 0.0
+    period: Period | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ def save_scores(folder: str | Path, half: Half, scores: Scores) -> None:
     arrays: dict[str, Any] = {"logits": scores.logits, "fps": scores.fps, "offset": scores.offset}
     if scores.displacement is not None:
         arrays["displacement"] = scores.displacement
+    if scores.period is not None:
+        arrays["period"] = scores.period
     content = io.BytesIO()
     np.savez(content, **arrays)
     atomic_write(game_file_to_write(folder, half.game, f"{half.number}.npz"), content.getvalue())
@@ -130,7 +134,10 @@ def _read(path: Path) -> Scores:
     with path.open("rb") as file:
         arrays = load_arrays(file, str(path), DAMAGED)
     try:
-        scores = Scores(arrays["logits"], arrays.get("displacement"), float(arrays["fps"]), float(arrays["offset"]))
+        start, end = map(float, arrays.get("period", (0, np.nan)))
+        period = None if np.isnan(end) else Period(start, end)
+        fps, offset = float(arrays["fps"]), float(arrays["offset"])
+        scores = Scores(arrays["logits"], arrays.get("displacement"), fps, offset, period)
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: {DAMAGED} ({error})") from error
     shape = scores.logits.shape

@@ -53,7 +53,7 @@ def predict_input(
     with ProgressDisplay(frames, "frames", shown=first) as watch:
         mine = predict_records(system, given.source, given.records, compute, keep, watch.update, outputs, targets)
     say_broken_rows(system, given.source, given.records)
-    predictions, metrics = given.place(merge(gather(mine), given.records)), None
+    predictions, metrics = merge(gather(mine), given.records), None
     if first:
         metrics = score_predictions(predictions, given.records, system.task, system.postprocess)
         write_scored(out, predictions, system.task, metrics, given.split)

@@ -12,6 +12,7 @@ import pytest
 from spotter.data.video.silence import between_gaps, read_loudness
 from spotter.errors import UsageError, UserError
 from spotter.inference.model import Model, load
+from spotter.io.scores import load_scores
 from spotter.predictions import Predictions
 from spotter.types import Half, Period
 from tests.helpers.predicting import predict, read
@@ -87,6 +88,8 @@ def test_the_command_writes_the_clock_of_the_match_everywhere(
     assert {start + int(second["position"])} <= {event["position_ms"] for event in sample["events"]}
     assert (out / "predictions.csv").read_text().startswith("game,half,time,clock,match_clock,video_time,class")
     assert [file.name for file in out.rglob("*.srt")] == ["1.srt"]
+    starts = [scores.period.start for _, scores in load_scores(out / "scores") if scores.period]
+    assert starts == [each["start_time_ms"] / 1000 for each in content["intervals"]]
     for index, told in enumerate((out / "predictions.osl.json", out / "final" / "results_spotting.json")):
         predict(tmp_path, ckpt, f"input={path}", f"periods={told}", f"out=again{index}", "threshold=0")
         assert read(tmp_path / f"again{index}" / "final" / "results_spotting.json") == content
