@@ -72,3 +72,13 @@ def test_readers_are_as_many_as_the_machine_feeds(tmp_path: Path, monkeypatch: p
     for wrong in ({"num_workers": -1}, {"num_workers": "many"}, {"prefetch_factor": 0}):
         with pytest.raises(UserError, match=rf"^data\.{next(iter(wrong))}: expected a whole number of at least"):
             SpottingDataModule(TASK.to_dict(), source_of(tmp_path), {"clip_len": 10}, **wrong)  # type: ignore[arg-type]
+
+
+def test_a_batch_that_devices_cannot_share_is_refused_before_they_start(tiny: list[str], tmp_path: Path) -> None:
+    called = call("train.py", *tiny, "trainer=ddp_cpu", "trainer.devices=3", cwd=tmp_path)
+    assert called.status == 1
+    assert (
+        called.err.strip()
+        .splitlines()[-1]
+        .startswith("error: data.batch_size: 8 clips do not spread evenly over 3 devices; give a multiple of 3")
+    )
