@@ -80,6 +80,16 @@ def test_what_is_not_listed_lies_in_the_official_place(tmp_path: Path) -> None:
     assert FeatureSource({"mine": stream()}, tmp_path, labels=labels).missing(half) == [tmp_path / "f" / "match.npy"]
 
 
+def test_images_in_an_array_are_no_features(tmp_path: Path) -> None:
+    labels = osl(tmp_path, sample("f/m.npy", "f/images.npy"))
+    content = json.loads(labels.read_text())
+    for kind in ("frames_npy", "frame_npy"):
+        content["data"][0]["inputs"][1]["type"] = kind
+        labels.write_text(json.dumps(content))
+        source = FeatureSource({"mine": stream()}, tmp_path, labels=labels)
+        assert [path for path, _ in source.rows(Half("f/m", 1))] == [str(tmp_path / "f" / "m.npy")]
+
+
 def test_two_streams_are_told_apart_by_name(tmp_path: Path) -> None:
     labels = osl(tmp_path, sample("f/1_sound.npy", "f/1_mine.npy"))
     source = FeatureSource({"mine": stream(), "sound": stream("sound")}, tmp_path, labels=labels)

@@ -21,6 +21,7 @@ from spotter.io.splits import SPLITS
 from spotter.tasks import Task
 from spotter.types import Half, HalfPredictions, Period, Spots
 
+IMAGES = ("frames_npy", "frame_npy")  # types of inputs that are images, though they are called as features
 Columns = TypeVar("Columns", Spots, HalfPredictions)
 
 
@@ -124,7 +125,7 @@ def listed_files(labels: str | Path, root: str | Path, suffixes: tuple[str, ...]
     found: dict[Half, dict[Path, None]] = {}
     for video in read_collection(labels).videos:
         half = video.half if video.period is None else _file(video, str(labels))
-        for path in (below(str(each.get("path"))) for each in video.inputs):
+        for path in (below(str(each.get("path"))) for each in video.inputs if each.get("type") not in IMAGES):
             if path.lower().endswith(suffixes):
                 folder, _, name = path.rpartition("/")
                 found.setdefault(half, {})[game_file(root, folder or ROOT, name)] = None
