@@ -47,11 +47,13 @@ class RowReader(Protocol):
 def cut_rows(halves: Sequence[RowReader], first: NDArray[np.int64], count: int, width: int) -> NDArray[np.floating]:
     """Copy ``count`` rows of every half from ``first`` (B,) on into (B, count, width), zero outside the half."""
     dtype = np.result_type(*(rows.dtype for rows in halves)) if halves else np.dtype(np.float32)
-    out = np.zeros((len(halves), count, width), dtype)
+    out = np.empty((len(halves), count, width), dtype)
     for i, rows in enumerate(halves):
-        begin, end = max(0, int(first[i])), min(len(rows), int(first[i]) + count)
-        if begin < end:
-            rows.copy(begin, out[i, begin - first[i] : end - first[i]])
+        low = min(max(0, -int(first[i])), count)
+        high = min(max(low, len(rows) - int(first[i])), count)
+        out[i, :low], out[i, high:] = 0, 0  # zeros for all would be a third of what reading takes
+        if low < high:
+            rows.copy(int(first[i]) + low, out[i, low:high])
     return out
 
 
