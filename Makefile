@@ -54,8 +54,9 @@ fuzz: setup ## read 425,000 damaged files and configs, for an hour or two; FUZZ=
 	FUZZ=$${FUZZ:-1} OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/fuzz
 
 .PHONY: bench
-bench: setup ## measure speed and memory
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/benchmarks --override-ini addopts= -q -s
+bench: setup ## measure speed and memory against floors of the same run; writes the table of docs/benchmarks.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/benchmarks --override-ini addopts=--import-mode=importlib -q -s \
+	--table docs/benchmarks.md
 
 .PHONY: faults
 faults: setup ## kill training, validation, prediction, preparation and sweeps at twenty instants each

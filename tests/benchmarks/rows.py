@@ -30,16 +30,17 @@ class Row:
 BARE = "`python -c 'import numpy'`"
 TORCH = "`python -c 'import torch'`"
 PLAIN = "regnety_002 of timm alone"
+GPU = "a step of 50 ms of a simulated GPU"
 FORWARD = "forward of the training network"
 HALF, BALL = "a half, 5,400 x 17 anchors", "a ball game, 67,500 x 2 anchors"
 GREEDY = "argmax after argmax in NumPy"
 
 ROWS = {
-    "evaluate": Row("`spotter evaluate`, a season of 100 games", "the official evaluator, tight and loose", 1 / 25),
+    "evaluate": Row("`spotter evaluate`, 30 games", "the official evaluator, tight and loose", 1 / 15),
     "average_map": Row("its metrics alone, from arrays in memory", "`average_mAP` of the official code", 1 / 100),
     "bootstrap": Row("two systems, 1,000 resamples of the games", "2,000 evaluations", 1 / 15),
     "report": Row("`report.html` of 100 games", "scoring the same predictions", 40),
-    "nms_half": Row(f"hard suppression, {HALF}", GREEDY, 1.25),
+    "nms_half": Row(f"hard suppression, {HALF}", GREEDY, 2),
     "soft_half": Row(f"soft suppression, {HALF}", GREEDY, 1 / 3),
     "nms_ball": Row(f"hard suppression, {BALL}", GREEDY, 1 / 3),
     "soft_ball": Row(f"soft suppression, {BALL}", GREEDY, 1 / 3),
@@ -48,20 +49,24 @@ ROWS = {
     "data_64": Row("reading, cutting, targets of 32 clips of 64 s", "the whole step of a small network", 0.1),
     "data_400": Row("reading, cutting, targets of 10 clips of 400 s", "the whole step of a small network", 0.1),
     "video": Row("clips of 64 images from a store", "JPEG files by torchvision", 1 / 1.8),
-    "item": Row("training item of 2 x 100 images, mixed", "the reference's worker", 1 / 2),
-    "item_crop": Row("training item of 2 x 100 images, cropped, mixed", "the reference's worker", 1 / 2),
+    "item": Row("training item of 2 x 100 images, mixed", "the reference's worker", 1 / 4),
+    "item_crop": Row("training item of 2 x 100 images, cropped, mixed", "the reference's worker", 1 / 4),
     "step_none": Row("training step of 32 images, no shift, GRU", PLAIN, 1.15),
     "step_tsm": Row("training step of 32 images, TSM, GRU", PLAIN, 1.25),
-    "step_gsm": Row("training step of 32 images, GSM, GRU (E2E-Spot)", PLAIN, 1.3),
+    "step_gsm": Row("training step of 32 images, GSM, GRU (E2E-Spot)", PLAIN, 1.45),
     "step_memory": Row("peak memory of that step", PLAIN, 1.25, "MB"),
-    "float32": Row("inference of E2E-Spot, 64 images, float32", FORWARD, 1 / 1.1),
+    "float32": Row("inference of E2E-Spot, 64 images, float32", FORWARD, 1 / 1.2),
     "bfloat16": Row("inference of E2E-Spot, 64 images, bfloat16", FORWARD, None),
     "version": Row("`spotter --version`", BARE, 1),
     "help": Row("`spotter --help`", BARE, 1),
     "train_help": Row("`spotter train --help`", BARE, 2),
-    "misspelt_model": Row("`spotter train model=transfomer`, answered", TORCH, 1),
-    "misspelt_key": Row("`spotter train model.lrr=1`, answered", TORCH, 1),
+    "misspelt_model": Row("`spotter train` with a misspelt model, answered", TORCH, 1),
+    "misspelt_key": Row("`spotter train` with a misspelt key, answered", TORCH, 1),
     "first_step": Row("`spotter train` on 550 games to the first step", "the same on 11 games", 1.4),
     "first_step_imports": Row("`spotter train` on 11 games to the first step", TORCH, 6),
+    "gpu_features": Row("reading 64 clips of 200 rows of Baidu features, float16", GPU, None),
+    "gpu_busy": Row("busy time of that GPU, two readers of features", "time that passes", None, "s"),
+    "gpu_e2e": Row("reading 8 clips of 100 images of 398 x 224, cropped", GPU, None),
+    "gpu_t_deed": Row("reading 4 clips of 100 images of 796 x 448", GPU, None),
     "memory": Row("memory that training on 550 games adds", "on 55 games", 1.25, "MB"),
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -25,19 +24,21 @@ def show(row: Row, pairs: Pairs) -> str:
 
 def lines_of(page: Path) -> list[str]:
     """Return the lines of the page's table, without its head."""
-    return _inside(page.read_text(encoding="utf-8")).removeprefix(HEAD).splitlines()
+    return _split(page)[1].removeprefix(HEAD).splitlines()
 
 
 def write(page: Path, measured: dict[str, Pairs]) -> None:
     """Write what was measured into the page; rows that were not stay as they are, those that are no more go."""
+    above, _, below = _split(page)
     found = {line.split(" | ")[0]: line for line in lines_of(page)}
     found |= {f"| {ROWS[key].what}": show(ROWS[key], pairs) for key, pairs in measured.items()}
-    lines = [found[f"| {row.what}"] for row in ROWS.values() if f"| {row.what}" in found]
-    text = page.read_text(encoding="utf-8")
-    page.write_text(text.replace(_inside(text), HEAD + "".join(f"{line}\n" for line in lines)), encoding="utf-8")
+    lines = [f"{found[name]}\n" for row in ROWS.values() if (name := f"| {row.what}") in found]
+    page.write_text("".join([above, BEGIN, HEAD, *lines, END, below]), encoding="utf-8")
 
 
-def _inside(text: str) -> str:
-    found = re.search(f"{re.escape(BEGIN)}(.*){re.escape(END)}", text, re.DOTALL)
-    assert found, f"the page lacks {BEGIN}"
-    return found[1]
+def _split(page: Path) -> tuple[str, str, str]:
+    """Return what stands above, between and below the markers."""
+    above, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    inside, end, below = rest.partition(END)
+    assert end, f"{page} lacks {BEGIN}or {END}"
+    return above, inside, below

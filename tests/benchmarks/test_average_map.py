@@ -1,4 +1,4 @@
-"""Scoring a season (100 games, 600 predictions a half) against the official evaluator.
+"""Scoring 30 games (600 predictions a half) against the official evaluator.
 
 Ours gives tight, loose and the mAP at 1 to 5 seconds; the official code only tight and loose.
 """
@@ -25,7 +25,7 @@ from tests.benchmarks.conftest import Note
 from tests.benchmarks.pairs import Pairs, compare, cpu_seconds
 
 TASK = Task.load("soccernet-v2")
-GAMES, SPOTS, PREDICTED, LENGTH = 100, 110, 600, 2_800_000
+GAMES, SPOTS, PREDICTED, LENGTH = 30, 110, 600, 2_800_000
 OFFICIAL = """
 import sys
 from SoccerNet.Evaluation.ActionSpotting import evaluate
@@ -100,7 +100,7 @@ def test_average_map(note: Note, season: tuple[Path, Path], monkeypatch: pytest.
 
 
 def test_bootstrap(note: Note, season: tuple[Path, Path]) -> None:
-    """Two predictions side by side, 1000 resamples of the season, 17 classes, 16 tolerances."""
+    """Two predictions side by side, 1000 resamples of the games, 17 classes, 16 tolerances."""
     games = find_games(season[0], TASK.label_file)
     labels, predictions = SoccerNet().read(season[0], games, TASK), read_predictions(season[1], games, TASK)
     later = {half: HalfPredictions(p.label, p.time + 0.2, p.confidence) for half, p in predictions.items()}

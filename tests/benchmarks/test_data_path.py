@@ -59,8 +59,10 @@ def halves(tmp_path_factory: pytest.TempPathFactory) -> tuple[FeatureSource, lis
     return source, [HalfRecord(half, source.length(half), spots()) for half in names]  # opens the files
 
 
-@pytest.mark.parametrize(("clip_len", "batch_size"), [(64, 32), (400, 10)])
-def test_data_path(note: Note, halves: tuple[FeatureSource, list[HalfRecord]], clip_len: int, batch_size: int) -> None:
+@pytest.mark.parametrize(("key", "clip_len", "batch_size"), [("data_64", 64, 32), ("data_400", 400, 10)])
+def test_data_path(
+    note: Note, halves: tuple[FeatureSource, list[HalfRecord]], key: str, clip_len: int, batch_size: int
+) -> None:
     source, records = halves
     network = SmallConvolutions(source.spec.layout, upsample=2)
     head = DenseHead(network.width, CLASSES, 2.0, 6.0, upsample=2)
@@ -75,7 +77,7 @@ def test_data_path(note: Note, halves: tuple[FeatureSource, list[HalfRecord]], c
         read: list[Batch] = []
         data.append(cpu_seconds(lambda: read.append(next(loader))))  # noqa: B023
         whole.append(data[-1] + cpu_seconds(lambda: _step(network, head, optimizer, read[0])))  # noqa: B023
-    note(f"data_{clip_len}", Pairs(data, whole))
+    note(key, Pairs(data, whole))
 
 
 def _step(network: Network, head: DenseHead, optimizer: torch.optim.Optimizer, batch: Batch) -> None:

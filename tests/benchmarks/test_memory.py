@@ -10,16 +10,14 @@ import orjson
 
 from tests.benchmarks.conftest import Note
 from tests.benchmarks.pairs import Pairs
-from tests.conftest import environment
+from tests.conftest import PROJECT, environment
 from tests.helpers.sparse import sparse_tree
 
 
 def memory(root: Path, halves: int) -> float:
     """Return the MB by which a training process grew, over what imports, network and one batch need."""
-    program = Path(__file__).with_name("training_process.py")
-    ran = subprocess.run(
-        [sys.executable, str(program), str(root)], capture_output=True, text=True, check=False, env=environment()
-    )
+    command = [sys.executable, "-m", "tests.benchmarks.training_process", str(root)]
+    ran = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False, env=environment())
     assert ran.returncode == 0, ran.stderr
     found = orjson.loads(ran.stdout.splitlines()[-1])
     assert found["halves"] == halves

@@ -48,5 +48,5 @@ def test_first_step(note: Note, tmp_path: Path) -> None:
         words = [f"data.root={root}", *SMALL.split(), "trainer=cpu", "logger=none", "+trainer.fast_dev_run=true"]
         run("-m", "spotter", "train", "model=transformer", "data=baidu", *words, cwd=tmp_path)
 
-    note("first_step", compare(lambda: train(many), lambda: train(few), 5))
-    note("first_step_imports", compare(lambda: train(few), lambda: run("-c", "import torch"), 5))
+    note("first_step", compare(lambda: train(many), lambda: train(few), 3))
+    note("first_step_imports", compare(lambda: train(few), lambda: run("-c", "import torch"), 3))

@@ -12,51 +12,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 from torchvision.io import read_image
 
 from spotter.data.video.jobs import QUALITY
-from spotter.data.video.prepare import encode
 from spotter.data.video.source import VideoSource
-from spotter.data.video.store import StoreHeader, StoreWriter, store_name
-from spotter.io.files import atomic_file
-from spotter.types import Clip, Half
+from spotter.types import Clip
 from tests.benchmarks.conftest import Note
+from tests.benchmarks.images import HALF, make_images, write_store
 from tests.benchmarks.pairs import compare
 
-HALF = Half("league/season/match", 1)
 FRAMES, HEIGHT, WIDTH = 1000, 224, 398
-
-
-def texture(number: int, rng: np.random.Generator, ground: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """Return an image of rough ground under a moving camera, with players and noise: about 22 kB as JPEG."""
-    left, top = 3 * number % 600, number % 90
-    image = ground[top : top + HEIGHT, left : left + WIDTH].copy()
-    for player in range(22):
-        x, y = (player * 53 + number * (player % 5)) % (WIDTH - 8), (player * 31 + number // 3) % (HEIGHT - 16)
-        image[y : y + 16, x : x + 8] = [(player * 40) % 256, (player * 90) % 256, 200 * (player % 2)]
-    return np.clip(image + rng.integers(-6, 7, (HEIGHT, WIDTH, 1)), 0, 255).astype(np.uint8)
 
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Return a store and a folder of files of the same images."""
     root = tmp_path_factory.mktemp("images")
-    folder, store = root / "files", root / HALF.game / store_name(1, HEIGHT, Fraction(25))
+    folder, made = root / "files", list(make_images(FRAMES, HEIGHT, WIDTH))
     folder.mkdir()
-    rng = np.random.default_rng(0)
-    rough = rng.integers(0, 30, ((HEIGHT + 90) // 3 + 1, (WIDTH + 600) // 3 + 1, 1)).repeat(3, 0).repeat(3, 1)
-    ground = rough + np.array([40, 110, 50]) + np.linspace(0, 60, rough.shape[1]).astype(np.int64)[:, None]
-    with atomic_file(store) as file:
-        writer = StoreWriter(file)
-        for number in range(FRAMES):
-            image = texture(number, rng, ground)
-            Image.fromarray(image).save(folder / f"{number:06d}.jpg", quality=QUALITY, subsampling="4:2:0")
-            writer.add(encode(image, QUALITY))
-        writer.finish(StoreHeader("25", HEIGHT, WIDTH, QUALITY, "made.mkv", 0), replaced=0)
-    return store, folder
+    for number, image in enumerate(made):
+        Image.fromarray(image).save(folder / f"{number:06d}.jpg", quality=QUALITY, subsampling="4:2:0")
+    return write_store(root, made, HEIGHT, WIDTH, Fraction(25)), folder
 
 
 def files_clip(folder: Path, start: int, length: int) -> Tensor:
