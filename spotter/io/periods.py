@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Any, TypeGuard
 
 from spotter.errors import UsageError, UserError, shorten
@@ -38,16 +39,21 @@ def read_intervals(value: object, where: str) -> dict[int, Period]:
 
 
 def check_periods(periods: Mapping[int, Period], where: str) -> dict[int, Period]:
-    """Return periods in order; raises UserError where one is empty, or begins before the one before it ends."""
-    last = 0.0
-    for number, (start, end) in sorted(periods.items()):
+    """Return periods in order; without its end, one ends where the next one starts.
+
+    Raises UserError where one is empty, or begins before the one before it ends.
+    """
+    last, closed = 0.0, {}
+    ordered = sorted(periods.items())
+    for (number, (start, end)), following in zip_longest(ordered, [start for _, (start, _) in ordered[1:]]):
+        end = following if math.isinf(end) and following is not None else end
         if start < last or end <= start:
             raise UserError(
                 f"{where}: half {number}, from {start:g} to {end:g} s, is empty or begins before {last:g} s, where the "
                 "half before it ends: correct the times"
             )
-        last = end if end < math.inf else start
-    return dict(sorted(periods.items()))
+        last, closed[number] = end, Period(start, end)
+    return closed
 
 
 def parse_periods(periods: str | Sequence[Moment | Sequence[Moment]]) -> dict[int, Period]:
@@ -66,9 +72,7 @@ def parse_periods(periods: str | Sequence[Moment | Sequence[Moment]]) -> dict[in
     edges = [[parse_moment("periods", moment) for moment in pair] for pair in moments]
     if not edges or not all(1 <= len(edge) <= 2 for edge in edges):
         raise UsageError(f"periods: expected times as 1:01-47:30,1:03:10-1:51:00, found {shorten(list(listed))}")
-    following = [*(edge[0] for edge in edges[1:]), math.inf]
-    found = [Period(edge[0], [*edge, end][1]) for edge, end in zip(edges, following, strict=True)]
-    return check_periods(dict(enumerate(found, start=1)), "periods")
+    return check_periods({number: Period(*edge) for number, edge in enumerate(edges, start=1)}, "periods")
 
 
 def parse_moment(key: str, moment: Moment) -> float:

@@ -50,8 +50,8 @@ def test_periods_survive_a_round_trip(target: str, name: str, tmp_path: Path) ->
     write_collection(tmp_path / name, match(), target, "")
     found = read_collection(tmp_path / name)
     assert rows_of(found) == rows_of(match())
-    if target != "csv":  # which knows no ends
-        assert [video.period for video in found.videos] == list(PERIODS.values())
+    ends = [3700.5, 7000, 8000, math.inf] if target == "csv" else [period.end for period in PERIODS.values()]
+    assert [video.period.end for video in found.videos if video.period] == ends  # a table knows where the next begins
     write_collection(tmp_path / f"again-{name}", found, target, "")
     assert rows_of(read_collection(tmp_path / f"again-{name}")) == rows_of(match())
 
@@ -79,6 +79,13 @@ def test_the_table_and_subtitles_show_the_clock_of_the_match(tmp_path: Path) -> 
     assert "01:01:41,500 --> 01:01:44,500\n45:02 PASS, left (0.50)" in text
     assert main(["convert", str(tmp_path / "a.csv"), str(tmp_path / "match.srt"), "--to", "srt"]) == 0
     assert (tmp_path / "match.srt").read_text() == text
+
+
+@pytest.mark.parametrize("starts", [(0, 0), (5, 3), (0,)])
+def test_times_of_a_video_for_each_half_are_no_periods(starts: tuple[int, ...], tmp_path: Path) -> None:
+    lines = [f"g,{half},1,{start + 1},PASS" for half, start in enumerate(starts, start=1)]
+    (tmp_path / "a.csv").write_text("\n".join(["game,half,time,video_time,class", *lines]))
+    assert [video.period for video in read_collection(tmp_path / "a.csv").videos] == [None] * len(starts)
 
 
 def test_events_outside_of_all_intervals_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -123,6 +130,7 @@ def test_intervals_are_read_as_they_are_written(steps: list[tuple[int, int]]) ->
             {1: Period(0, 0.009), 2: Period(0.009)},
         ),
         ([{"period": "play", "start_time_ms": 0}], {1: Period(0)}),
+        ([{"start_time_ms": 0}, {"start_time_ms": 7000}], {1: Period(0, 7), 2: Period(7)}),
         (None, {}),
         ([], {}),
     ],

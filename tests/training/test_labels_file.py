@@ -80,7 +80,7 @@ def test_a_folder_has_a_file_for_each_split(labels: Path) -> None:
     assert [record.half.game for record in module(labels.parent).records["valid"]] == ["l/b", "l/b"]
 
 
-def test_periods_of_one_file_are_halves_to_train_on(tmp_path: Path) -> None:
+def test_periods_of_one_file_are_halves_to_train_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Four halves, with time before, between and behind them, of which nothing is read."""
     data: list[dict[str, Any]] = []
     for game, split in (("l/a", "train"), ("l/b", "valid")):
@@ -97,6 +97,7 @@ def test_periods_of_one_file_are_halves_to_train_on(tmp_path: Path) -> None:
     assert [(each.half.number, each.frames) for each in records] == [(1, 80), (2, 80), (3, 30), (4, 30)]
     assert [each.spots.time.tolist() for each in records if each.spots] == [[5.5], [10.0], [1.0], [20.0]]
     assert [each.half.number for each in made.records["valid"]] == [1, 2, 3, 4]
+    assert caplog.text.count("left out 4 events outside of all intervals") == 1
     rows = torch.cat([batch["inputs"]["only"][..., 0].flatten() for batch in made.train_dataloader()])
     played = {0, *(row for first, last in edges for row in range(first, int(np.ceil(last))))}
     assert {int(row) for row in rows.unique()} <= played

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -22,6 +23,7 @@ from spotter.tasks import Task
 from spotter.types import Half, HalfPredictions, Period, Spots
 
 IMAGES = ("frames_npy", "frame_npy")  # types of inputs that are images, though they are called as features
+_log = logging.getLogger(__name__)
 Columns = TypeVar("Columns", Spots, HalfPredictions)
 
 
@@ -105,8 +107,17 @@ class Exchange:
     def _collection(self, root: str | Path, task: Task) -> Collection:
         source = str(self.path or root)
         if self._last is None or self._last[:2] != (source, task):
-            self._last = (source, task, read_collection(source, task))
+            self._last = (source, task, _read(source, task))
         return self._last[2]
+
+
+def _read(source: str | Path, task: Task) -> Collection:
+    """Return what a file holds, and say once what of it is left out."""
+    collection = read_collection(source, task)
+    for what, count in collection.lost.items():
+        if count:
+            _log.warning("%s: left out %d %s", source, count, what)
+    return collection
 
 
 def _file(video: Video, where: str) -> Half:
@@ -166,7 +177,7 @@ def _read_predictions(root: str | Path, games: Iterable[str], task: Task) -> dic
     games = list(games)
     halves, unknown = _empty(games, task, HalfPredictions.empty()), Counter[str]()
     wanted = set(games)
-    collection = read_collection(root, task)
+    collection = _read(root, task)
     lacking = sorted(wanted - set(games_of(collection)))
     if lacking:
         raise UserError(f"{root}: holds no predictions of {lacking[0]}: predict this game, or choose other games")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import math
+from collections.abc import Mapping
+from itertools import pairwise
 
 from spotter.errors import UserError, shorten
 from spotter.io.exchange.collection import Collection, Row, Video, parse_clock
@@ -41,6 +44,7 @@ def read_table(text: str, where: str, game: str) -> Collection:
         if start is not None:
             periods.setdefault(half, Period(start / 1000))
     predictions = any("confidence" in row for rows in halves.values() for row in rows)
+    periods = {half: period for game in {half.game for half in halves} for half, period in _of_game(periods, game)}
     videos = [Video(half, rows, period=periods.get(half)) for half, rows in sorted(halves.items())]
     return Collection(videos, [], predictions)
 
@@ -59,6 +63,15 @@ def write_table(collection: Collection) -> bytes:
     writer.writeheader()
     writer.writerows(lines)
     return out.getvalue().encode()
+
+
+def _of_game(periods: Mapping[Half, Period], game: str) -> list[tuple[Half, Period]]:
+    """Return the periods of a game, each until the next; none where the times are those of a video for each half."""
+    found = sorted(half for half in periods if half.game == game)
+    starts = [periods[half].start for half in found]
+    if starts == [0] or any(a >= b for a, b in pairwise(starts)):
+        return []
+    return list(zip(found, map(Period, starts, [*starts[1:], math.inf]), strict=True))
 
 
 def _columns(row: Row, video: Video) -> Row:
