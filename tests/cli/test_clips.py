@@ -84,6 +84,19 @@ def test_sound_goes_along(match: Path, tmp_path: Path) -> None:
             assert float(sound.duration * sound.time_base) == pytest.approx(seconds, abs=0.3)
 
 
+@pytest.mark.parametrize(("name", "copied"), [("a.mkv", 1), ("a.mov", 1), ("a.ts", 0), ("a.avi", 0)])
+def test_other_containers(name: str, copied: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Stamps of the file begin anywhere, and Matroska and transport streams tell less than MP4."""
+    avi = name == "a.avi"
+    more = {"b_frames": 0} if avi else {"start": 1.5, "audio": True}
+    video = write_video(tmp_path / name, 120, FPS, gop=20, **more)
+    found = write_predictions(tmp_path / "f.json", [(1, 5000, "Goal", 0.9), (1, 9300, "Goal", 0.9)])
+    assert cut(found, video, tmp_path / "out", "--before", 1, "--after", 1) == 0
+    first, second, reel = (decoded_by_ffmpeg(tmp_path / "out" / name) for name in names(tmp_path / "out"))
+    assert (first[:20], second, reel[-20:]) == (list(range(40, 60)), list(range(83, 103)), list(range(83, 103)))
+    assert f"2 clips, {copied} of them copied" in capsys.readouterr().out
+
+
 def test_the_reel_shows_no_moment_twice(match: Path, tmp_path: Path) -> None:
     found = write_predictions(tmp_path / "f.json", [(1, 21_000, "Goal", 0.9), (1, 22_700, "Foul", 0.9)])
     cut(found, match, tmp_path / "out", "--before", 2, "--after", 2)

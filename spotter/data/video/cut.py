@@ -127,14 +127,14 @@ class Cutter:
         for packet in container.demux(stream):
             if not packet.size or packet.is_discard or (not packets and packet.pts != stamp):
                 continue
-            if packet.pts is None or packet.dts is None:
+            if packet.pts is None:
                 return []
-            if packet.dts * unit >= last:
+            if packet.dts is not None and packet.dts * unit >= last:
                 break
             packets += [packet] if packet.pts >= stamp else []  # others begin in the stretch before
         while packets and (packets[-1].pts or 0) * unit >= last:
             packets.pop()
-        return packets
+        return _in_order(packets)
 
 
 class Movie:
@@ -199,8 +199,20 @@ class _SoundWriter:
             self._container.mux(packet)
 
 
+def _in_order(packets: list[Packet]) -> list[Packet]:
+    """Return packets with decoding stamps, which Matroska does not tell of the first ones behind a seek."""
+    if any(packet.dts is None for packet in packets):
+        shown = [packet.pts or 0 for packet in packets]
+        ascending = sorted(shown)
+        late = max(stamp - own for stamp, own in zip(ascending, shown, strict=True))
+        for packet, stamp in zip(packets, ascending, strict=True):
+            packet.dts = stamp - late
+    return packets
+
+
 def _sound_of(stream: AudioStream | None) -> Sound | None:
     if stream is None or stream.codec_context is None or stream.codec_context.name not in SOUNDS:
         return None
     codec = stream.codec_context
-    return Sound(codec.name, codec.sample_rate, codec.layout.name, bytes(codec.extradata or b""))
+    known = Sound(codec.name, codec.sample_rate, codec.layout.name, bytes(codec.extradata or b""))
+    return known if known.parameters or codec.name != "aac" else None  # in transport streams it is framed otherwise
