@@ -42,7 +42,10 @@ def main(root: str) -> None:
         optimizer.zero_grad()
 
     class Nowhere:
-        fps, offset = 1.0, 0.0
+        fps = 1.0
+
+        def offset(self, half: object) -> float:
+            return 0.0
 
         def read(self, halves: object, clips: list, clip_len: int) -> tuple[dict, dict]:
             shape = (len(clips), clip_len, 8576)
