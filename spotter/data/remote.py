@@ -13,7 +13,6 @@ from urllib.parse import unquote
 
 from spotter.data.fps import parse_fps
 from spotter.data.source import Source
-from spotter.data.video.find import find_input
 from spotter.errors import UserError
 from spotter.io.files import atomic_file, locked
 from spotter.io.game_files import ROOT, fault_of, game_file_to_write
@@ -127,6 +126,8 @@ def _wanted(there: list[str], halves: Sequence[int], source: Source, labels: Col
 
 def _choose_video(there: list[str], number: int, height: int, source: Source) -> str:
     """Return the name of the store or video that a half would be read from, if all names were here."""
+    from spotter.data.video.find import find_input  # here, for it needs more packages than features do
+
     with tempfile.TemporaryDirectory() as folder:
         for name in there:
             if fault_of(name) is None:

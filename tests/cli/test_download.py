@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import shutil
-import stat
-import zipfile
 from collections import namedtuple
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,23 +14,12 @@ from spotter.cli import main
 from spotter.io.downloads import TABLE, sources_of
 from spotter.io.splits import load_splits
 from spotter.tasks import Task
-from tests.helpers.hub import TOKEN, Repository, StandIn, stand_in
+from tests.helpers.hub import TOKEN, Repository, StandIn, stand_in, zipped
 
 GAMES = load_splits(Task.load("soccernet-v2"))
 BALL = load_splits(Task.load("ball-2025"))
 LABELS, FEATURES, BAS = "SoccerNet/SN-Labels", "SoccerNet/SN-Features", "SoccerNet/SN-BAS-2025"
 ROWS = bytes(range(256)) * 40
-
-
-def zipped(files: dict[str, bytes], links: tuple[str, ...] = ()) -> bytes:
-    """Return a zip of files by path."""
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as archive:
-        for name, each in files.items():
-            info = zipfile.ZipInfo(name)
-            info.external_attr = ((stat.S_IFLNK if name in links else stat.S_IFREG) | 0o644) << 16
-            archive.writestr(info, each)
-    return content.getvalue()
 
 
 @pytest.fixture

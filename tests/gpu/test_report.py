@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import pytorch_lightning as pl
 import torch
-from gpu_parts import DEVICE, EXAMPLES, build, ema, evaluation_batch, trainer, training_batch
+from gpu_examples import EXAMPLES
+from gpu_parts import DEVICE, build, ema, evaluation_batch, trainer, training_batch
 from pytorch_lightning.callbacks import WeightAveraging
 from torch import Tensor
 from torch.utils.data import DataLoader

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from gpu_parts import DEVICE, EXAMPLES, build, evaluation_batch
+from gpu_examples import EXAMPLES
+from gpu_parts import DEVICE, build, evaluation_batch
 
 from spotter.inference.engine import Compute, run
 

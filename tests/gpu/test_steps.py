@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from gpu_parts import DEVICE, EXAMPLES, NoSync, build, ema, state, trainer
+from gpu_examples import EXAMPLES
+from gpu_parts import DEVICE, NoSync, build, ema, state, trainer
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

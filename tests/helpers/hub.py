@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import re
+import stat
 import threading
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -180,3 +183,14 @@ def stand_in(cache: str) -> Iterator[StandIn]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+def zipped(files: dict[str, bytes], links: tuple[str, ...] = ()) -> bytes:
+    """Return a zip of files by path."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as archive:
+        for name, each in files.items():
+            info = zipfile.ZipInfo(name)
+            info.external_attr = ((stat.S_IFLNK if name in links else stat.S_IFREG) | 0o644) << 16
+            archive.writestr(info, each)
+    return content.getvalue()
