@@ -8,10 +8,11 @@ from unittest import mock
 
 import pytest
 import torch
+from gpu_examples import EXAMPLES
+from gpu_parts import build, evaluation_batch, training_batch
 
 from spotter.data.mixup import send
 from spotter.inference.engine import to_device
-from tests.gpu.gpu_parts import EXAMPLES, build, evaluation_batch, training_batch
 
 META, CUDA = torch.device("meta"), torch.device("cuda")
 

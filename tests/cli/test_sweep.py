@@ -121,6 +121,7 @@ def test_wandb_agent_starts_a_job(tiny: list[str], tmp_path: Path, trainer: str)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("optuna") is None, reason="pip install hydra-optuna-sweeper")
+@pytest.mark.slow
 def test_optuna_gets_the_score(tiny: list[str], tmp_path: Path) -> None:
     """A sweeper that searches gets the task's metric of each job; one device."""
     words = ["hydra/sweeper=optuna", "hydra/sweeper/sampler=grid", "hydra.sweeper.n_trials=2"]

@@ -20,11 +20,15 @@ def test_a_moved_run_still_knows_its_best(tmp_path: Path) -> None:
     path = str(tmp_path / "a" / "best.ckpt")
     first.best_model_path = first.kth_best_model_path = path
     first.best_model_score, first.best_k_models = torch.tensor(0.5), {path: torch.tensor(0.5)}
-    second = best_of(tmp_path / "b")
+    second, alone = best_of(tmp_path / "b"), best_of(tmp_path / "c")
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "best.ckpt").touch()
     second.load_state_dict(first.state_dict())
     moved = str(tmp_path / "b" / "best.ckpt")
     assert (second.best_model_path, second.kth_best_model_path) == (moved, moved)
     assert float(second.best_k_models[moved]) == float(second.best_model_score or 0) == 0.5
+    alone.load_state_dict(first.state_dict())
+    assert (alone.best_model_path, alone.best_k_models) == ("", {}), "what did not come along is not the best"
 
 
 def test_a_resumed_run_has_its_own_patience_and_stops_where_it_had_stopped() -> None:

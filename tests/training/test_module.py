@@ -10,6 +10,7 @@ from unittest import mock
 import pytest
 import pytorch_lightning as pl
 import torch
+from gpu_parts import build, trainer
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,7 +19,6 @@ from spotter.tasks import Task
 from spotter.training.build import build_from
 from spotter.training.module import SpottingModule
 from spotter.training.optimizer import schedule_factor
-from tests.gpu.gpu_parts import build, trainer
 
 SETTINGS: dict[str, Any] = {
     "task": Task.load("soccernet-v2").to_dict(),

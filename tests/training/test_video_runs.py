@@ -207,7 +207,7 @@ def test_no_weights_without_a_network(words: list[str], tmp_path: Path, monkeypa
     """Where ImageNet weights cannot be had, one line names both ways out, before a run begins."""
     from spotter.models.blocks import backbones
 
-    monkeypatch.setattr(backbones, "_reachable", lambda url: False)
+    monkeypatch.setattr(backbones, "reachable", lambda: False)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "nothing"))
     called = call("train.py", *words, "model.pretrained=true", cwd=tmp_path)
     assert called.status == 1
