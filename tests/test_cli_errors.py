@@ -51,6 +51,7 @@ def fails(cwd: Path, status: int, *said: str, command: list[str]) -> None:
         (["data=nonesuch"], 2, ["data/nonesuch", "baidu"]),
         (["trainer=tpu9"], 2, ["trainer/tpu9"]),
         (["modle=linear"], 2, ["modle", "did you mean model?"]),
+        (["x.y=1"], 2, ["x.y: no such key: spotter train --cfg job shows all that there are"]),
         (["model.lrr=1"], 2, ["model.lrr", "did you mean model.lr?"]),
         (["+modle=linear"], 2, ["modle", "did you mean model?"]),
         (["+colour=red"], 2, ["colour", "nothing reads this key"]),

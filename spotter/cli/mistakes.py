@@ -8,6 +8,7 @@ import re
 import traceback
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 
 import hydra
 from hydra.errors import ConfigCompositionException, HydraException, InstantiationException, MissingConfigException
@@ -119,7 +120,10 @@ def _similar_key(key: str, name: str, words: Sequence[str]) -> str:
         cfg = compose_config(name, flags, [])
     keys = list(_keys(OmegaConf.to_container(cfg, resolve=False)))
     parent = key.rpartition(".")[0]
-    return did_you_mean(key, [each for each in keys if each.rpartition(".")[0] == parent] or keys)
+    beside = [each for each in keys if each.rpartition(".")[0] == parent]
+    if beside or get_close_matches(key, keys):
+        return did_you_mean(key, beside or keys)
+    return f": spotter {name} --cfg job shows all that there are"
 
 
 def _keys(node: object, prefix: str = "") -> Iterator[str]:
