@@ -54,9 +54,9 @@ class ClipConfig:
             or self.eval_len <= 2 * self.margin
             or not 0 <= self.overlap < 1
         ):
+            found = ", ".join(f"{key} {shorten(value)}" for key, value in asdict(self).items())
             raise UserError(
-                "model.clips: expected clip_len >= 1, eval_len > 2 * margin and overlap within 0 … 1, "
-                f"found {asdict(self)}"
+                f"model.clips: expected clip_len >= 1, eval_len > 2 * margin and overlap within 0 … 1, found {found}"
             )
 
     @property
