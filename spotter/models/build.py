@@ -18,6 +18,7 @@ from spotter.models.base import Head, Network
 from spotter.types import Plain
 
 SHIPPED = "spotter.models"
+SHOWN = 300  # letters of a reason that PyTorch or a network gives
 NAME = re.compile(r"[A-Za-z_][\w.]{0,99}")  # of a module
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -39,7 +40,8 @@ def _instantiate(found: type[Module], config: Plain, facts: Mapping[str, object]
     try:
         return found(**{key: value for key, value in facts.items() if key in named} | arguments)
     except (TypeError, ValueError) as error:
-        raise UserError(f"{config['_target_']}: {error}") from error
+        reason = (str(error).splitlines() or [""])[0][:SHOWN]  # PyTorch adds where in C++ it was raised
+        raise UserError(f"{config['_target_']}: {reason}") from error
 
 
 def find(config: Plain, trusted: Sequence[str] = ()) -> type[nn.Module]:

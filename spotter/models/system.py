@@ -17,14 +17,13 @@ from spotter.errors import UserError
 from spotter.models.base import Head, Network
 from spotter.models.blocks.teams import count_outputs, with_teams
 from spotter.models.bounded import Bounded
-from spotter.models.build import build_head, build_network
+from spotter.models.build import SHOWN, build_head, build_network
 from spotter.settings import ClipConfig, Postprocess
 from spotter.tasks import Task
 from spotter.types import Batch, Output, Plain
 
 # what building a network of settings that nobody has checked may end with
 UNFIT = (LookupError, TypeError, ValueError, AttributeError, RuntimeError, ArithmeticError, AssertionError, MemoryError)
-SHOWN = 300  # letters of the reason
 
 
 @dataclass(eq=False)
