@@ -69,7 +69,13 @@ def open_checkpoint(path: str | Path, key: str = "ckpt") -> dict[str, Any]:
         raise UserError(f"{path}: damaged, it lacks {' and '.join(lacking)}")
     try:
         content["hyper_parameters"] = upgrade_settings(content["hyper_parameters"], content["spotter_format"])
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+    except (
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        RuntimeError,
+    ) as error:  # the last of tensors as settings
         raise UserError(
             f"{path}: damaged, its settings lack {shorten(error.args[0] if error.args else error)}"
         ) from error
