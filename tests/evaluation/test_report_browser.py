@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +14,11 @@ from spotter.evaluation.error_causes import CAUSES, ErrorAnalysis
 from spotter.evaluation.report import video_link, write_report
 from spotter.tasks import Task
 from spotter.types import METRIC_THRESHOLDS, Half, HalfPredictions
-from tests.helpers.reports import V2, Page, chromium, matches, write_video
+from tests.helpers.reports import V2, Page, matches, write_video
 
 BALL = Task.load("ball-2023")
 OWN = Half("<b>my & match</b>", 1)
 LABELS, PREDICTIONS = matches(V2, 2)
-
-
-@pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
-    with chromium() as page:
-        yield page
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,15 +12,9 @@ from spotter.evaluation.report import write_report
 from spotter.io.exchange.annotations import find_any_predictions, read_any_predictions
 from spotter.io.exchange.files import read_collection
 from spotter.types import METRIC_THRESHOLDS, Half, HalfPredictions, Period
-from tests.helpers.reports import V2, Page, chromium, matches, write_video
+from tests.helpers.reports import V2, Page, matches, write_video
 
 LABELS, PREDICTIONS = matches(V2, 2)
-
-
-@pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
-    with chromium() as page:
-        yield page
 
 
 @pytest.fixture(scope="module")
