@@ -18,11 +18,10 @@ from spotter.io.soccernet import SoccerNet
 from spotter.io.splits import read_splits
 from spotter.simulation.labels import drawn_matches
 from spotter.simulation.video import simulate_video
-from spotter.simulation.video.action_places import place_actions
-from spotter.simulation.video.action_play import HANDS, HEAD, ActionPlay, Followers
+from spotter.simulation.video.action_play import HANDS, HEAD
 from spotter.simulation.video.actions import NAMES, Actions, actions_of, draw_action_match, draw_actions
-from spotter.simulation.video.motion import move_actions
-from spotter.simulation.video.squad import PITCH, SIDE, Squad
+from spotter.simulation.video.motion import move_actions, plan_actions
+from spotter.simulation.video.squad import PITCH, SIDE
 from spotter.tasks import Task
 from spotter.types import Half
 
@@ -41,32 +40,19 @@ def test_every_action_of_both_sides_occurs_in_every_split_of_the_demo() -> None:
         assert set(np.concatenate([each.team for each in spots])) == {"left", "right"}
 
 
-def planned(actions: Actions, seconds: float, seed: int) -> tuple[ActionPlay, np.ndarray]:
-    rng = np.random.default_rng(seed)
-    place = place_actions(actions, rng)
-    time, path = np.append(actions.time, seconds), np.vstack([place, place[-1:] if len(place) else PITCH[None] / 2])
-    play = ActionPlay(Followers.along(Squad.draw(rng), time, path), rng)
-    play.run_actions(actions, place, seconds)
-    return play, place
-
-
 @given(st.lists(st.tuples(st.sampled_from(NAMES), st.floats(0, 5), st.integers(0, 1)), max_size=12), st.integers(0, 99))
 @settings(max_examples=60)
 def test_the_ball_never_jumps_whatever_labels_say(rows: list[tuple[str, float, int]], seed: int) -> None:
     names, gaps, side = zip(*rows, strict=True) if rows else ((), (), ())
     actions = Actions(np.array(names, str), np.cumsum(np.array(gaps, float)), np.array(side, np.int64))
-    play, _ = planned(actions, 10.0, seed)
+    play = plan_actions(actions, 10.0, np.random.default_rng(seed))
     assert play.ball[0].time[0] == 0.0
     for way, following in pairwise(play.ball):
         assert way.time[-1] == pytest.approx(following.time[0], abs=1e-9)
         assert (np.diff(way.time) >= 0).all()
         assert np.isfinite(way.place).all()
     motion = move_actions(actions, 10.0, 12.5, seed, "g")
-    assert all(np.isfinite(each).all() for each in motion_parts(motion))
-
-
-def motion_parts(motion: object) -> list[np.ndarray]:
-    return [getattr(motion, name) for name in ("ball", "player", "stride", "pace")]
+    assert all(np.isfinite(each).all() for each in (motion.ball, motion.player, motion.stride, motion.pace))
 
 
 @pytest.mark.parametrize("seed", range(3))

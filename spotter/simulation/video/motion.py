@@ -45,13 +45,17 @@ def move(touches: Touches, seconds: float, fps: float, seed: int, game: str) -> 
 
 def move_actions(actions: Actions, seconds: float, fps: float, seed: int, game: str) -> Motion:
     """Return a half of the twelve actions at its frames, as ``move`` does one of passes and drives."""
-    rng = generator(seed, "action play", game)
+    return sample(plan_actions(actions, seconds, generator(seed, "action play", game)), seconds, fps)
+
+
+def plan_actions(actions: Actions, seconds: float, rng: np.random.Generator) -> ActionPlay:
+    """Return a planned half of the twelve actions, whose players follow the ball."""
     place = place_actions(actions, rng)
     time = np.append(actions.time, seconds)
     path = np.vstack([place, place[-1:] if len(place) else PITCH[None] / 2])
     play = ActionPlay(Followers.along(Squad.draw(rng), time, path), rng)
     play.run_actions(actions, place, seconds)
-    return sample(play, seconds, fps)
+    return play
 
 
 def sample(play: Play, seconds: float, fps: float) -> Motion:
