@@ -14,7 +14,10 @@ import pytest
 import wandb
 from PIL import Image
 
+from spotter.evaluation.average_map import average_map
+from spotter.evaluation.events import collect_events
 from spotter.tasks import Task
+from spotter.training.loggers import charts
 from spotter.training.loggers.timeline import INK, draw_timeline
 from spotter.types import Half, HalfPredictions, Spots
 from tests.conftest import PROJECT, call, on_ranks, process
@@ -62,6 +65,7 @@ def test_run_says_what_it_is_made_of(run: OfflineRun, folder: Path) -> None:
     """Config, exact command, folder, state of the code and statistics."""
     assert (run.exit, wandb.run) == (0, None)
     assert run.run.display_name == f"transformer-demo/{folder.name}"
+    assert list(run.run.tags) == ["transformer", "demo"]
     assert run.config["seed"] == 1
     assert run.config["model"]["lr"] > 0
     assert run.config["folder"] == str(folder)
@@ -86,6 +90,35 @@ def test_every_number_is_logged_once_over_its_axis(run: OfflineRun, folder: Path
     assert [row["trainer/global_step"] for row in run.logged("lr-AdamW/pg1")] == list(range(12))
     assert run.metrics["*"].step_metric == "trainer/global_step"
     assert len(run.logged("test/tight_map")) == 1
+
+
+def test_classes_share_one_panel(run: OfflineRun) -> None:
+    """Their numbers are logged, without a panel each; a chart shows all of an epoch."""
+    hidden = {key for key, metric in run.metrics.items() if metric.options.hidden}
+    assert {f"val/{average}_ap/{name}" for average in ("tight", "loose") for name in TASK.classes} <= hidden
+    assert "val/tight_map_unshown" not in hidden
+    path = run.logged("val/ap_table/path")[-1]["val/ap_table/path"]
+    for row in run.table(path):
+        assert row["AP"] == pytest.approx(
+            run.logged(f"val/tight_ap/{row['class']}")[-1][f"val/tight_ap/{row['class']}"]
+        )
+    assert len(run.table(path)) == len(TASK.classes)
+
+
+def test_views_are_shown_where_labels_tell_them_apart() -> None:
+    """A task whose broadcast shows all that happens has neither shown nor unshown."""
+    ball, half = Task.load("ball-2023"), Half("a/b/c", 1)
+    columns = np.array([0, 1]), np.array([10.0, 20.0])
+    predictions = {half: HalfPredictions(*columns, np.array([0.9, 0.8]))}
+    for shown, names in (
+        ([True, True], ["tight", "loose"]),
+        ([True, False], ["tight", "tight_shown", "tight_unshown"]),
+    ):
+        labels = {half: Spots(*columns, np.array(shown))}
+        events = collect_events(labels, predictions, ball)
+        table = charts.class_table(average_map(labels, predictions, ball), events, ball)
+        assert [name for name in table.columns if str(name).startswith(("tight", "loose"))][: len(names)] == names
+        assert ("not shown" in table.columns) == (not all(shown))
 
 
 def test_summary_is_of_the_best_epoch(run: OfflineRun, folder: Path) -> None:

@@ -12,7 +12,7 @@ import wandb
 from spotter.data.statistics import SplitStatistics
 from spotter.evaluation.average_map import SECONDS, VIEWS, average_precision, precision_recall
 from spotter.evaluation.events import ALL, MetricEvents
-from spotter.evaluation.metrics import monitored_tolerances
+from spotter.evaluation.metrics import monitored_tolerances, parse_monitor
 from spotter.tasks import Task
 from spotter.training.loggers.timeline import draw_timeline
 from spotter.types import Half, HalfPredictions, HalfRecord, Metrics
@@ -24,15 +24,30 @@ LONGEST = 5  # seconds; precision and recall are shown at the monitor's longest 
 
 
 def class_table(metrics: Metrics, events: MetricEvents, task: Task) -> wandb.Table:
-    """Return one row per class: its spots, those not shown, and its AP, tight and loose, in all views."""
-    places = [(name, view) for name in ("tight", "loose") for view in VIEWS]
-    columns: list[str | int] = ["class", "spots", "not shown", *(f"{name}{view}" for name, view in places)]
+    """Return one row per class: its spots, those not shown if there are any, and its AP, tight and loose."""
+    views = views_of(events)
+    places = [(name, view) for name in ("tight", "loose") for view in views]
+    counted = {"spots": ALL, "not shown": -1} if len(views) > 1 else {"spots": ALL}
+    columns: list[str | int] = ["class", *counted, *(f"{name}{view}" for name, view in places)]
     rows = [
-        [name, int(events.event_counts[ALL, k]), int(events.event_counts[-1, k])]
+        [name, *(int(events.event_counts[row, k]) for row in counted.values())]
         + [metrics[at][f"per_class{view}"][name] for at, view in places]
         for k, name in enumerate(task.classes)
     ]
     return wandb.Table(columns=columns, data=rows)
+
+
+def views_of(events: MetricEvents) -> tuple[str, ...]:
+    """Return the views that say something: shown and unshown only where the labels tell them apart."""
+    return VIEWS if events.event_counts[-1].any() else VIEWS[:1]
+
+
+def ap_chart(metrics: Metrics, task: Task) -> CustomChart:
+    """Return a bar for each class that has labels: its AP in the score that the task is judged by."""
+    tolerance, view = parse_monitor(task.monitor)
+    rows = [[name, ap] for name, ap in metrics[tolerance][f"per_class{view}"].items() if ap is not None]
+    table = wandb.Table(columns=["class", "AP"], data=rows)
+    return wandb.plot.bar(table, "class", "AP", title=f"AP per class, {tolerance.replace('_', ' ')}")
 
 
 def precision_recall_chart(events: MetricEvents, task: Task) -> CustomChart:
@@ -52,8 +67,8 @@ def precision_recall_chart(events: MetricEvents, task: Task) -> CustomChart:
 
 def tolerance_chart(events: MetricEvents) -> CustomChart:
     """Return the mAP over the tolerance, 1 to 60 s, a line a view."""
-    means = average_precision(events, SECONDS).mean(axis=-1)  # (T, 3)
-    names = [view.strip("_") or "all" for view in VIEWS]
+    names = [view.strip("_") or "all" for view in views_of(events)]
+    means = average_precision(events, SECONDS).mean(axis=-1)[:, : len(names)]  # (T, views)
     return wandb.plot.line_series(
         xs=list(SECONDS), ys=means.T.tolist(), keys=names, title="mAP over tolerance", xname="tolerance, s"
     )

@@ -55,7 +55,7 @@ class Dashboard(pl.Callback):
                 "statistics": counts,
             }
             logger.experiment.config.update(about, allow_val_change=True)  # type: ignore[no-untyped-call]
-            _define(logger.experiment, data.task)
+            _define(logger.experiment, data.task, any(split["not_shown"] for split in counts.values()))
             logger.experiment.log({"statistics": statistics_table(counts)})
             changes = code_changes()
             if changes:
@@ -81,6 +81,7 @@ class Dashboard(pl.Callback):
             events = collect_events(labels, scored.predictions, data.task)
             logger.experiment.log(
                 {
+                    "val/ap": charts.ap_chart(scored.metrics, data.task),
                     "val/classes": charts.class_table(scored.metrics, events, data.task),
                     "val/precision_recall": charts.precision_recall_chart(events, data.task),
                     "val/map_over_tolerance": charts.tolerance_chart(events),
@@ -127,13 +128,19 @@ class Dashboard(pl.Callback):
         self.best = state_dict["best"]
 
 
-def _define(run: Run, task: Task) -> None:
-    """Draw what is logged once an epoch over epochs; scores of an epoch that is not the best are no summary."""
+def _define(run: Run, task: Task, not_shown: bool) -> None:
+    """Draw what is logged once an epoch over epochs; scores of an epoch that is not the best are no summary.
+
+    Numbers that would fill the page have no panel of their own: those of single classes, which one chart shows, and of
+    views that say nothing where all actions are shown.
+    """
     averages = ("tight", "loose", "frames") if task.tolerances else ("tight", "loose")
     aps = [f"{average}_ap/{name}" for average in averages for name in task.classes]
-    for name in ("loss", *monitors(task.tolerances), *aps):
-        run.define_metric(f"val/{name}", step_metric="epoch", summary="none")
-        run.define_metric(f"test/{name}", step_metric="epoch")
+    aps += [f"at_1_team_ap/{name}" for name in task.classes] if task.teams else []
+    for name in ("loss", *monitors(task.tolerances, bool(task.teams)), *aps):
+        hidden = name in aps or (not not_shown and name.endswith(("_shown", "_unshown")))
+        run.define_metric(f"val/{name}", step_metric="epoch", summary="none", hidden=hidden)
+        run.define_metric(f"test/{name}", step_metric="epoch", hidden=hidden)
     run.define_metric("train/loss", step_metric="epoch", summary="min")
 
 
