@@ -6,7 +6,6 @@ import ast
 import inspect
 import re
 import shlex
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,30 +22,18 @@ from spotter.cli.overrides import gather_inputs, quote
 from spotter.data.features import FeatureSource
 from spotter.inference.model import Model
 from spotter.predictions import Predictions
-from spotter.tasks import Task
 from spotter.training.run import Run
-from tests.conftest import PROJECT, call
+from tests.helpers.pages import PAGES, block_with, blocks_of, paste_configs
 
-PAGES = {path.name: path.read_text(encoding="utf-8") for path in [PROJECT / "README.md", *PROJECT.glob("docs/*.md")]}
 NAMES = {"spotter": spotter, "model": Model, "spots": Predictions, "run": Run}  # what examples in Python call
-
-
-def blocks_of(language: str) -> list[str]:
-    """Return all code blocks of a language."""
-    found = (re.findall(r"^```(\w*)\n(.*?)^```", page, re.DOTALL | re.MULTILINE) for page in PAGES.values())
-    return [str(content) for blocks in found for name, content in blocks if name == language]
-
-
-def block_with(text: str, language: str) -> str:
-    """Return the code block of a language that holds a text."""
-    (block,) = (content for content in blocks_of(language) if text in content)
-    return block
 
 
 def commands() -> Iterator[list[str]]:
     """Yield the words of every command of spotter that is shown, without its name."""
     for line in "".join(blocks_of("bash")).replace("\\\n", " ").splitlines():
         words = shlex.split(line, comments=True)
+        if words and words[0] in ("srun", "torchrun"):  # which start it
+            words = words[words.index("spotter") :]
         if words and words[0] in ("spotter", "train.py", "predict.py"):
             yield words[1:] if words[0] == "spotter" else [Path(words[0]).stem, *words[1:]]
 
@@ -62,8 +49,7 @@ def composed(words: list[str]) -> DictConfig:
 def test_commands_are_understood(words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Configs compose, arguments parse; nothing is run."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "my_conf" / "model").mkdir(parents=True)
-    (tmp_path / "my_conf" / "model" / "my_network.yaml").write_text(block_with("MyNetwork", "yaml"))
+    paste_configs(tmp_path)
     assert words[0] in COMMANDS
     if words[0] in OF_OVERRIDES:
         composed(words)
@@ -79,7 +65,7 @@ def test_commands_are_understood(words: list[str], tmp_path: Path, monkeypatch: 
 def test_options_that_are_named_exist(group: str) -> None:
     """Wherever in the text."""
     named = {option for page in PAGES.values() for option in re.findall(rf"[` ]{group}=([a-z]\w*)", page)}
-    ours = {"mine", "my_network"}
+    ours = {"mine", "my_network", "my_loss"}
     assert named - ours <= set(offered(options_of(group), group, "train")), "an option that is not there"
 
 
@@ -109,26 +95,3 @@ def test_the_feature_config_composes(tmp_path: Path) -> None:
         source = hydra.utils.instantiate(cfg.data.source)
         assert isinstance(source, FeatureSource)
         assert [stream.name for stream in source.spec.streams] == streams
-
-
-def test_the_task_loads(tmp_path: Path) -> None:
-    (tmp_path / "my_task.yaml").write_text(block_with("handball", "yaml"))
-    assert Task.load(tmp_path / "my_task.yaml").classes == ("Goal", "Save", "Seven metres")
-
-
-def test_the_network_trains_and_predicts(tmp_path: Path, tiny: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pasted into two files, it is trained for a few steps, and predicts when it is trusted."""
-    monkeypatch.syspath_prepend(str(tmp_path))
-    (tmp_path / "my_network.py").write_text(block_with("class MyNetwork", "python"))
-    (tmp_path / "my_conf" / "model").mkdir(parents=True)
-    (tmp_path / "my_conf" / "model" / "my_network.yaml").write_text(block_with("MyNetwork", "yaml"))
-    commands = block_with("--config-dir my_conf", "bash")
-    assert "trust=my_network" in commands
-    words = ["--config-dir", "my_conf", "model=my_network", "data=demo", *tiny, "trainer.max_epochs=1"]
-    called = call("train.py", *words, cwd=tmp_path)
-    assert called.status == 0, called.err
-    (best,) = tmp_path.glob("outputs/my_network-demo/*/checkpoints/best.ckpt")
-    predicted = call("predict.py", f"ckpt={best}", "trust=my_network", "trainer=cpu", "out=out", cwd=tmp_path)
-    assert predicted.status == 0, predicted.err
-    assert list((tmp_path / "out").glob("*/*/*/results_spotting.json"))
-    sys.modules.pop("my_network")

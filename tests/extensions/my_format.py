@@ -36,8 +36,8 @@ class Lines:
     def write(self, root: str | Path, labels: Mapping[Half, Spots], task: Task) -> None:
         lines = [
             f"{half.game};{half.number};{time};{task.entry_of(label)[task.class_key]}"
-            for half, spots in labels.items()
-            for label, time in zip(spots.label.tolist(), spots.time.tolist(), strict=True)
+            for half, rows in labels.items()
+            for label, time in zip(rows.label.tolist(), rows.time.tolist(), strict=True)
         ]
         Path(root, task.label_file).write_text("\n".join(lines), encoding="utf-8")
 
