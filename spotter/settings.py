@@ -98,8 +98,10 @@ class Postprocess:
 
         Raises UserError for an unknown method, a missing or unknown key, or a value out of range.
         """
+        if not isinstance(content, Mapping):
+            raise UserError(f"postprocess must hold {', '.join(cls.__slots__)}, found {shorten(content)}")
         missing = [f"lacks {shorten(key)}" for key in ("method", "window") if key not in content]
-        unknown = [f"has the unknown key {shorten(key)}" for key in content if key not in cls.__slots__]
+        unknown = [f"has the unknown key {shorten(key)}" for key in content if key not in cls.__slots__][:3]
         if missing or unknown:
             raise UserError(f"postprocess {' and '.join(missing + unknown)}: its keys are {', '.join(cls.__slots__)}")
         method, window = content["method"], content["window"]

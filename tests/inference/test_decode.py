@@ -205,6 +205,13 @@ def test_missing_key_is_told() -> None:
         Postprocess.load({"method": "nms"})
 
 
+@pytest.mark.parametrize("content", ["x" * 1000, ["x"] * 1000, {f"x{n}": 1 for n in range(1000)}, None])
+def test_what_is_no_suppression_is_refused_in_one_short_line(content: object) -> None:
+    with pytest.raises(UserError, match=r"postprocess .*method, window, threshold, smooth") as caught:
+        Postprocess.load(content)
+    assert len(str(caught.value)) < 400
+
+
 def one_class(*confidence: float) -> HalfPredictions:
     """Return predictions a second apart."""
     rows = np.array(confidence)
