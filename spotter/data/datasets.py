@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import Dataset
 
 from spotter.data.skips import Skips
 from spotter.data.source import Inputs, Source
@@ -78,38 +76,3 @@ class ClipDataset(Dataset[Batch]):
             frames = ClipFrames(clip.start, self.clip_len, self.source.fps, self.source.offset(self._halves[clip.half]))
             made.append(self.targets(spots, frames))
         return {key: torch.from_numpy(np.stack([each[key] for each in made])) for key in made[0]}
-
-
-def batch_loader(
-    dataset: ClipDataset, batches: Sampler[list[Clip]], num_workers: int, pin: bool, prefetch_factor: int = 2
-) -> DataLoader[Batch]:
-    """Return a loader over batches of clips.
-
-    pin : in memory from which a GPU copies without waiting
-    prefetch_factor : batches that each of the workers has ready
-    """
-    return DataLoader(
-        dataset,
-        batch_size=None,  # the sampler yields whole batches
-        sampler=batches,
-        num_workers=num_workers,
-        prefetch_factor=prefetch_factor if num_workers else None,
-        persistent_workers=num_workers > 0,
-        pin_memory=pin,
-    )
-
-
-@contextmanager
-def naming_dead_readers() -> Iterator[None]:
-    """Turn torch's error about a process that reads data and has died into a UserError."""
-    try:
-        yield
-    except RuntimeError as error:
-        found = re.search(r"DataLoader worker \(pid.*\) (exited unexpectedly|is killed by signal: (\w+))", str(error))
-        if found is None or found[2] == "Terminated":
-            raise
-        how = f"was killed ({found[2]})" if found[2] else "died"
-        raise UserError(
-            f"a process that reads data {how}, maybe since the machine has run out of memory: lower data.num_workers "
-            "or data.batch_size, or ask for more memory"
-        ) from error

@@ -1,4 +1,4 @@
-"""How many processes read data: by the cores that this one may use, and the ranks that share them."""
+"""How many threads read features, or processes decode video: by the cores that this one may use, and the ranks that share them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MOST_ON_CPU = 2  # of a rank whose network computes on the same cores
 
 
 def choose_workers(kind: Literal["features", "video"], device: str, ranks: int) -> int:
-    """Return how many processes read data for each rank, 0 where the rank's own has to.
+    """Return how many threads or processes read data for each rank, 0 where the rank reads what it wants itself.
 
     kind : of the input
     device : ``cpu``, or any other that the network computes on

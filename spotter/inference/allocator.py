@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import sys
 
-TRIM_THRESHOLD, MMAP_MAX = -1, -4  # of glibc's mallopt
+TRIM_THRESHOLD, MMAP_MAX, ARENA_MAX = -1, -4, -8  # of glibc's mallopt
 LARGE = 2**31 - 1
 
 
@@ -22,4 +22,5 @@ def keep_freed_memory() -> None:
     except (OSError, AttributeError):
         return
     mallopt(MMAP_MAX, 0)  # no block is too large for the heap
+    mallopt(ARENA_MAX, 1)  # threads that read batches use the same heap: their own would be too small for a batch
     mallopt(TRIM_THRESHOLD, LARGE)

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spotter.data.clips import EvaluationBatches, batches, evaluation_clips
-from spotter.data.datasets import ClipDataset, batch_loader, naming_dead_readers
+from spotter.data.datasets import ClipDataset
+from spotter.data.loaders import batch_loader, naming_dead_readers
 from spotter.data.source import Source
 from spotter.errors import UserError
 from spotter.inference.halves import HalfStitcher
@@ -33,7 +34,7 @@ class Compute:
 
     precision : of products and convolutions: 32, 16 or bf16
     batch_size : clips at once
-    num_workers : processes that read the input, 0 for this one
+    num_workers : threads that read features, or processes that decode video; 0 for this one
     """
 
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))

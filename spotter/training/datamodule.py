@@ -11,13 +11,13 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from spotter.data.balanced import BalancedClips
 from spotter.data.check import warn_of_broken
 from spotter.data.clips import EvaluationBatches, TrainingBatches, batches, evaluation_clips
-from spotter.data.datasets import ClipDataset, batch_loader
+from spotter.data.datasets import ClipDataset
 from spotter.data.games import MOST_BEYOND_END, drop_spots_beyond_end, find_halves, require_spots, warn_of_rates
+from spotter.data.loaders import BatchLoader, batch_loader
 from spotter.data.periods import PeriodSource
 from spotter.data.remote import RemoteTree, fetch_games, fetch_root
 from spotter.data.skips import Skips
@@ -50,7 +50,7 @@ class SpottingDataModule(pl.LightningDataModule):
     fold : cross-validation instead, see ``hold_out``
     batch_size : clips of a training batch, on all ranks together
     eval_batch_size : clips of an evaluation batch, on one rank
-    num_workers : processes of each rank that read the input, 0 for its own; None: see ``choose_workers``
+    num_workers : threads of each rank that read features, or processes that decode video; None: see ``choose_workers``
     prefetch_factor : batches that each of them has ready
     remote : URL of a tree from which ``fetch`` gets what ``root`` lacks, see ``RemoteTree``
     allow_missing : continue with what is on disk, with a counted warning
@@ -154,11 +154,11 @@ class SpottingDataModule(pl.LightningDataModule):
         frames = sum(record.frames for record in self.records["train"])
         return torch.from_numpy(self.targets.class_prior(counts, frames, self.source.fps)).float()
 
-    def train_dataloader(self) -> DataLoader[Batch]:
+    def train_dataloader(self) -> BatchLoader:
         """Return a loader over one epoch's random clips."""
         return self._loader("train", self.clips.clip_len, self._training_batches())
 
-    def val_dataloader(self) -> DataLoader[Batch] | list[Batch]:
+    def val_dataloader(self) -> BatchLoader | list[Batch]:
         """Return a loader over this rank's part of the validation split; an empty list without that split."""
         if not self.records["valid"]:
             return []
@@ -176,7 +176,7 @@ class SpottingDataModule(pl.LightningDataModule):
 
     @property
     def workers(self) -> int:
-        """Return how many processes of this rank read the input."""
+        """Return how many threads or processes of this rank read the input."""
         if self.num_workers is not None:
             return self.num_workers
         if self.trainer is None or cpu_limit_of(self.trainer) is not None:  # which counts no other process
@@ -187,7 +187,7 @@ class SpottingDataModule(pl.LightningDataModule):
         """Return the batch on a device, but for what only the host needs."""
         return to_device(batch, device)
 
-    def _loader(self, split: str, clip_len: int, sampler: TrainingBatches | EvaluationBatches) -> DataLoader[Batch]:
+    def _loader(self, split: str, clip_len: int, sampler: TrainingBatches | EvaluationBatches) -> BatchLoader:
         skips = self.skips if split == "train" else None
         dataset = ClipDataset(self.records[split], self.source, clip_len, self.targets, skips)
         pin = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"

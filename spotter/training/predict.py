@@ -41,7 +41,7 @@ from spotter.trust import import_trusted
 from spotter.types import Metrics, Plain
 
 log = logging.getLogger(__name__)
-WORKERS = {"features": 0, "video": 1}  # processes that read ahead
+WORKERS = {"features": 0, "video": 1}  # threads, and processes, that read ahead
 SHOWN = 0.2  # confidence from which the table on screen lists a spot, unless a threshold is given
 
 
@@ -53,7 +53,7 @@ class DataSettings:
     labels : as for training, a file of labels in any format
     splits : replaces the games of single splits, see ``load_splits``
     batch_size : clips at once
-    num_workers : processes that read ahead
+    num_workers : threads that read features ahead, or processes that decode video
     allow_missing : continue with what is on disk, with a counted warning
     """
 

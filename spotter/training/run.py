@@ -17,8 +17,8 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger, WandbLogger
 from torch import Tensor
 
-from spotter.data.datasets import naming_dead_readers
 from spotter.data.fps import parse_fps
+from spotter.data.loaders import naming_dead_readers
 from spotter.errors import FAILURE, INTERRUPTED, SUCCESS, UsageError
 from spotter.evaluation.metrics import flatten
 from spotter.inference.engine import Compute
@@ -112,12 +112,13 @@ def train(cfg: DictConfig) -> Run:
 
 
 def describe_step(trainer: pl.Trainer, data: SpottingDataModule, lr: float) -> str:
-    """Return a line on the clips of a step, on all devices, its learning rate, and the processes that read them."""
+    """Return a line on the clips of a step, on all devices, its learning rate, and what reads them ahead."""
     batches, devices = trainer.accumulate_grad_batches, trainer.world_size
     parts = [f"{batches} batches of {data.batch_size}"] if batches > 1 else []
     parts += [f"{data.batch_size // devices} at once on each of {devices} devices"] if devices > 1 else []
     made_of = f" ({', '.join(parts)})" if parts else ""
-    readers = f", {data.workers} processes read ahead{' on each' if devices > 1 else ''}" if data.workers else ""
+    kind = "threads" if data.source.spec.kind == "features" else "processes"
+    readers = f", {data.workers} {kind} read ahead{' on each' if devices > 1 else ''}" if data.workers else ""
     return f"{batches * data.batch_size} clips a step{made_of}, learning rate {lr:g}{readers}"
 
 

@@ -6,10 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from torch.utils.data import DataLoader
 
-from spotter.data.clips import EvaluationBatches
 from spotter.data.datasets import ClipDataset
 from spotter.data.games import find_halves
 from spotter.models.blocks.dense import DenseTargets
@@ -64,18 +61,3 @@ def test_without_labels_or_targets_there_are_none(root: Path) -> None:
     known = dataset(root)
     records = [known.records[0], HalfRecord(known.records[1].half, 9, None)]
     assert ClipDataset(records, known.source, 8, TARGETS)[[Clip(0, 0)]]["targets"] == {}
-
-
-@pytest.mark.parametrize("workers", [0, 1])
-def test_a_loader_yields_the_same_batches_with_and_without_workers(root: Path, workers: int) -> None:
-    run = [[Clip(0, 0), Clip(1, 4)], [Clip(0, 12)], []]
-    made = dataset(root)
-    context = "spawn" if workers else None  # as on machines that cannot fork
-    loader = DataLoader(
-        made, batch_size=None, sampler=EvaluationBatches(run), num_workers=workers, multiprocessing_context=context
-    )
-    for clips, batch in zip(run, loader, strict=True):
-        expected = made[clips]
-        assert torch.equal(batch["inputs"]["only"], expected["inputs"]["only"])
-        assert torch.equal(batch["valid"], expected["valid"])
-        assert batch["targets"].keys() == expected["targets"].keys()

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from spotter.data.clips import EvaluationBatches
-from spotter.data.datasets import ClipDataset, batch_loader
+from spotter.data.datasets import ClipDataset
 from spotter.data.games import find_halves
+from spotter.data.loaders import batch_loader
 from spotter.data.skips import Skips
 from spotter.data.source import Source
 from spotter.data.video.jobs import Job, Recipe

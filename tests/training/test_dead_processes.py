@@ -18,7 +18,7 @@ import torch
 
 from spotter.training.module import SpottingModule
 from tests.conftest import PROJECT, call, environment
-from tests.helpers.videos import write_video
+from tests.helpers.videos import write_matches, write_video
 from tests.training.test_resume import after_epoch, running, the_run
 
 LONG = ["model=linear", "trainer.max_epochs=500", "callbacks.early_stopping=null"]
@@ -49,7 +49,10 @@ def test_a_rank_that_is_killed_ends_the_job(tiny: list[str], tmp_path: Path) -> 
         says_one_line(process, "error: rank 1 (signal 9) has died, maybe since the machine has run out of memory")
 
 
-def test_a_reader_that_is_killed_ends_the_job(tiny: list[str], tmp_path: Path) -> None:
+def test_a_reader_that_is_killed_ends_the_job(tmp_path: Path) -> None:
+    words = ["model=e2e_spot", "data=ball", f"data.root={write_matches(tmp_path / 'matches')}", "data.num_workers=1"]
+    words += ["data.fps=12.5", "data.size=[36,64]", "data.crop=[32,48]", "data.batch_size=2", "model.pretrained=false"]
+    words += ["model.clips.clip_len=16", "model.clips.per_epoch=6", "trainer=cpu", "logger=none"]
     step = SpottingModule.training_step
     main = os.getpid()
 
@@ -62,7 +65,7 @@ def test_a_reader_that_is_killed_ends_the_job(tiny: list[str], tmp_path: Path) -
         return step(self, batch, batch_idx)  # type: ignore[arg-type]
 
     with mock.patch.object(SpottingModule, "training_step", kills):
-        called = call("train.py", *tiny, "model=linear", "data.num_workers=1", cwd=tmp_path)
+        called = call("train.py", *words, cwd=tmp_path)
     assert called.status == 1, called.err
     last = called.err.splitlines()[-1]
     assert last.startswith("error: a process that reads data was killed (Killed), maybe since the machine has run out")

@@ -1,0 +1,110 @@
+"""Loaders of batches: threads read features ahead, processes decode video."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from spotter.data.clips import EvaluationBatches, TrainingBatches
+from spotter.data.datasets import ClipDataset
+from spotter.errors import UserError
+from spotter.types import Batch, Clip
+
+Batches = TrainingBatches | EvaluationBatches
+
+
+class ThreadLoader:
+    """Iterate over batches of features that threads of this process read ahead, in their order.
+
+    Features are copied, not computed: Python's lock is free meanwhile, and a batch of 200 MB need not pass through
+    shared memory, which costs a process more than reading does.
+
+    threads : how many read
+    pin : in memory from which a GPU copies without waiting
+    prefetch_factor : batches that each of the threads has ready
+    """
+
+    def __init__(self, dataset: ClipDataset, batches: Batches, threads: int, pin: bool, prefetch_factor: int) -> None:
+        self._dataset, self._batches, self._pin = dataset, batches, pin
+        self._threads, self._ahead = threads, threads * prefetch_factor
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __iter__(self) -> Iterator[Batch]:
+        pool, pending = ThreadPoolExecutor(self._threads, "spotter"), deque[Future[Batch]]()
+        try:
+            for clips in self._batches:
+                pending.append(pool.submit(self._read, clips))
+                if len(pending) > self._ahead:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _read(self, clips: list[Clip]) -> Batch:
+        batch = self._dataset[clips]
+        return pin_batch(batch) if self._pin else batch
+
+
+BatchLoader = DataLoader[Batch] | ThreadLoader
+
+
+def batch_loader(
+    dataset: ClipDataset, batches: Batches, num_workers: int, pin: bool, prefetch_factor: int = 2
+) -> BatchLoader:
+    """Return a loader over batches of clips.
+
+    num_workers : threads that read features, or processes that decode video; 0: they are read when they are wanted
+    pin : in memory from which a GPU copies without waiting
+    prefetch_factor : batches that each of the workers has ready
+    """
+    if num_workers and dataset.source.spec.kind == "features":
+        return ThreadLoader(dataset, batches, num_workers, pin, prefetch_factor)
+    return DataLoader(
+        dataset,
+        batch_size=None,  # the sampler yields whole batches
+        sampler=batches,
+        num_workers=num_workers,
+        prefetch_factor=prefetch_factor if num_workers else None,
+        persistent_workers=num_workers > 0,
+        pin_memory=pin,
+    )
+
+
+def pin_batch(batch: Batch) -> Batch:
+    """Return the batch with all that goes to the device in memory from which a GPU copies without waiting."""
+
+    def pin(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {name: tensor.pin_memory() for name, tensor in tensors.items()}
+
+    return {
+        **batch,
+        "inputs": pin(batch["inputs"]),
+        "phase": pin(batch["phase"]),
+        "valid": batch["valid"].pin_memory(),
+        "targets": pin(batch["targets"]),
+    }
+
+
+@contextmanager
+def naming_dead_readers() -> Iterator[None]:
+    """Turn torch's error about a process that reads data and has died into a UserError."""
+    try:
+        yield
+    except RuntimeError as error:
+        found = re.search(r"DataLoader worker \(pid.*\) (exited unexpectedly|is killed by signal: (\w+))", str(error))
+        if found is None or found[2] == "Terminated":
+            raise
+        how = f"was killed ({found[2]})" if found[2] else "died"
+        raise UserError(
+            f"a process that reads data {how}, maybe since the machine has run out of memory: lower data.num_workers "
+            "or data.batch_size, or ask for more memory"
+        ) from error
