@@ -1,4 +1,4 @@
-"""How many threads read features, or processes decode video: by the cores that this one may use, and the ranks that share them."""
+"""How many threads read features, or processes decode video: by the usable cores, and the ranks that share them."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ ROWS = {
     "evaluate": Row("`spotter evaluate`, 30 games", "the official evaluator, tight and loose", 1 / 15),
     "average_map": Row("its metrics alone, from arrays in memory", "`average_mAP` of the official code", 1 / 100),
     "bootstrap": Row("two systems, 1,000 resamples of the games", "2,000 evaluations", 1 / 15),
-    "report": Row("`report.html` of 100 games", "scoring the same predictions", 40),
+    "report": Row("`report.html` of 100 games", "scoring the same predictions", 50),
     "nms_half": Row(f"hard suppression, {HALF}", GREEDY, 2),
     "soft_half": Row(f"soft suppression, {HALF}", GREEDY, 1 / 3),
     "nms_ball": Row(f"hard suppression, {BALL}", GREEDY, 1 / 3),

@@ -37,7 +37,7 @@ def main(root: str) -> None:
     measure("evaluation_clips", lambda: data.evaluation_clips("valid"))
     for sampling in SAMPLINGS:
         data.clips = replace(data.clips, sampling=sampling)
-        measure(f"{sampling}_epoch", lambda: list(data._training_batches()))
+        measure(f"{sampling}_epoch", lambda: sum(map(len, data._training_batches())))  # kept by nobody
         measure(f"{sampling}_first_batch", lambda: next(iter(data.train_dataloader())))
     sys.stdout.write("\n" + orjson.dumps(figures).decode() + "\n")
 

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from spotter.data.clips import TrainingBatches
-from spotter.data.datasets import ClipDataset, batch_loader
+from spotter.data.datasets import ClipDataset
 from spotter.data.features import FeatureSource
+from spotter.data.loaders import batch_loader
 from spotter.data.source import StreamLayout
 from spotter.models.base import Network
 from spotter.models.blocks.dense import DenseHead
