@@ -47,7 +47,9 @@ def compare(
     return form
 
 
-@pytest.mark.parametrize(("task", "most"), [(SMALL, 8), (BALL, 60)], ids=["2 fps", "25 fps"])
+@pytest.mark.parametrize(
+    ("task", "most"), [(SMALL, 8), pytest.param(BALL, 60, marks=pytest.mark.slow)], ids=["2 fps", "25 fps"]
+)
 def test_every_number_is_the_official_one(task: Task, most: int) -> None:
     @settings(max_examples=9, deadline=None, derandomize=True)
     @given(st.lists(games(task, most), min_size=1, max_size=2))

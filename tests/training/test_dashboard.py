@@ -206,6 +206,7 @@ def test_whatever_fails_is_said_once(tiny: list[str], tmp_path: Path, monkeypatc
     assert called.err.count("W&B: ") == 1
 
 
+@pytest.mark.slow
 def test_server_that_goes_away(tiny: list[str], tmp_path: Path) -> None:
     """An online run whose connection is lost in the second of three epochs goes on, closes in time, and is whole."""
     with serving() as server:
