@@ -195,6 +195,7 @@ class Output(TypedDict, total=False):
     log_variance: Tensor  # (B, A, K) of the displacement
     side: Tensor  # (B, A, K) logit of the second team
     positions: Tensor  # (B, N, W) logits of the positions within each window
+    time: Tensor  # (B, N, 1 + K) logit of where in each window the spot of a class lies, as a fraction of it
     segmentation: Tensor  # (B, T, K) from 0 to 1, how near to a spot each frame is (CALF)
     slots: Tensor  # (B, S, 2 + K) a spot's logit of confidence, its time as a fraction of the clip, scores of its class
 

@@ -104,7 +104,7 @@ def test_promised_options_are_there(group: str) -> None:
     promised = {
         "model": {
             *("transformer", "window_transformer", "linear", "e2e_spot", "e2e_spot_dense"),
-            *("t_deed", "baikulov", "adaspot", "comedian"),
+            *("t_deed", "baikulov", "adaspot", "comedian", "clip_classifier", "clip_transformer"),
             *("maxpool", "avgpool", "netvlad", "netrvlad", "netvladpp", "calf", "rms", "ste", "unet", "astra", "tcn"),
         },
         "data": {"demo", "demo_video", "baidu", "resnet", "soccernet_video", "ball"},
@@ -114,7 +114,7 @@ def test_promised_options_are_there(group: str) -> None:
         "callbacks": {"default"},
         "experiment": {
             *("baidu_transformer", "baidu_2021", "e2e_soccernet", "e2e_soccernet_008"),
-            *("e2e_ball", "ball_from_soccernet"),
+            *("e2e_ball", "ball_from_soccernet", "stage_one"),
         },
     }
     assert promised[group] <= set(options(group))

@@ -57,11 +57,13 @@ class Head(nn.Module):
     targets : makes what ``loss`` compares with; NumPy only, and copied to the processes that load data
     mixes : whether the targets of two clips can be mixed, as mixup needs
     scores_anchors : whether every anchor, one or several a frame, has a score of its own, also in training
+    measures : those among what ``loss`` returns that validation logs beside it
     """
 
     targets: TargetMaker
     mixes: bool = False
     scores_anchors: bool = False
+    measures: tuple[str, ...] = ()
 
     def forward(self, tokens: Tensor) -> Output:
         """Return what the head makes of tokens (B, A, width)."""

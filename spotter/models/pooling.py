@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from spotter.data.source import Layout
 from spotter.models.base import Network
 from spotter.models.blocks.stream_embedding import StreamEmbedding
-from spotter.models.blocks.window import take_rows, window_index
+from spotter.models.blocks.window import take_rows, window_path
 
 POOLS = ("max", "mean", "netvlad", "netrvlad")
 AT_ONCE = 1 << 25  # numbers in the windows of the clips that are described at once: 128 MiB
@@ -64,9 +64,7 @@ class Pooling(Network):
     def forward(self, inputs: dict[str, Tensor], phase: dict[str, Tensor], valid: Tensor) -> Tensor:
         """Return (B, N, width) for N windows: N = 1 for clips of the window's length, else N = T."""
         rows = self.embed(inputs, phase, valid)  # (B, T, dim)
-        index = window_index(valid, self.window)  # (B, N, window), each window one row on from the last
-        path = torch.cat((index[:, :, 0], index[:, -1, 1:]), dim=1)  # (B, N + window - 1)
-        return self.pool(take_rows(rows, path), self.window)
+        return self.pool(take_rows(rows, window_path(valid, self.window)), self.window)
 
 
 class WindowPool(nn.Module):

@@ -31,6 +31,7 @@ class EvaluationStep(TypedDict):
 
     outputs: dict[str, Tensor]  # see ``System.outputs``
     loss: Tensor | None  # where the batch has targets
+    measures: dict[str, Tensor]  # what else of it is logged, see ``Head.measures``
 
 
 class SpottingModule(pl.LightningModule):
@@ -133,8 +134,9 @@ class SpottingModule(pl.LightningModule):
         """Return the ``outputs`` of a batch as it was read, and its loss where it has targets."""
         batch = self.system.prepare(batch)
         output = self(batch)
-        loss = self.head.loss(output, batch)["loss"] if batch["targets"] else None
-        return {"outputs": self.head.predict(output), "loss": loss}
+        parts = self.head.loss(output, batch) if batch["targets"] else {}
+        measures = {name: parts[name] for name in self.head.measures if name in parts}
+        return {"outputs": self.head.predict(output), "loss": parts.get("loss"), "measures": measures}
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return AdamW and its schedule: per step, or by the validation loss."""
@@ -143,7 +145,7 @@ class SpottingModule(pl.LightningModule):
             raise UserError("model.sam: does not go with trainer.accumulate_grad_batches; set it to 1")
         if config.sam and self.trainer.precision == "16-mixed":
             raise UserError("model.sam: does not go with trainer.precision=16-mixed; take bf16-mixed or 32-true")
-        optimizer = adamw(self.parameters(), config.lr, config.weight_decay, config.sam)
+        optimizer = adamw(config, self.network, self.head)
         if config.schedule == "plateau":
             plateau = ReduceLROnPlateau(optimizer, **(config.plateau or {}))
             return {"optimizer": optimizer, "lr_scheduler": {"scheduler": plateau, "reduce_on_plateau": False}}

@@ -22,6 +22,7 @@ class OptimizerConfig:
     """Hold how weights are updated, under the names that the keys have in configs, below ``model``.
 
     lr, weight_decay : of AdamW
+    head_lr_factor : of the rate of the head, whose weights are random where those of the network are not
     warmup : steps, or a fraction of all steps if below 1
     final_lr : fraction of ``lr`` that a ``cosine`` or ``linear`` schedule ends at
     schedule : ``cosine``, ``linear`` or ``plateau``
@@ -37,6 +38,7 @@ class OptimizerConfig:
     schedule: str = "cosine"
     plateau: Plain | None = None
     sam: float | None = None
+    head_lr_factor: float = 1.0
 
     @classmethod
     def load(cls, content: Plain) -> Self:
@@ -46,7 +48,7 @@ class OptimizerConfig:
             if key not in known:
                 raise UserError(f"model.{key}: unknown; keys of the optimizer are {', '.join(known)}")
         config = cls(**content)
-        for key in ("lr", "weight_decay", "warmup", "final_lr", "sam"):
+        for key in ("lr", "weight_decay", "warmup", "final_lr", "sam", "head_lr_factor"):
             value = getattr(config, key)
             if value is None and key == "sam":
                 continue
@@ -70,14 +72,20 @@ def _check_plateau(plateau: Plain) -> None:
         raise UserError(f"model.plateau.factor: expected a number between 0 and 1, found {factor!r}")
 
 
-def adamw(parameters: Iterable[nn.Parameter], lr: float, weight_decay: float, sam: float | None) -> torch.optim.AdamW:
+def adamw(config: OptimizerConfig, network: nn.Module, head: nn.Module) -> torch.optim.AdamW:
     """Return AdamW, decaying matrices only; without decay it is Adam. ``sam`` is the radius of its first step."""
-    trained = [p for p in parameters if p.requires_grad]
-    groups = [
-        {"params": [p for p in trained if p.dim() >= 2], "weight_decay": weight_decay},
-        {"params": [p for p in trained if p.dim() < 2], "weight_decay": 0.0},
-    ]
-    return SharpnessAware(groups, lr=lr, radius=sam) if sam else torch.optim.AdamW(groups, lr=lr)
+    parts: list[tuple[Iterable[nn.Parameter], float]] = [([*network.parameters(), *head.parameters()], config.lr)]
+    if config.head_lr_factor != 1:  # else the groups are those of checkpoints before it
+        parts = [(network.parameters(), config.lr), (head.parameters(), config.head_lr_factor * config.lr)]
+    groups: list[dict[str, Any]] = []
+    for parameters, lr in parts:
+        trained = [p for p in parameters if p.requires_grad]
+        matrices, vectors = ([p for p in trained if (p.dim() >= 2) is wanted] for wanted in (True, False))
+        groups += [
+            {"params": matrices, "lr": lr, "weight_decay": config.weight_decay},
+            {"params": vectors, "lr": lr, "weight_decay": 0.0},
+        ]
+    return SharpnessAware(groups, config.lr, config.sam) if config.sam else torch.optim.AdamW(groups, config.lr)
 
 
 class SharpnessAware(torch.optim.AdamW):

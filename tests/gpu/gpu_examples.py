@@ -77,6 +77,20 @@ def _e2e(head: dict[str, Any], **network: Any) -> Example:
     return _video("e2e_spot.network.E2ESpot", head, {}, RESNET18, network=network)
 
 
+def _clips(network: str, small: dict[str, Any], eval_len: int = 128) -> Example:
+    """Return one of the networks of stage one; windows of evaluation are as long as in training."""
+    return _video(
+        f"clip_classifier.{network}",
+        {"_target_": f"{MODELS}.clip_classifier.head.ClipHead", "window": 16},
+        {"clip_len": 16, "eval_len": eval_len, "margin": 8, "overlap": 0.0},
+        small,
+        small_clips={"eval_len": 32},
+        network={"window": 16},
+        mixup=None,
+        optimizer={"head_lr_factor": 10.0},
+    )
+
+
 RESNET18 = {
     "backbone": "resnet18",
     "backbone_args": {"layers": [1, 1, 1, 1], "channels": [16, 32, 64, 64], "stem_type": "deep", "stem_width": 8},
@@ -161,5 +175,7 @@ EXAMPLES = {
         grey=True,
         mixup=None,
     ),
+    "clip_classifier": _clips("network.ShiftedClips", RESNET18),
+    "clip_transformer": _clips("divided.DividedTransformer", {"width": 48, "depth": 2, "heads": 2}, eval_len=64),
     "e2e_spot_dense": _e2e(DENSE | {"radius": 2 / 25, "displacement_radius": 4 / 25}, shift="gsm"),
 }

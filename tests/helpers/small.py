@@ -20,6 +20,8 @@ SMALL: dict[str, list[str]] = {  # sizes that spare time; a model that is not li
         *("model.network.image=[32,32]", "model.network.depth=1", "model.network.spatial_args.depth=1"),
     ],
     "baikulov": ["model.pretrained=false", "data.size=[32,48]", "model.clips.eval_len=31"],
+    "clip_classifier": VIDEO,
+    "clip_transformer": [*VIDEO, "model.network.width=24", "model.network.heads=2", "model.network.depth=1"],
     "e2e_spot": VIDEO,
     "e2e_spot_dense": VIDEO,
 }

@@ -14,6 +14,9 @@ from spotter.models.baikulov.network import Baikulov
 from spotter.models.base import Head, Network
 from spotter.models.blocks.displaced import DisplacedHead
 from spotter.models.blocks.frame import FrameHead
+from spotter.models.clip_classifier.divided import DividedTransformer
+from spotter.models.clip_classifier.head import ClipHead
+from spotter.models.clip_classifier.network import ShiftedClips
 from spotter.models.comedian.network import Comedian
 from spotter.models.t_deed.network import TDeed
 from spotter.types import Batch, ClipFrames, Spots
@@ -35,10 +38,16 @@ def made(name: str) -> tuple[Network, Head, int]:
     if name == "comedian":
         network = Comedian(layout(3), 8, image=[32, 32], depth=1, spatial_args={"depth": 1})
         return network, FrameHead(network.width, K), 8
+    if name == "clip_classifier":
+        network = ShiftedClips(layout(3), 8, "resnet10t", shift="tsm")
+        return network, ClipHead(network.width, K, 8), 8
+    if name == "clip_transformer":
+        network = DividedTransformer(layout(3), 8, 24, 2, 2)
+        return network, ClipHead(network.width, K, 8), 8
     return AdaSpot(layout(3), K, 9, "resnet10t", side=32, threshold=0.3), FrameHead(0, K, mean_of_stages=True), 9
 
 
-@pytest.mark.parametrize("name", ["t_deed", "baikulov", "adaspot", "comedian"])
+@pytest.mark.parametrize("name", ["t_deed", "baikulov", "adaspot", "comedian", "clip_classifier", "clip_transformer"])
 def test_a_step_asks_for_no_number(name: str) -> None:
     with torch.device("meta"):
         network, head, frames = made(name)

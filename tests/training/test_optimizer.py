@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from spotter.training.optimizer import SharpnessAware, adamw, schedule_factor
+from spotter.training.optimizer import OptimizerConfig, SharpnessAware, adamw, schedule_factor
 from tests.conftest import call
 
 
@@ -66,8 +66,23 @@ def test_weights_come_back_when_the_second_pass_fails() -> None:
     assert all(torch.equal(w, b) for w, b in zip(weights, before, strict=True))
     with pytest.raises(ValueError, match="closure"):
         sharp.step()
-    assert type(adamw(weights, 0.1, 0.0, None)) is torch.optim.AdamW
-    assert isinstance(adamw(weights, 0.1, 0.0, 0.05), SharpnessAware)
+
+
+def test_the_head_may_learn_at_its_own_rate() -> None:
+    """Every parameter once, whatever the factor; without one the groups are those of older checkpoints."""
+    network, head = nn.Linear(3, 2), nn.Linear(2, 1)
+    plain = adamw(OptimizerConfig(0.1), network, head)
+    assert type(plain) is torch.optim.AdamW
+    assert [group["lr"] for group in plain.param_groups] == [0.1, 0.1]
+    sharp = adamw(OptimizerConfig(0.1, sam=0.05, head_lr_factor=10), network, head)
+    assert isinstance(sharp, SharpnessAware)
+    for optimizer in (plain, sharp):
+        assert {p for group in optimizer.param_groups for p in group["params"]} == {
+            *network.parameters(), *head.parameters()
+        }  # fmt: skip
+    rates = {p: group["lr"] for group in sharp.param_groups for p in group["params"]}
+    assert (rates[network.weight], rates[network.bias]) == (0.1, 0.1)
+    assert (rates[head.weight], rates[head.bias]) == (1.0, 1.0)
 
 
 def test_the_linear_schedule_by_hand() -> None:
@@ -87,6 +102,7 @@ def test_the_linear_schedule_by_hand() -> None:
         (["model.sam=true"], "model.sam: expected a number of at least 0"),
         (["model.schedule=plateau", "model.plateau={patience:-1,factor:0.1}"], "model.plateau.patience"),
         (["model.schedule=plateau", "model.plateau={patience:1,factor:2}"], "model.plateau.factor"),
+        (["model.head_lr_factor=-1"], "model.head_lr_factor: expected a number of at least 0"),
         (["model.sam=-1"], "model.sam: expected a number of at least 0"),
         (["model.clips.sampling=balanced", "model.clips.spot_margin=500"], "model.clips.spot_margin"),
     ],

@@ -8,7 +8,6 @@ import timm
 import torch
 from timm.models import FeatureInfo
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from spotter.data.mixup import send
 from spotter.data.source import Layout
@@ -16,6 +15,7 @@ from spotter.errors import UserError
 from spotter.models.baikulov.blocks import GeneralisedMean, InvertedResidual3d, projection
 from spotter.models.base import Network
 from spotter.models.blocks import backbones
+from spotter.models.blocks.pad import pad_to
 from spotter.models.blocks.window import clamp_inside
 from spotter.types import Plain
 
@@ -111,9 +111,3 @@ class Baikulov(Network):
 
     def _part(self, count: int) -> int:
         return count if self.training else self.at_once
-
-
-def pad_to(images: Tensor, multiple: int) -> Tensor:
-    """Return images (…, H, W) with zeros around them, so that both sizes are multiples."""
-    height, width = (-size % multiple for size in images.shape[-2:])
-    return F.pad(images, (width // 2, width - width // 2, height // 2, height - height // 2))

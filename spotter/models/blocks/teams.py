@@ -68,7 +68,7 @@ class JointHead(Head):
     def __init__(self, head: Head, task: Task) -> None:
         super().__init__()
         self.head = head
-        self.mixes = head.mixes
+        self.mixes, self.measures = head.mixes, head.measures
         self.targets = JointTargets(head.targets, task)
 
     def set_class_prior(self, prior: Tensor) -> None:
@@ -151,7 +151,7 @@ class SideHead(Head):
                 "model.teams: a side needs a head that scores every frame, and tokens; set model.teams=joint"
             )
         self.head = head
-        self.mixes = head.mixes
+        self.mixes, self.measures = head.mixes, head.measures
         self.targets = SideTargets(head.targets, task, upsample)
         self.side = nn.Linear(width, len(task.classes))
 

@@ -27,6 +27,12 @@ def window_index(valid: Tensor, window: int) -> Tensor:
     return clamp_inside(index.view(1, -1), valid).view(-1, *index.shape)
 
 
+def window_path(valid: Tensor, window: int) -> Tensor:
+    """Return the rows (B, N + window - 1) of all windows, each of which begins one row on from the last."""
+    index = window_index(valid, window)  # (B, N, window)
+    return torch.cat((index[:, :, 0], index[:, -1, 1:]), dim=1)
+
+
 def clamp_inside(index: Tensor, valid: Tensor) -> Tensor:
     """Return rows (B, R) of every clip, those outside the half replaced by the nearest inside.
 

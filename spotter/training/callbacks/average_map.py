@@ -75,7 +75,8 @@ class AverageMap(pl.Callback):
         epoch, self._epoch = self._epoch, None
         if epoch is None:
             return
-        gathered, loss = gather(epoch.finish()), epoch.losses.compute()
+        gathered = gather(epoch.finish())
+        means = {name: mean.compute() for name, mean in epoch.means.items()}
         if not self._said_broken:
             self._said_broken = say_broken_rows(system_of(pl_module), data_of(trainer).source, epoch.records)
         if trainer.is_global_zero:
@@ -85,13 +86,14 @@ class AverageMap(pl.Callback):
             incomplete = sum(count for _, count in gathered)
             if incomplete:
                 log.warning("%d halves were not run to their end and are not scored", incomplete)
-        self.metrics, loss = broadcast((self.metrics, loss))
+        self.metrics, means = broadcast((self.metrics, means))
         if self.metrics is None:
             return
         for name, value in flatten(self.metrics).items():
             pl_module.log(f"val/{name}", value, prog_bar=name in ("tight_map", "loose_map"), rank_zero_only=False)
-        if loss is not None:
-            pl_module.log("val/loss", loss)
+        for name, mean in means.items():
+            if mean is not None:
+                pl_module.log(f"val/{name}", mean)
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """End the thread of an epoch that does not end."""
@@ -117,14 +119,16 @@ class _Epoch:
         self._collector = HalfCollector(self.records, parts, rank, system.clips, system.network.upsample)
         self._decoding = Background(Decoder(system, data.source))
         self._predictions: dict[Half, HalfPredictions] = {}
-        self.losses = MeanLoss()
+        self.means = {name: MeanLoss() for name in ("loss", *system.head.measures)}
 
     def add(self, batch: Batch, evaluated: EvaluationStep) -> None:
         """Take a batch and its outputs."""
-        if evaluated["loss"] is not None:
-            self.losses.add(evaluated["loss"], batch_size(batch))
-        for found in self._collector.add(batch, evaluated["outputs"]):
-            self._predictions.update(self._decoding.submit(found))
+        found = {"loss": evaluated["loss"], **evaluated["measures"]}
+        for name, value in found.items():
+            if value is not None:
+                self.means[name].add(value, batch_size(batch))
+        for half in self._collector.add(batch, evaluated["outputs"]):
+            self._predictions.update(self._decoding.submit(half))
 
     def finish(self) -> tuple[dict[Half, HalfPredictions], int]:
         """Return the predictions of this rank's halves, and how many of them lack clips."""
