@@ -55,11 +55,12 @@ def register_resolvers() -> None:
         "on_task": _choose_by_task,
         "needed": _need,
         "streams": lambda *arguments: OmegaConf.create(describe_streams(*arguments)),
-        "first_stream": lambda root, names, key: next(iter(describe_streams(root, names).values()))[key],
+        "first_stream": lambda streams, key: next(iter(streams.values()))[key],
         "classes": lambda task: len(Task.load(task).classes),
     }
     for name, resolver in resolvers.items():
-        OmegaConf.register_new_resolver(name, resolver, replace=True)
+        # What several keys ask for is found once: streams by the files beside features, which may lie far away.
+        OmegaConf.register_new_resolver(name, resolver, replace=True, use_cache=name == "streams")
 
 
 def register_options() -> None:

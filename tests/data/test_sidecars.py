@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,19 @@ def test_streams_are_what_lies_beside_the_files(features: Path) -> None:
     first, second = data.source.streams.values()
     assert (first.file, first.fps, first.width, first.columns) == ("mine", "1", 16, [2, 10])
     assert (second.file, second.fps, second.width, second.columns) == ("other", "2", 8, None)
+
+
+def test_the_files_are_looked_for_once(features: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+
+    def describe(root: str, names: str, columns: object = None) -> Any:
+        looked.append(names)
+        return describe_streams(root, names, columns)
+
+    monkeypatch.setattr("spotter.cli.compose.describe_streams", describe)
+    with configs():
+        data = composed("train", "data=features", f"data.root={features}", "data.name=mine").data
+    assert (data.fps, data.width, looked) == ("1", 16, ["mine"])
 
 
 def test_what_is_missing_is_named(features: Path, tmp_path: Path) -> None:
