@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from spotter.cli.prepare.images import copy_labels
 from spotter.data.fps import parse_fps
+from spotter.data.pca import Pca
 from spotter.data.video.containers import duration_of
 from spotter.data.video.find import VIDEOS
 from spotter.data.video.readers import open_reader
@@ -36,7 +37,7 @@ from spotter.errors import UsageError, UserError
 from spotter.extraction.backbones import open_backbone
 from spotter.extraction.frames import CROPS, rows_in
 from spotter.extraction.jobs import Job, plan_jobs
-from spotter.extraction.pca import Pca, fit_pca
+from spotter.extraction.pca import fit_pca
 from spotter.extraction.rows import POOLS
 from spotter.extraction.write import Extractor, is_written, write_features
 from spotter.io.splits import load_splits
@@ -88,6 +89,8 @@ def run(arguments: argparse.Namespace) -> int:
     for folder in arguments.inputs:
         if folder.is_dir():
             copy_labels(folder, arguments.out)
+    if reduce is not None:
+        reduce.save(arguments.out / f"{reduced}.npz")  # a head on these features keeps it
     _extract(jobs, extractor, arguments)
     if components is not None:
         _reduce(jobs, extractor, components, name, arguments)

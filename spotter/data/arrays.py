@@ -11,8 +11,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from spotter.data.fps import parse_fps
+from spotter.data.rows import RowReader, cut_rows, two_axes
 from spotter.data.source import Inputs, InputSpec
-from spotter.data.streams import RowReader, cut_rows, two_axes
 from spotter.errors import UserError
 from spotter.types import Clip, Half
 
@@ -109,6 +109,8 @@ class ArraySource:
         )
         if stream.columns is not None and rows.shape[1] == stream.width:
             rows = rows[:, slice(*stream.columns)]
+        elif rows.shape[1] == stream.width and (pca := stream.components()) is not None:
+            rows = pca(rows)
         width = sum(stream.read_groups)
         if rows.shape[1] != width:
             raise UserError(f"features: {name} has {rows.shape[1]} columns, and this model reads {width}")

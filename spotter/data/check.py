@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spotter.data.arrays import ArrayRows
+from spotter.data.rows import RowReader
 from spotter.data.source import Source
-from spotter.data.streams import RowReader
 from spotter.errors import UserError
 from spotter.types import Half
 

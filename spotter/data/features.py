@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from spotter.data.arrays import ArrayRows
 from spotter.data.commentary.streams import is_transcript, transcript_rows, with_text_model
+from spotter.data.pca import Pca, read_components
+from spotter.data.rows import ReducedRows, RowReader, cut_rows
 from spotter.data.sidecars import first_sidecar
 from spotter.data.source import Inputs, InputSpec
-from spotter.data.streams import OTHER_WIDTH, RowReader, Stream, cut_rows
+from spotter.data.streams import OTHER_WIDTH, Stream
 from spotter.data.video.containers import duration_of
 from spotter.data.video.find import find_video
 from spotter.errors import UserError
@@ -34,6 +36,18 @@ def with_makers(stream: Stream, root: str | Path) -> Stream:
     if stream.extractor is None and isinstance(made_by := first_sidecar(root, stream.file).get("extractor"), dict):
         stream = replace(stream, extractor=made_by)
     return stream
+
+
+def with_components(stream: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the description of a stream with the content of the file that its ``pca`` names, where it names one.
+
+    Raises UserError for a file that is missing or holds no principal components.
+    """
+    if not isinstance(stream, Mapping) or not isinstance(stream.get("pca"), str):
+        return stream
+    content = read_components(Path(stream["pca"]))
+    width = Pca.parse(content, stream["pca"]).width
+    return {**stream, "pca": torch.frombuffer(bytearray(content), dtype=torch.uint8), "reduced": width}
 
 
 class FeatureSource:
@@ -61,6 +75,7 @@ class FeatureSource:
         makers: Mapping[str, RowMaker] | None = None,
         labels: str | Path | None = None,
     ) -> None:
+        streams = {name: with_components(stream) for name, stream in streams.items()}
         spec = InputSpec.load({"kind": "features", "streams": streams, "match_clock": match_clock})
         if root is not None:
             spec = InputSpec.features([with_makers(each, root) for each in spec.streams], match_clock)
@@ -68,6 +83,7 @@ class FeatureSource:
         self.fps = self.spec.fps
         self._root, self._files, self._remedy, self._makers = root or ".", files, remedy, makers or {}
         self._listed = {} if labels is None else self._find_listed(labels)
+        self._components = {stream.name: stream.components() for stream in spec.streams}
         self._open: dict[tuple[str, Half], RowReader] = {}
 
     @classmethod
@@ -138,7 +154,8 @@ class FeatureSource:
     def _rows(self, stream: Stream, half: Half) -> RowReader:
         key = (stream.name, half)
         if key not in self._open:
-            self._open[key] = self._open_rows(stream, self._path(stream, half))
+            rows, pca = self._open_rows(stream, self._path(stream, half)), self._components[stream.name]
+            self._open[key] = rows if pca is None else ReducedRows(rows, pca)
         return self._open[key]
 
     def _open_rows(self, stream: Stream, path: Path) -> RowReader:

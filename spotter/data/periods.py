@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 
 from spotter.data.match_clock import STREAM, read_match_clock
+from spotter.data.rows import RowReader
 from spotter.data.source import Excerpt, Inputs, InputSpec, Source
-from spotter.data.streams import RowReader
 from spotter.errors import UserError
 from spotter.types import Clip, Half, Period
 

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from spotter.data.features import FeatureSource
+from spotter.data.rows import RowReader
 from spotter.data.source import REPLAY, Inputs, InputSpec
-from spotter.data.streams import RowReader
 from spotter.errors import UserError
 from spotter.io.cameras import find_replays, read_cameras
 from spotter.io.game_files import game_file

@@ -52,6 +52,7 @@ def describe_streams(root: str | None, names: str | Sequence[str], columns: obje
             "groups": None,
             "columns": None if streams else columns,
             "offset": float(about.get("offset", 0.0)),
+            "pca": None,
             "entities": None,
         }
     return streams

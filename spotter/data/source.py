@@ -13,7 +13,8 @@ from torch import Tensor
 
 from spotter.data.fps import parse_fps
 from spotter.data.match_clock import STREAM, WIDTH, read_match_clock
-from spotter.data.streams import RowReader, Stream
+from spotter.data.rows import RowReader
+from spotter.data.streams import Stream
 from spotter.errors import UserError, shorten
 from spotter.types import Clip, Half
 

@@ -5,113 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from io import SEEK_END, FileIO
-from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
 from spotter.data.fps import parse_fps
+from spotter.data.pca import Pca
+from spotter.data.rows import FeatureRows, two_axes
 from spotter.data.sidecars import read_sidecar
 from spotter.errors import UserError, shorten
 from spotter.io.game_files import check_file_name, game_file
 from spotter.types import Half
 
 POSITION = 3  # columns of an entity before its vectors, see ``spotter.data.tracking``
-KEYS = ("file", "fps", "width", "groups", "columns", "offset", "entities")
-SHORTER = "is shorter than it was when the run began"
+KEYS = ("file", "fps", "width", "groups", "columns", "offset", "entities", "pca")
 OTHER_WIDTH = "set data.width={width}, or pick the data config these features belong to"
-
-
-class RowReader(Protocol):
-    """Read the feature rows of one half, from a file or from memory."""
-
-    @property
-    def dtype(self) -> np.dtype:
-        """Return the type of the numbers."""
-
-    @property
-    def width(self) -> int:
-        """Return the number of columns."""
-
-    def __len__(self) -> int:
-        """Return the number of rows."""
-
-    def copy(self, first: int, out: NDArray[np.floating]) -> None:
-        """Copy as many rows as ``out`` has, from ``first`` on."""
-
-
-def cut_rows(halves: Sequence[RowReader], first: NDArray[np.int64], count: int, width: int) -> NDArray[np.floating]:
-    """Copy ``count`` rows of every half from ``first`` (B,) on into (B, count, width), zero outside the half."""
-    dtype = np.result_type(*(rows.dtype for rows in halves)) if halves else np.dtype(np.float32)
-    out = np.empty((len(halves), count, width), dtype)
-    for i, rows in enumerate(halves):
-        low = min(max(0, -int(first[i])), count)
-        high = min(max(low, len(rows) - int(first[i])), count)
-        out[i, :low], out[i, high:] = 0, 0  # zeros for all would be a third of what reading takes
-        if low < high:
-            rows.copy(int(first[i]) + low, out[i, low:high])
-    return out
-
-
-def two_axes(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return a shape without the axis of length 1 in (rows, 1, width) or (1, rows, width), any other as it is."""
-    if len(shape) == 3 and 1 in shape[:2]:
-        return (shape[0], shape[2]) if shape[1] == 1 else shape[1:]
-    return shape
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FeatureRows:
-    """Read rows of one feature file, (rows, read columns).
-
-    The file is mapped into memory only while rows are copied: a map keeps its file open, and a data set has more files
-    than a process may have open at once.
-
-    stored : type of the numbers in the file, float16 to float64 of any byte order
-    shape : of the file, (rows, width)
-    """
-
-    path: Path
-    stored: np.dtype
-    shape: tuple[int, ...]
-    offset: int
-    order: Literal["C", "F"]
-    columns: slice
-
-    @property
-    def dtype(self) -> np.dtype:
-        """Return the type of the numbers as they are read: float64 becomes float32."""
-        return np.dtype(np.float16 if self.stored.itemsize == 2 else np.float32)
-
-    @property
-    def width(self) -> int:
-        """Return the number of columns that are read."""
-        return len(range(self.shape[1])[self.columns])
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, rows: slice) -> NDArray[np.floating]:
-        with FileIO(self.path) as file:
-            if file.seek(0, SEEK_END) < self.offset + math.prod(self.shape) * self.stored.itemsize:
-                raise UserError(f"{self.path}: {SHORTER}")
-            mapped = mmap(file.fileno(), 0, access=ACCESS_READ)  # np.memmap takes several times as long
-        return np.ndarray(self.shape, self.stored, mapped, self.offset, order=self.order)[rows, self.columns]
-
-    def copy(self, first: int, out: NDArray[np.floating]) -> None:
-        """Copy as many rows as ``out`` has, from ``first`` on; whole rows are read straight into it."""
-        whole = self.order == "C" and self.columns == slice(0, self.shape[1]) and out.dtype == self.stored
-        if not whole:
-            out[:] = self[first : first + len(out)]
-            return
-        with FileIO(self.path) as file:
-            file.seek(self.offset + first * self.shape[1] * self.stored.itemsize)
-            if file.readinto(out.data) != out.nbytes:
-                raise UserError(f"{self.path}: {SHORTER}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +37,8 @@ class Stream:
         stream is not of commentary, or its text model is not known
     extractor : what made the features of videos, see ``spotter.extraction``; None where it is not known
     pca : (N,) uint8, the file of the principal components that reduced them; None where none did
+    reduced : columns that are left of rows which ``pca`` reduces as they are read, since the files hold all; None where
+        the files are reduced already, or nothing reduces them
     """
 
     name: str
@@ -140,6 +52,7 @@ class Stream:
     text_model: Tensor | None = field(default=None, repr=False, compare=False)
     extractor: Mapping[str, Any] | None = field(default=None, compare=False)
     pca: Tensor | None = field(default=None, repr=False, compare=False)
+    reduced: int | None = None
 
     @classmethod
     def load(cls, name: str, content: Mapping[str, Any]) -> Stream:
@@ -181,31 +94,51 @@ class Stream:
             entities = _entities(content["entities"], width, key)
             if columns is not None or len(groups) > 1:
                 raise UserError(f"{key}: positions are read as a whole; leave columns and groups out")
+        reduced = content.get("reduced")
+        if reduced is not None and (not _whole(reduced) or reduced < 1 or content.get("pca") is None):
+            raise UserError(f"{key}.reduced: is the number of components in {key}.pca, found {shorten(reduced)}")
+        if reduced is not None and (columns is not None or len(groups) > 1 or entities is not None):
+            raise UserError(f"{key}.pca: reduces all columns as one; set {key}.groups=null, columns and entities, too")
         for each, kind in (("text_model", Tensor), ("pca", Tensor), ("extractor", Mapping)):
             if not isinstance(content.get(each), kind | None):
                 raise UserError(f"{key}.{each}: is taken from the root of the data, not from a config; leave it out")
         text_model, extractor, pca = (content.get(each) for each in ("text_model", "extractor", "pca"))
         file = check_file_name(content["file"], f"{key}.file")
-        return cls(name, file, fps, width, groups, columns, float(offset), entities, text_model, extractor, pca)
+        made_by = (text_model, extractor, pca, reduced)
+        return cls(name, file, fps, width, groups, columns, float(offset), entities, *made_by)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the description as plain values, as checkpoints hold it, and the text model if there is one."""
         content = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "name"}
         content |= {"groups": list(self.groups), "columns": list(self.columns) if self.columns else None}
-        for optional in ("entities", "text_model", "extractor", "pca"):
+        for optional in ("entities", "text_model", "extractor", "pca", "reduced"):
             if content[optional] is None:
                 del content[optional]
         return content
 
     @property
     def read_groups(self) -> list[int]:
-        """Return the widths of the groups that remain within ``columns``."""
+        """Return the widths of the groups that remain within ``columns``, or once they are reduced."""
+        if self.reduced is not None:
+            return [self.reduced]
         if self.columns is None:
             return list(self.groups)
         ends = np.cumsum(self.groups)
         first, last = self.columns
         widths = np.minimum(ends, last) - np.maximum(ends - self.groups, first)
         return [int(width) for width in widths if width > 0]
+
+    def components(self) -> Pca | None:
+        """Return what reduces rows as they are read, if anything does; raises UserError where it does not fit."""
+        if self.reduced is None or self.pca is None:
+            return None
+        pca = Pca.parse(self.pca.numpy().tobytes(), f"data.source.streams.{self.name}.pca")
+        if (len(pca.mean), pca.width) != (self.width, self.reduced):
+            raise UserError(
+                f"data.source.streams.{self.name}.pca: makes {pca.width} of {len(pca.mean)} columns, and the features "
+                f"have {self.width}; give the file that was learned on them"
+            )
+        return pca
 
     def path(self, root: str | Path, half: Half) -> Path:
         """Return the path of a half's file in an official tree."""

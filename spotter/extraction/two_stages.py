@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from spotter.data.features import RowMaker
 from spotter.data.fps import parse_fps
+from spotter.data.pca import Pca
 from spotter.data.source import InputSpec
 from spotter.data.streams import Stream
 from spotter.errors import UserError
 from spotter.extraction.backbones import open_backbone
-from spotter.extraction.pca import Pca
 from spotter.extraction.write import Extractor
 from spotter.inference.model import Model
 from spotter.inference.model import load as load_model
@@ -86,7 +86,9 @@ class _Maker:
 
 def _maker(stream: Stream, name: str, weights: str | None, device: str | None) -> RowMaker:
     known = stream.extractor or {}
-    pca = None if stream.pca is None else Pca.parse(stream.pca.numpy().tobytes(), f"the components of {stream.name}")
+    pca = None  # the source applies it itself where it reduces rows as it reads them
+    if stream.pca is not None and stream.reduced is None:
+        pca = Pca.parse(stream.pca.numpy().tobytes(), f"the components of {stream.name}")
     backbone = open_backbone(name, weights, str(known.get("crop", "centre")), device)
     context, pool = float(known.get("context", 0.0)), str(known.get("pool", "mean"))
     extractor = Extractor(backbone, parse_fps(stream.fps), context, pool, pca)

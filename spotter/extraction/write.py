@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 import spotter
 from spotter.data.check import find_broken
+from spotter.data.pca import Pca
 from spotter.data.sidecars import read_sidecar
 from spotter.errors import UserError
 from spotter.extraction.backbones import Backbone
 from spotter.extraction.frames import rows_in
-from spotter.extraction.pca import Pca
 from spotter.extraction.rows import pool_rows
 from spotter.io.files import atomic_write, json_bytes, write_array
 from spotter.types import Plain

@@ -12,7 +12,7 @@ import orjson
 import pytest
 from sklearn.decomposition import PCA
 
-from spotter.extraction.pca import Pca
+from spotter.data.pca import Pca
 from tests.conftest import Called, call
 
 ROWS = np.random.default_rng(0).normal(size=(7, 5)).astype(np.float32)
@@ -98,3 +98,21 @@ def test_published_components_become_a_plain_file(tmp_path: Path) -> None:
     assert Pca.load(tmp_path / "out.npz")(rows) == pytest.approx(pca.transform(rows - average), abs=1e-5)
     (tmp_path / "broken.pkl").write_bytes(pickle.dumps(pca)[:100])
     assert "a damaged pickle" in call("prepare", "pca", "broken.pkl", "out.npz", cwd=tmp_path).err
+
+
+def test_components_are_learned_from_the_training_games_of_a_folder(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).normal(size=(60, 5)).astype(np.float16)
+    for game, part in (("l/s/a", rows[:30]), ("l/s/b", 100 * rows[30:])):
+        save(tmp_path / "tree" / game / "1_own.npy", part)
+    (tmp_path / "tree/splits.json").write_bytes(orjson.dumps({"train": ["l/s/a"], "valid": ["l/s/b"], "test": []}))
+    said = call("prepare", "pca", "tree", "out.npz", "--name", "own", "--components", "2", cwd=tmp_path)
+    assert said.out == "out.npz: 5 columns become 2\n", said.err
+    assert Pca.load(tmp_path / "out.npz").mean == pytest.approx(rows[:30].mean(0), abs=1e-3)
+    for words, expected in (
+        ([], "--name: give that of the features"),
+        (["--name", "../own"], "--name: expected the name of a file"),
+        (["--name", "other"], "has no features other of the training split"),
+    ):
+        said = call("prepare", "pca", "tree", "no.npz", *words, cwd=tmp_path)
+        assert said.status in (1, 2)
+        assert expected in said.err

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from spotter.data.pca import Pca
 from spotter.errors import UserError
 from spotter.extraction.backbones import FrameBackbone
 from spotter.extraction.frames import VideoFrames, View
-from spotter.extraction.pca import Pca, fit_pca
+from spotter.extraction.pca import fit_pca
 from spotter.extraction.write import Extractor
 from spotter.inference.engine import Compute
 from spotter.inference.model import HalfScores, load
@@ -162,6 +163,7 @@ def test_principal_components_of_the_training_split(weights: Path, tree: Path, t
                     "--dtype", "float32")  # fmt: skip
     assert alone.status == 0, alone.err
     assert read(tmp_path / "alone/1_224p" / f"1_{NETWORK}_pca3.npy") == pytest.approx(reduced(rows), abs=1e-4)
+    assert (tmp_path / "alone" / f"{NETWORK}_pca3.npz").is_file(), "which a head on these features keeps"
 
 
 def test_a_checkpoint_gives_what_it_makes_of_frames_before_its_head(tmp_path: Path) -> None:

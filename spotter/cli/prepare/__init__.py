@@ -10,7 +10,7 @@ import importlib
 KINDS = {
     "video": ("images", "make stores of a tree's videos that training reads fast"),
     "features": ("features", "convert a tree of features to one layout and type"),
-    "pca": ("pca", "turn published principal components into a plain file"),
+    "pca": ("pca", "make a plain file of principal components"),
     "commentary": ("commentary", "make features of what commentators say, from transcripts"),
     "tracking": ("tracking", "make features of the positions of players and ball"),
     "players": ("players", "make features of where players stand, from boxes and camera calibrations"),

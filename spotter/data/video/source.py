@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.utils.data import get_worker_info
 
 from spotter.data.fps import parse_fps
+from spotter.data.rows import RowReader
 from spotter.data.source import ImageSpec, Inputs, InputSpec
-from spotter.data.streams import RowReader
 from spotter.data.video.decode import Video
 from spotter.data.video.find import VIDEOS, expected, find_alone, find_input, find_video
 from spotter.data.video.jpegs import Box
