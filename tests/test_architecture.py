@@ -35,6 +35,7 @@ TORCH = {"data", "models", "training"}  # rooms that may import it anywhere
 TORCH_FILES = {
     "spotter.extraction.backbones",
     "spotter.extraction.frames",
+    "spotter.extraction.sn_spotting",
     "spotter.extraction.two_stages",
     "spotter.io.checkpoints",
     "spotter.io.weights",

@@ -11,6 +11,7 @@ Row i lies at exactly i / fps seconds.
   spotter extract /data/SoccerNet /data/features --backbone regnety_008 --fps 2
   spotter extract match.mp4 features --backbone runs/e2e/checkpoints/best.ckpt --fps 2 --context 1
   spotter extract /data/SoccerNet /data/features --backbone resnet152 --fps 2 --pca 512
+  spotter extract /data/SoccerNet /data/features --backbone resnet152 --recipe sn-spotting --weights KERAS.h5
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from numpy.typing import NDArray
 from spotter.cli.prepare.images import copy_labels
 from spotter.data.fps import parse_fps
 from spotter.data.pca import Pca
+from spotter.data.sidecars import read_sidecar
 from spotter.data.video.containers import duration_of
 from spotter.data.video.find import VIDEOS
 from spotter.data.video.readers import open_reader
@@ -39,6 +41,7 @@ from spotter.extraction.frames import CROPS, rows_in
 from spotter.extraction.jobs import Job, plan_jobs
 from spotter.extraction.pca import fit_pca
 from spotter.extraction.rows import POOLS
+from spotter.extraction.sn_spotting import FPS, NAME, RECIPES
 from spotter.extraction.write import Extractor, is_written, write_features
 from spotter.io.splits import load_splits
 from spotter.progress import ProgressDisplay
@@ -60,6 +63,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pool", choices=POOLS, default="mean", help="of the frames of a row (default: %(default)s)")
     parser.add_argument("--crop", choices=CROPS, default="centre",
                         help="the middle of the image, or all of it, squeezed (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--recipe", choices=RECIPES,
+                        help="images, crop and colours as in SoccerNet's own extraction, by OpenCV or by scikit-video; "
+                        "of resnet152, with the weights of Keras")  # fmt: skip
     parser.add_argument("--pca", metavar="K|FILE",
                         help="K columns, learned on the training split when all is extracted, or a file")  # fmt: skip
     parser.add_argument("--name", help="of the features (default: the backbone's)")
@@ -78,12 +84,20 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("--context: expected seconds from 0, and --batch-size at least 1")
     components = int(arguments.pca) if (arguments.pca or "").isdigit() else None
     reduce = Pca.load(Path(arguments.pca)) if arguments.pca and components is None else None
+    if arguments.recipe and (fps != FPS or arguments.context):
+        raise UsageError("--recipe: has one image a row, two rows a second; leave --fps and --context out")
     name = _name(arguments)
-    reduced = name if reduce is None else f"{name}_pca{reduce.width}"
+    reduced = name if reduce is None else _reduced(name, reduce.width, arguments)
     jobs = plan_jobs(arguments.inputs, arguments.out, reduced, HEIGHT, fps)
     stop = arguments.on_error == "stop"
     backbone = open_backbone(
-        arguments.backbone, arguments.weights, arguments.crop, arguments.device, arguments.batch_size, stop
+        arguments.backbone,
+        arguments.weights,
+        arguments.crop,
+        arguments.device,
+        arguments.batch_size,
+        stop,
+        arguments.recipe,
     )
     extractor = Extractor(backbone, fps, arguments.context, arguments.pool, reduce)
     for folder in arguments.inputs:
@@ -102,10 +116,17 @@ def _name(arguments: argparse.Namespace) -> str:
     given = arguments.name or (
         Path(arguments.backbone).stem if Path(arguments.backbone).exists() else arguments.backbone
     )
+    if arguments.recipe and not arguments.name:
+        return NAME
     name = given if arguments.name else re.sub(r"\W+", "_", given)
     if not re.fullmatch(r"\w[\w-]*", name):
         raise UsageError(f"--name: expected letters, digits and _, found {name!r}")
     return str(name)
+
+
+def _reduced(name: str, components: int, arguments: argparse.Namespace) -> str:
+    """Return the name of reduced features; SoccerNet writes it in capitals."""
+    return f"{name}_{'PCA' if arguments.recipe else 'pca'}{components}"
 
 
 def _mine(jobs: list[Job]) -> list[Job]:
@@ -120,10 +141,15 @@ def _extract(jobs: list[Job], extractor: Extractor, arguments: argparse.Namespac
     done = 0
     with ProgressDisplay(sum(counts), "rows", shown=bool(todo)) as display:
         for job, count in zip(todo, counts, strict=True):
-            rows = extractor.rows(job.source)
-            missing[job.source] = write_features(job.target, rows, arguments.dtype, extractor.fps, extractor.about)
+
+            def show(fraction: float, before: int = done, count: int = count) -> None:
+                display.update((before + fraction * count) / max(1, sum(counts)))
+
+            rows, offset = extractor.extract(job.source, show)
+            missing[job.source] = write_features(
+                job.target, rows, arguments.dtype, extractor.fps, extractor.about, offset
+            )
             done += count
-            display.update(done / max(1, sum(counts)))
     bad = {path: count for path, count in missing.items() if count}
     if bad:
         log.warning("%d rows of %d halves are NaN, for their images cannot be decoded, first %s",
@@ -144,7 +170,8 @@ def _reduce(jobs: list[Job], extractor: Extractor, components: int, name: str, a
     lacking = [job.target for job in jobs if not is_written(job.target, extractor)]
     if lacking:
         raise UserError(f"{lacking[0]}: is not there yet; run the same command with --pca when all are extracted")
-    path = arguments.out / f"{name}_pca{components}.npz"
+    reduced_name = _reduced(name, components, arguments)
+    path = arguments.out / f"{reduced_name}.npz"
     if not path.is_file():
         training = set(_training_games(arguments))
         chosen = [job for job in jobs if not training or job.half.game in training]
@@ -155,9 +182,10 @@ def _reduce(jobs: list[Job], extractor: Extractor, components: int, name: str, a
     pca = Pca.load(path)
     reduced = replace(extractor, pca=pca)
     for job in _mine(jobs):
-        target = job.target.with_name(f"{job.half.number}_{name}_pca{components}.npy")
+        target = job.target.with_name(f"{job.half.number}_{reduced_name}.npy")
         if not is_written(target, reduced):
-            write_features(target, pca(_rows(job.target)), arguments.dtype, reduced.fps, reduced.about)
+            offset = float(read_sidecar(job.target).get("offset", 0.0))
+            write_features(target, pca(_rows(job.target)), arguments.dtype, reduced.fps, reduced.about, offset)
     sys.stdout.write(f"{arguments.out}: {len(_mine(jobs))} halves reduced to {components} columns by {path.name}\n")
 
 

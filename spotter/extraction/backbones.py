@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from spotter.data.video.source import VideoSource
 from spotter.errors import UserError
-from spotter.extraction.frames import VideoFrames, View, check_readable
+from spotter.extraction.frames import Choice, ImageView, VideoFrames, View, check_readable
+from spotter.extraction.sn_spotting import RECIPES, build_network
 from spotter.inference.background import in_background
 from spotter.inference.engine import Compute, run
 from spotter.inference.model import Model, load
@@ -27,6 +28,7 @@ from spotter.models.blocks.backbones import create, load_imagenet, width_of
 from spotter.models.blocks.shift import Frames
 from spotter.types import Batch, Half, HalfRecord, Plain
 
+Progress = Callable[[float], None]
 CHUNK = 256  # frames that are decoded at a time
 
 
@@ -37,11 +39,15 @@ class Vectors:
     frames : (N, width), NaN where a frame cannot be read
     rate : frames per second
     duration : seconds of the video
+    offset : seconds of frame 0
+    rows : how many rows they make; None for as many as begin within the duration
     """
 
     frames: NDArray[np.float32]
     rate: Fraction
     duration: Fraction
+    offset: float = 0.0
+    rows: int | None = None
 
 
 class Backbone(Protocol):
@@ -56,8 +62,11 @@ class Backbone(Protocol):
     def width(self) -> int:
         """Return how many numbers a vector has."""
 
-    def vectors(self, path: Path, fps: Fraction) -> Vectors:
-        """Return vectors of a video's frames, at ``fps`` or at the network's own rate."""
+    def vectors(self, path: Path, fps: Fraction, progress: Progress | None = None) -> Vectors:
+        """Return vectors of a video's frames, at ``fps`` or at the network's own rate.
+
+        progress : called with the fraction of the video that is done
+        """
 
 
 @dataclass(eq=False)
@@ -65,18 +74,19 @@ class FrameBackbone:
     """Run a network of images over every frame, each once.
 
     stop : raise UserError where a frame cannot be decoded, in place of leaving its vector without numbers
+    choose : which images of a video are its frames; None for those nearest to their times
     """
 
     name: str
     network: nn.Module
-    view: View
+    view: ImageView
     compute: Compute
     stop: bool = True
+    choose: Choice | None = None
     about: Plain = field(init=False)
 
     def __post_init__(self) -> None:
-        view = {"size": list(self.view.size), "crop": self.view.crop}
-        self.about = {"backbone": self.name, "weights": digest(self.network.state_dict()), **view}
+        self.about = {"backbone": self.name, "weights": digest(self.network.state_dict()), **self.view.about}
         self.network.eval().requires_grad_(False).to(self.compute.device).to(memory_format=torch.channels_last)
 
     @property
@@ -84,19 +94,21 @@ class FrameBackbone:
         """Return how many numbers a vector has."""
         return width_of(self.network)
 
-    def vectors(self, path: Path, fps: Fraction) -> Vectors:
+    def vectors(self, path: Path, fps: Fraction, progress: Progress | None = None) -> Vectors:
         """Return vectors of frames at ``fps``; decoding goes on while the network runs."""
-        frames = VideoFrames(path, fps, self.view)
+        frames = VideoFrames(path, fps, self.view, self.choose)
         out = np.empty((frames.count, self.width), np.float32)
         readable = np.empty(frames.count, bool)
         first = 0
         for vectors, ok in in_background(self._run, frames.chunks(min(CHUNK, 8 * self.compute.batch_size))):
             out[first : first + len(vectors)], readable[first : first + len(vectors)] = vectors, ok
             first += len(vectors)
+            if progress is not None:
+                progress(first / frames.count)
         if self.stop:
             check_readable(path, readable, fps)
         out[~readable] = np.nan
-        return Vectors(out, fps, frames.duration)
+        return Vectors(out, fps, frames.duration, frames.offset, frames.count if self.choose else None)
 
     @torch.inference_mode()
     def _run(self, chunk: tuple[NDArray[np.uint8], NDArray[np.bool_]]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
@@ -109,9 +121,13 @@ class FrameBackbone:
 
 @dataclass(eq=False)
 class CheckpointBackbone:
-    """Take what a trained video network makes of every frame, before its head."""
+    """Take what a trained video network makes of every frame, before its head.
+
+    stop : as of ``FrameBackbone``; a frame is seen by its neighbours, too, where the network looks at those
+    """
 
     model: Model
+    stop: bool = True
     about: Plain = field(init=False)
 
     def __post_init__(self) -> None:
@@ -126,10 +142,10 @@ class CheckpointBackbone:
         """Return how many numbers a vector has."""
         return self.model.system.network.width
 
-    def vectors(self, path: Path, fps: Fraction) -> Vectors:
+    def vectors(self, path: Path, fps: Fraction, progress: Progress | None = None) -> Vectors:
         """Return vectors at the network's own rate; clips overlap, and frames of two are averaged."""
         system, half = self.model.system, Half(path.stem, 1)
-        source = VideoSource.of_spec(system.spec, files={half: path})
+        source = VideoSource.of_spec(system.spec, files={half: path}, allow_gaps=not self.stop)
         record = HalfRecord(half, source.length(half), None)
 
         def tokens(batch: Batch) -> Mapping[str, Tensor]:
@@ -137,9 +153,12 @@ class CheckpointBackbone:
             return {"tokens": system.network(ready["inputs"], ready["phase"], ready["valid"])}
 
         upsample = system.network.upsample
-        ((_, arrays),) = run(tokens, source, [record], system.clips, upsample, self.model.compute)
-        rate = Fraction(system.spec.fps).limit_denominator(1001) * upsample
-        return Vectors(arrays["tokens"], rate, source.duration(half))
+        ((_, arrays),) = run(tokens, source, [record], system.clips, upsample, self.model.compute, progress=progress)
+        missing, own = source.undecodable(half), Fraction(system.spec.fps).limit_denominator(1001)
+        if self.stop:
+            check_readable(path, ~missing, own)
+        arrays["tokens"][missing.repeat(upsample)] = np.nan
+        return Vectors(arrays["tokens"], own * upsample, source.duration(half))
 
 
 def open_backbone(
@@ -149,21 +168,27 @@ def open_backbone(
     device: str | None = None,
     batch_size: int = 32,
     stop: bool = True,
+    recipe: str | None = None,
 ) -> Backbone:
     """Return a network of timm by its name, or that of a checkpoint by its path.
 
     weights, crop, stop : of a network of timm, see ``open_timm``
     device : such as ``cuda:1``; None for a GPU if there is one
     batch_size : frames at a time
+    recipe : of the network of timm, one of ``sn_spotting.RECIPES``
 
     Raises UserError for what cannot be had.
     """
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    compute = Compute(where, fast_precision(where), batch_size)
+    if recipe is not None:
+        seen, exact = RECIPES[recipe], Compute(where, "32", batch_size)
+        return FrameBackbone(name, build_network(name, weights), seen, exact, stop, seen.choose)
     if is_hub(name) or Path(name).exists():
-        return CheckpointBackbone(load(name, where))
+        return CheckpointBackbone(load(name, where), stop)
     if name.endswith((".ckpt", ".safetensors")):
         raise UserError(f"--backbone: no file {name!r}")
-    return open_timm(name, weights, crop, Compute(where, fast_precision(where), batch_size), stop)
+    return open_timm(name, weights, crop, compute, stop)
 
 
 def open_timm(name: str, weights: str | None, crop: str, compute: Compute, stop: bool = True) -> FrameBackbone:

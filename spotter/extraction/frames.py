@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -16,11 +17,28 @@ from torch.nn import functional
 
 from spotter.data.video.decode import Video
 from spotter.data.video.readers import ImageReader, open_reader
-from spotter.data.video.times import clock
+from spotter.data.video.times import Numbers, Times, clock
 from spotter.errors import UserError
+from spotter.types import Plain
 
 Size = tuple[int, int]  # height and width in pixels
+Choice = Callable[[Times], Numbers]  # the numbers of the images that are taken
+AT_ONCE = 1 << 26  # bytes of images
 CROPS = ("centre", "whole")
+
+
+class ImageView(Protocol):
+    """Show images to a network."""
+
+    @property
+    def about(self) -> Plain:
+        """Return what tells it from other ways to show images, as plain values."""
+
+    def covering(self, size: Size) -> Size:
+        """Return the height and width at which images of ``size`` are decoded."""
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Turn (N, H, W, 3) uint8 into what the network takes, (N, 3, height, width) floats, on the same device."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +54,11 @@ class View:
     crop: str
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+
+    @property
+    def about(self) -> Plain:
+        """Return size and crop."""
+        return {"size": list(self.size), "crop": self.crop}
 
     def covering(self, size: Size) -> Size:
         """Return the height and width to which images of ``size`` are scaled before they are cut."""
@@ -59,28 +82,31 @@ class View:
 class VideoFrames:
     """Read frames of a video, of a prepared store or of a folder of JPEG images: frame i at exactly i / fps seconds.
 
+    choose : says instead which images are the frames
     Raises UserError where the file cannot be read.
     """
 
-    def __init__(self, path: Path, fps: Fraction, view: View) -> None:
-        self.path, self.fps = path, fps
+    def __init__(self, path: Path, fps: Fraction, view: ImageView, choose: Choice | None = None) -> None:
         self._reader: ImageReader = open_reader(path, threads=0)
-        self.duration = self._reader.times.duration  # seconds
-        self.count = rows_in(self.duration, fps)
+        times = self._reader.times
+        self.duration = times.duration  # seconds
+        self._numbers = choose(times) if choose else times.nearest(range(rows_in(self.duration, fps)), fps)
+        self.count = len(self._numbers)
+        self.offset = times.seconds(int(self._numbers[0])) if choose and self.count else 0.0  # seconds of frame 0
         size = self._reader.size() if isinstance(self._reader, Video) else (self._reader.height, self._reader.width)
         self._size = view.covering(size) if isinstance(self._reader, Video) else size  # stores are scaled later
 
     def chunks(self, length: int) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.bool_]]]:
         """Yield images (n, H, W, 3), up to ``length`` at a time, and which of them can be decoded, (n,).
 
-        One that cannot shows a neighbour.
+        One that cannot shows a neighbour. Large images are fewer at a time, so that they take no more memory.
         """
+        length = max(1, min(length, AT_ONCE // (3 * self._size[0] * self._size[1])))
         for first in range(0, self.count, length):
-            frames = range(first, min(self.count, first + length))
-            numbers = self._reader.times.nearest(frames, self.fps)
-            images = np.empty((len(frames), *self._size, 3), np.uint8)
+            numbers = self._numbers[first : first + length]
+            images = np.empty((len(numbers), *self._size, 3), np.uint8)
             shown = self._reader.read(numbers, images)
-            yield images, np.ones(len(frames), bool) if shown is None else shown == numbers
+            yield images, np.ones(len(numbers), bool) if shown is None else shown == numbers
         if isinstance(self._reader, Video):
             self._reader.close()
 

@@ -19,6 +19,7 @@ from spotter.data.source import InputSpec
 from spotter.data.streams import Stream
 from spotter.errors import UserError
 from spotter.extraction.backbones import open_backbone
+from spotter.extraction.sn_spotting import RECIPES
 from spotter.extraction.write import Extractor
 from spotter.inference.model import Model
 from spotter.inference.model import load as load_model
@@ -89,7 +90,8 @@ def _maker(stream: Stream, name: str, weights: str | None, device: str | None) -
     pca = None  # the source applies it itself where it reduces rows as it reads them
     if stream.pca is not None and stream.reduced is None:
         pca = Pca.parse(stream.pca.numpy().tobytes(), f"the components of {stream.name}")
-    backbone = open_backbone(name, weights, str(known.get("crop", "centre")), device)
+    recipe = next((each for each in RECIPES if each == known.get("recipe")), None)
+    backbone = open_backbone(name, weights, str(known.get("crop", "centre")), device, recipe=recipe)
     context, pool = float(known.get("context", 0.0)), str(known.get("pool", "mean"))
     extractor = Extractor(backbone, parse_fps(stream.fps), context, pool, pca)
     if known and known != extractor.about:

@@ -15,7 +15,7 @@ from spotter.data.check import find_broken
 from spotter.data.pca import Pca
 from spotter.data.sidecars import read_sidecar
 from spotter.errors import UserError
-from spotter.extraction.backbones import Backbone
+from spotter.extraction.backbones import Backbone, Progress
 from spotter.extraction.frames import rows_in
 from spotter.extraction.rows import pool_rows
 from spotter.io.files import atomic_write, json_bytes, write_array
@@ -55,10 +55,17 @@ class Extractor:
 
         Raises UserError for a video that cannot be read.
         """
-        found = self.backbone.vectors(path, self.fps)
-        count = rows_in(found.duration, self.fps)
+        return self.extract(path)[0]
+
+    def extract(self, path: Path, progress: Progress | None = None) -> tuple[NDArray[np.float32], float]:
+        """Return rows as ``rows`` does, and the seconds of the first.
+
+        progress : called with the fraction of the video that is done
+        """
+        found = self.backbone.vectors(path, self.fps, progress)
+        count = rows_in(found.duration, self.fps) if found.rows is None else found.rows
         rows = pool_rows(found.frames, found.rate, self.fps, count, self.context, self.pool)
-        return rows if self.pca is None else self.pca(rows)
+        return (rows if self.pca is None else self.pca(rows)), found.offset
 
 
 def is_written(target: Path, extractor: Extractor) -> bool:

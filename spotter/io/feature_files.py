@@ -52,7 +52,7 @@ def _content(path: Path) -> tuple[Any, bool]:
         with path.open("rb") as file:
             return load_arrays(file, str(path), "no file of plain arrays"), False
     if path.suffix in (".h5", ".hdf5"):
-        return _hdf5(path), False
+        return read_hdf5(path), False
     if path.suffix == ".pkl":
         return read_arrays(path.read_bytes(), str(path)), True
     with path.open("rb") as file:
@@ -65,13 +65,24 @@ def _content(path: Path) -> tuple[Any, bool]:
         return (held.item() if isinstance(held, np.ndarray) and shape == () else held), True
 
 
-def _hdf5(path: Path) -> dict[str, NDArray]:
+def read_hdf5(path: Path) -> dict[str, NDArray]:
+    """Return the arrays of an HDF5 file by their paths in it.
+
+    Raises UserError without h5py, and OSError for a damaged file.
+    """
     try:
         import h5py  # an extra
     except ImportError as error:
         raise UserError(f"{path}: reading HDF5 needs h5py: pip install h5py") from error
+    found: dict[str, NDArray] = {}
+
+    def keep(name: str, data: object) -> None:
+        if isinstance(data, h5py.Dataset):
+            found[name] = data[()]
+
     with h5py.File(path) as file:
-        return {name: data[()] for name, data in file.items() if isinstance(data, h5py.Dataset)}
+        file.visititems(keep)
+    return found
 
 
 def _choose(content: Mapping[str, Any], key: str | None, path: Path) -> NDArray:

@@ -49,6 +49,7 @@ ROWS = {
     "data_64": Row("reading, cutting, targets of 32 clips of 64 s", "the whole step of a small network", 0.1),
     "data_400": Row("reading, cutting, targets of 10 clips of 400 s", "the whole step of a small network", 0.1),
     "video": Row("clips of 64 images from a store", "JPEG files by torchvision", 1 / 1.8),
+    "extract": Row("`spotter extract`, 20 s of video at 5 fps", "decoding it, and the bare network on its images", 1.1),
     "item": Row("training item of 2 x 100 images, mixed", "the reference's worker", 1 / 4),
     "item_crop": Row("training item of 2 x 100 images, cropped, mixed", "the reference's worker", 1 / 4),
     "step_none": Row("training step of 32 images, no shift, GRU", PLAIN, 1.15),

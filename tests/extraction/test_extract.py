@@ -184,6 +184,21 @@ def test_a_checkpoint_gives_what_it_makes_of_frames_before_its_head(tmp_path: Pa
     assert "this checkpoint reads features" in of_features.err
 
 
+@pytest.mark.parametrize(("begin", "end"), [(0.4, 0.5), (0.3, 0.9)])
+def test_what_a_checkpoint_cannot_see_is_named_or_left_out(tmp_path: Path, begin: float, end: float) -> None:
+    """Where neighbours are shown instead, and where there are none for seconds."""
+    damage(write_video(tmp_path / "match.mp4", 750, options={"crf": "1"}), begin, end)
+    words = ("match.mp4", "out", "--fps", "2", "--device", "cpu", "--backbone", str(CHECKPOINTS / "e2e_spot.ckpt"))
+    said = call("extract", *words, cwd=tmp_path)
+    assert said.status == 1
+    assert "can be decoded" in said.err.splitlines()[-1] or "cannot be decoded" in said.err.splitlines()[-1]
+    said = call("extract", *words, "--on-error", "nan", cwd=tmp_path)
+    assert said.status == 0, said.err
+    missing = np.isnan(read(tmp_path / "out/match/1_e2e_spot.npy")).all(1)
+    assert (end - begin) * 60 - 6 < missing.sum() < (end - begin) * 60 + 6
+    assert not missing[0]
+
+
 def test_components_are_those_of_all_rows() -> None:
     rows = np.random.default_rng(0).normal(size=(9000, 6)).astype(np.float32) @ np.diag([9, 5, 3, 1, 0.5, 0.1])
     found = fit_pca([rows[:5000], rows[5000:]], 2)

@@ -67,6 +67,20 @@ def test_mistakes_are_named() -> None:
             create(*words, Frames())
 
 
+def test_weights_of_another_codebase_come_in_its_order(tmp_path: Path) -> None:
+    """With other names, as torchvision has for MobileNets; not where a shape differs."""
+    torch.manual_seed(0)
+    theirs = timm.create_model("mobilenetv3_small_050", num_classes=7).state_dict()
+    path = tmp_path / "weights.pth"
+    torch.save({f"part.{number}.{name[-6:]}": value for number, (name, value) in enumerate(theirs.items())}, path)
+    network = create("mobilenetv3_small_050", "tsm", Frames())
+    load_imagenet(network, "mobilenetv3_small_050", str(path))
+    for here, plain in plain_names(network).items():
+        assert torch.equal(network.state_dict()[here], theirs[plain]), plain
+    with pytest.raises(UserError, match="not one of"):
+        load_imagenet(create("mobilenetv3_small_075", "none", Frames()), "mobilenetv3_small_075", str(path))
+
+
 @pytest.mark.parametrize("wrapping", ["none", "state_dict", "model", "module", "safetensors"])
 def test_weights_of_a_file_pass_by_the_shifts(wrapping: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     torch.manual_seed(0)

@@ -165,6 +165,7 @@ class Video:
     """Read images of one video file, which each process opens when it reads the first of them.
 
     threads : of the decoder; 1 in the processes that load data
+    replaced : numbers of the images that could not be decoded so far, in whose place others were shown
     """
 
     _open: Decoder | None
@@ -174,7 +175,7 @@ class Video:
     def __init__(self, path: str | Path, threads: int = 1) -> None:
         self.path, self._threads = Path(path), threads
         self.index = scan(path)
-        self._warned = False
+        self.replaced: set[int] = set()
         self._reset()
 
     @property
@@ -215,11 +216,11 @@ class Video:
         self._kept = out.copy()
         self._known = {number: (i, int(shown[i])) for i, number in enumerate(numbers.tolist())}
         replaced = shown != numbers
-        if replaced.any() and not self._warned:
-            self._warned = True
+        if replaced.any() and not self.replaced:
             count, first = int(replaced.sum()), clock(self.times.seconds(int(numbers[replaced][0])))
             images = f"{count} {'image' if count == 1 else 'images'} from {first} on"
             log.warning("%s: %s cannot be decoded, maybe more; each shows its nearest neighbour", self.path, images)
+        self.replaced.update(numbers[replaced].tolist())
         return shown
 
     def close(self) -> None:
@@ -229,7 +230,7 @@ class Video:
         self._reset()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"path": self.path, "_threads": self._threads, "index": self.index, "_warned": self._warned}
+        return {"path": self.path, "_threads": self._threads, "index": self.index, "replaced": self.replaced}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

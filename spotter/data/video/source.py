@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
@@ -43,6 +44,7 @@ class VideoSource:
     files : in place of ``root``, the file of each half
     labels : a file of labels whose paths are relative to ``root``; the video that it names is read where the folder of
         a half's game holds nothing
+    allow_gaps : show the nearest image that can be decoded however far away it is, see ``undecodable``
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class VideoSource:
         root: str | Path | None = None,
         files: Mapping[Half, Path] | None = None,
         labels: str | Path | None = None,
+        allow_gaps: bool = False,
     ) -> None:
         image = ImageSpec.load({"size": size, "crop": crop, "mean": mean, "std": std, "grey": grey})
         self.spec = InputSpec.video(fps, image)
@@ -66,7 +69,7 @@ class VideoSource:
         self._listed = {} if labels is None else listed_files(labels, self._folder, VIDEOS)
         self._readers: dict[Half, ImageReader] = {}
         self._recent: OrderedDict[Half, Video] = OrderedDict()
-        self._hinted = False
+        self._hinted, self._allow_gaps = False, allow_gaps
 
     @classmethod
     def of_spec(
@@ -75,10 +78,11 @@ class VideoSource:
         root: str | Path | None = None,
         files: Mapping[Half, Path] | None = None,
         labels: str | Path | None = None,
+        allow_gaps: bool = False,
     ) -> VideoSource:
         """Return the source that reads what ``spec`` describes."""
         image = {} if spec.image is None else spec.image.to_dict()
-        return cls(spec.fps, **image, root=root, files=files, labels=labels)
+        return cls(spec.fps, **image, root=root, files=files, labels=labels, allow_gaps=allow_gaps)
 
     def missing(self, half: Half) -> list[Path]:
         """Return the file that the half lacks, if it does."""
@@ -106,6 +110,12 @@ class VideoSource:
     def duration(self, half: Half) -> Fraction:
         """Return the seconds until the half's last image ends."""
         return self._reader(half).times.duration
+
+    def undecodable(self, half: Half) -> NDArray[np.bool_]:
+        """Return for which of the half's frames (T,), as far as this process has read it, another image was shown."""
+        reader = self._reader(half)
+        replaced = sorted(reader.replaced) if isinstance(reader, Video) else []
+        return np.isin(reader.times.nearest(range(self.length(half)), self._rate), replaced)
 
     def offset(self, half: Half) -> float:
         """Return 0, the time of the first image."""
@@ -145,7 +155,9 @@ class VideoSource:
         while len(self._recent) > OPEN:
             self._recent.popitem(last=False)[1].close()
         whole = out if self.crop is None else np.empty((len(out), *self.size, self._channels), np.uint8)
-        check_decoded(reader, numbers, reader.read(numbers, whole))
+        shown = reader.read(numbers, whole)
+        if not self._allow_gaps:
+            check_decoded(reader, numbers, shown)
         if self.crop is not None:
             out[:] = whole[:, box[0], box[1]]
 

@@ -118,16 +118,22 @@ def plain_names(network: nn.Module) -> dict[str, str]:
 def load_imagenet(network: nn.Module, name: str, weights: str | None = None, **arguments: Any) -> None:
     """Copy ImageNet weights into a network that ``create`` made; shifts stay as they are.
 
-    weights : a ``.safetensors``, ``.pth`` or ``.pt`` file with the names of timm (or torchvision, for its ResNets);
-        without it timm downloads its own, or takes what it downloaded before
+    weights : a ``.safetensors``, ``.pth`` or ``.pt`` file with the names of timm, or with the same tensors in the same
+        order under the names of another codebase, as torchvision and EfficientNet-PyTorch have them; without it timm
+        downloads its own, or takes what it downloaded before
 
     Raises UserError where no weights can be had or none fit.
     """
-    state = read_weights(weights) if weights else download(name, **arguments)
+    take_weights(network, name, read_weights(weights) if weights else download(name, **arguments), weights)
+
+
+def take_weights(network: nn.Module, name: str, state: Mapping[str, Tensor], weights: str | None) -> None:
+    """Copy what fits of ``state``, which the file ``weights`` holds; raises UserError where nothing does."""
     ours = network.state_dict()
     names = plain_names(network)
     fits = {here: state[plain] for here, plain in names.items() if plain in state}
     fits = {here: value for here, value in fits.items() if value.shape == ours[here].shape}
+    fits = fits or _by_order({here: ours[here] for here in names}, state)
     if not any(here.endswith("weight") for here in fits):
         raise UserError(
             f"model.weights: not one of the {len(state)} tensors in {weights or 'the download'} fits {name}"
@@ -137,6 +143,15 @@ def load_imagenet(network: nn.Module, name: str, weights: str | None = None, **a
     lacking = [plain for here, plain in names.items() if here not in fits and "num_batches" not in plain]
     if lacking:
         log.warning("random, for want of tensors that fit: %s", ", ".join(lacking))
+
+
+def _by_order(ours: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return tensors of other names, one after the other, where every shape is the same; nothing else."""
+    # without the counters of batch norms, which not all codebases keep
+    here, theirs = ({name: t for name, t in each.items() if t.is_floating_point()} for each in (ours, state))
+    pairs = dict(zip(here, theirs.values(), strict=False))
+    same = len(pairs) == len(here) and all(here[name].shape == value.shape for name, value in pairs.items())
+    return pairs if same else {}
 
 
 def read_weights(path: str) -> dict[str, Tensor]:
