@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -77,3 +78,62 @@ def test_options_of_the_other_kind_are_refused(
     assert message in error
     assert error.count("\n") == 1
     assert not (tmp_path / "data").exists()
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the pages that a desktop's browser was asked to open."""
+    urls: list[str] = []
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setattr("webbrowser.open", lambda url: urls.append(url) or True)
+    return urls
+
+
+def test_play_shows_a_match_and_finds_most_of_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, opened: list[str]
+) -> None:
+    """Without any argument; what it leaves are a tree and predictions as any others."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["demo", "--play"]) == 0
+    found, honest, ready = capsys.readouterr().out.splitlines()
+    folder, page = Path("outputs", "demo-play"), Path("outputs", "demo-play", "predictions", "report.html")
+    hits, actions, right = map(int, re.findall(r"\d+", found))
+    assert actions == 9
+    assert hits >= 0.6 * actions
+    assert right >= 60
+    assert "rendered" in honest
+    assert ready == f"{page} is open in the browser"
+    assert opened == [page.absolute().as_uri()]
+    assert len(list(folder.glob("match/*/*/*/*.mp4"))) == 1
+    assert main(["evaluate", str(folder / "match"), str(folder / "predictions"), "--split", "test"]) == 0
+
+
+@pytest.mark.parametrize("words", [("--no-open",), ()])
+def test_play_without_a_desktop_says_where_the_report_lies(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    opened: list[str],
+    words: tuple[str, ...],
+) -> None:
+    if not words:
+        for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
+            monkeypatch.delenv(name, raising=False)
+    assert main(["demo", "--play", str(tmp_path), "--minutes", "0.1", *words]) == 0
+    assert capsys.readouterr().out.endswith("report.html is ready: open it in a browser\n")
+    assert (tmp_path / "predictions" / "report.html").is_file()
+    assert opened == []
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--play", "--kind", "video"), "--kind: with --play there are --minutes, --seed and --no-open"),
+        (("--play", "--games", "1", "1", "1"), "--games: with --play"),
+        (("--no-open", "somewhere"), "--no-open is for --play"),
+        ((), "DIR: give the folder to write to, or --play"),
+    ],
+)
+def test_play_and_the_rest_do_not_mix(capsys: pytest.CaptureFixture[str], words: tuple[str, ...], message: str) -> None:
+    assert main(["demo", *words]) == 2
+    assert message in capsys.readouterr().err

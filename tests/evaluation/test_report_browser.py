@@ -274,3 +274,15 @@ def test_a_task_of_tolerances_in_frames_is_headed_by_its_own_score(page: Page, r
     assert "within ±0" not in page.text("#scores")
     assert "within frames" not in page.text("#classes")
     assert "NaN" not in page.text("#scores")
+
+
+def test_a_page_can_open_with_its_video_playing(page: Page, tmp_path: Path) -> None:
+    """Muted, at the timeline, where all that is found passes by."""
+    write_video(tmp_path / "1.mp4", seconds=60)
+    half = next(iter(LABELS))
+    videos = {half: [video_link(tmp_path / "1.mp4", tmp_path / "report.html")]}
+    write_report(tmp_path / "report.html", {half: PREDICTIONS[half]}, V2, None, videos=videos, playing=True)
+    page.open(tmp_path / "report.html")
+    page.wait("const v = document.querySelector('video'); return !v.paused && v.muted && v.currentTime > 0")
+    assert abs(page("return document.getElementById('timeline').getBoundingClientRect().top")) < 200
+    assert page.complaints() == []

@@ -46,6 +46,7 @@ async function begin() {
   showTimeline();
   showLabelErrors();
   showAbout();
+  if (summary.playing) openPlaying();
   document.documentElement.dataset.ready = Math.round(performance.now());
   if (labelled) (window.requestIdleCallback ?? setTimeout)(drawAll); // before anybody scrolls to a chart
 }

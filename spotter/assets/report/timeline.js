@@ -166,6 +166,13 @@ function playAt(time) {
   else video.addEventListener("loadedmetadata", go, { once: true });
 }
 
+/** Show the timeline with its video playing, muted, for browsers play no sound before somebody clicks. */
+function openPlaying() {
+  $("timeline").scrollIntoView();
+  video.muted = true;
+  playAt(0);
+}
+
 function followVideo() {
   playhead = 1000 * video.currentTime - summary.halves[state.half].start;
   if (!video.paused && (playhead > view.to || playhead < view.from)) look(playhead - (view.to - view.from) / 10, playhead + 0.9 * (view.to - view.from));

@@ -43,6 +43,7 @@ def write_report(
     broadcast: Broadcast | None = None,
     seconds: Mapping[Half, float] | None = None,
     systems: Mapping[str, Metrics] | None = None,
+    playing: bool = False,
 ) -> None:
     """Write one self-contained HTML file: scores, curves, errors by cause, and a timeline of every half.
 
@@ -54,6 +55,7 @@ def write_report(
     systems : metrics of several systems for the same games, by name, which are compared; these predictions' own first
     seconds : how long each half is, where that is known
     videos : links to each half's video, of which the browser takes the first that it finds (``video_link``)
+    playing : the page opens at the timeline, with the first video playing, muted
     """
     if labels:
         analysis = analyse(labels, predictions, task, metrics)
@@ -82,6 +84,7 @@ def write_report(
         "total": len(rows),
         "shots": describe_shots(broadcast, halves),
         "videos": [list((videos or {}).get(half, ())) for half in halves],
+        "playing": playing,
     }
     atomic_write(path, render_page(title or "Spotting report", summary, content))
 
