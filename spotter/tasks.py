@@ -24,6 +24,7 @@ TEAM_MONITORS = (
     *(f"{tolerance}_team_map{ending}" for tolerance in ("tight", "loose") for ending in ("", "_present")),
     *(f"team_map_at_{seconds}{ending}" for seconds in range(1, 6) for ending in ("", "_present")),
 )
+ANTICIPATION_MONITORS = ("map_at_inf", "anticipation_map")
 TEAM = "team"  # the key of an entry that holds it
 SIDES = ("left", "right")  # teams by where they stand in the image
 OPTIONAL = {"tolerances", "halves", "format", "class_key", "teams", "strict", "any_case", "metric", "splits"}
@@ -33,7 +34,7 @@ REPLAY_GROUNDING = "replay-grounding"
 ANTICIPATION = "anticipation"
 AVERAGE_MAP = "average-map"
 METRICS = (AVERAGE_MAP, REPLAY_GROUNDING, ANTICIPATION)
-SHORT = {name: f"{name}_map" for name in ("tight", "loose", "frames")}
+SHORT = {name: f"{name}_map" for name in ("tight", "loose", "frames", "anticipation")}
 
 
 def full_name(key: str) -> str:
@@ -43,27 +44,33 @@ def full_name(key: str) -> str:
     ('val/map_at_1', 'map_within_0', 'tight_map', 'val/loss')
     """
     prefix, slash, name = key.rpartition("/")
-    short = re.fullmatch(r"(team_)?(at_[1-5]|within_\d+)(_present)?", name)
+    short = re.fullmatch(r"(team_)?(at_[1-5]|at_inf|within_\d+)(_present)?", name)
     full = f"{short[1] or ''}map_{short[2]}{short[3] or ''}" if short else SHORT.get(name, name)
     return f"{prefix}{slash}{full}"
 
 
-def monitors(tolerances: Sequence[int] = (), teams: bool = False) -> tuple[str, ...]:
-    """Return the names of all scores of a task with these ``tolerances``, with or without teams, as they are logged."""
+def monitors(tolerances: Sequence[int] = (), teams: bool = False, anticipates: bool = False) -> tuple[str, ...]:
+    """Return the names of all scores of a task, as they are logged.
+
+    tolerances, teams : of the task, see ``Task``
+    anticipates : whether what comes after a clip is scored
+    """
     framed = (*(f"map_within_{frames}" for frames in tolerances), *(("frames_map",) if tolerances else ()))
-    return (*MONITORS, *(TEAM_MONITORS if teams else ()), *framed)
+    return (*MONITORS, *(TEAM_MONITORS if teams else ()), *framed, *(ANTICIPATION_MONITORS if anticipates else ()))
 
 
-def monitor_name(text: str, tolerances: Sequence[int] | None = None, teams: bool = True) -> str:
+def monitor_name(
+    text: str, tolerances: Sequence[int] | None = None, teams: bool = True, anticipates: bool = True
+) -> str:
     """Return the full name of a score, which may be typed short; raises UserError for an unknown one.
 
     tolerances : those that the task has, None for a score of any task
-    teams : whether it has teams
+    teams, anticipates : see ``monitors``
     """
     name = full_name(text)
     if tolerances is None:
         tolerances = [int(frames) for frames in re.findall(r"^map_within_(\d+)$", name)] or [0]
-    known = monitors(tolerances, teams)
+    known = monitors(tolerances, teams, anticipates)
     if name not in known:
         raise UserError(f"monitor {shorten(text)} is unknown: give one of {', '.join(known)}")
     return name
@@ -212,14 +219,13 @@ class Task:
         if not _are_distinct(tolerances, least=0):
             found = shorten(tolerances)
             raise UserError(f"{where}: tolerances must be a list of frames, as [0, 1, 2, 4], found {found}")
+        metric = content.get("metric", cls.metric)
+        if metric not in METRICS:
+            raise UserError(f"{where}: metric {shorten(metric)} is unknown: give one of {', '.join(METRICS)}")
         try:
-            monitor = monitor_name(str(content["monitor"]), tolerances, bool(teams))
+            monitor = monitor_name(str(content["monitor"]), tolerances, bool(teams), metric == ANTICIPATION)
         except UserError as error:
             raise UserError(f"{where}: {error}") from error
-        if content.get("metric", cls.metric) not in METRICS:
-            raise UserError(
-                f"{where}: metric {shorten(content['metric'])} is unknown: give one of {', '.join(METRICS)}"
-            )
         if not _are_distinct(halves, least=1) or not halves:
             raise UserError(f"{where}: halves must be a list of numbers from 1 up, as [1, 2], found {shorten(halves)}")
         for key in ("name", "label_file", *(["splits"] if content.get("splits") else [])):
@@ -235,7 +241,7 @@ class Task:
             halves=tuple(sorted(halves)),
             format=str(content.get("format", cls.format)),
             class_key=str(content.get("class_key", cls.class_key)),
-            metric=str(content.get("metric", cls.metric)),
+            metric=str(metric),
             teams=tuple(teams),
             strict=content.get("strict", False),
             any_case=content.get("any_case", False),

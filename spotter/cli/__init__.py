@@ -23,6 +23,7 @@ COMMANDS = {
     "predict": "predict with a checkpoint: spotter predict ckpt=… split=test, or input=FILE_OR_FOLDER",
     "ground": "answer replays: when the action that each shows happened",
     "evaluate": "score predictions against labels: official tight and loose Average-mAP",
+    "anticipate": "compare what is expected after clips with what usually comes",
     "download": "download the data of a task from the Hugging Face hub, into the official tree",
     "demo": "simulate a small data set in the official layout",
     "check": "look through a tree for damaged files and numbers that are not finite",

@@ -9,7 +9,7 @@ difference to the first an interval. NAME=PATH names one in the tables and in th
 
 With --task replay-grounding, PREDICTIONS answer replays (results_grounding.json): average-AP, tight and loose, of the
 answered ones as the official evaluator has it, and of all. With --task baa-2026 they are results_anticipation.json, and
-LABELS is the folder of a split.
+LABELS is the folder of a split, or of the matches that clips were cut from; games are clips then.
 
 Tables are in percent, the JSON holds fractions. Beside mAP stand precision, recall and F1: at one threshold for all
 classes, at the best for each class, and at thresholds that other games chose, which is what to expect of new games.
@@ -24,17 +24,18 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import orjson
 
 from spotter.cli.options import add_task, add_trust, parse_named
 from spotter.evaluation.bootstrap import RESAMPLES, compare_systems
-from spotter.evaluation.evaluate import evaluate, load_evaluation
+from spotter.evaluation.evaluate import Evaluation, evaluate, load_evaluation
 from spotter.io.files import atomic_write
 from spotter.io.splits import SPLITS
 from spotter.progress import stderr_console
-from spotter.tasks import AVERAGE_MAP, REPLAY_GROUNDING, Task
+from spotter.tasks import REPLAY_GROUNDING, Task
 from spotter.trust import import_trusted
 from spotter.types import Metrics
 
@@ -68,30 +69,38 @@ def run(arguments: argparse.Namespace) -> int:
     import_trusted(arguments.trust)
     named = parse_named(arguments.predictions)
     task = None if arguments.task is None else Task.load(arguments.task)
-    if task is not None and task.metric != AVERAGE_MAP:
+    if task is not None and task.metric == REPLAY_GROUNDING:
         scores = {
             name: evaluate(arguments.labels, path, task=task, split=arguments.split) for name, path in named.items()
         }
-        _write(arguments.json, scores)
-        _show_challenge(scores, task)
+        write_scores(arguments.json, scores)
+        _show_grounding(scores)
         return 0
-    evaluation = load_evaluation(arguments.labels, list(named.values()), task=task, split=arguments.split)
-    metrics: dict[str, Metrics] = dict(zip(named, evaluation.metrics(), strict=True))
-    games = len({half.game for half in evaluation.labels})
-    if len(metrics) > 1 and games > 1 and arguments.resamples:
-        predictions = dict(zip(named, evaluation.predictions, strict=True))
-        intervals = compare_systems(evaluation.labels, predictions, evaluation.task, arguments.resamples, _progress)
-        for name, bootstrap in intervals.items():
-            metrics[name] = {**metrics[name], "bootstrap": bootstrap}
+    evaluation, metrics = compare(arguments.labels, named, task, arguments.split, arguments.resamples)
     shown = arguments.f1 is not None or len(metrics) == 1  # several are compared by mAP alone
     f1 = dict(zip(named, evaluation.f1(arguments.frames, arguments.threshold), strict=True)) if shown else {}
-    _write(arguments.json, metrics)
-    _write(arguments.f1, f1)
-    _show(metrics, f1)
+    write_scores(arguments.json, metrics)
+    write_scores(arguments.f1, f1)
+    show_scores(metrics, f1)
     return 0
 
 
-def _write(path: str | None, metrics: Mapping[str, Metrics]) -> None:
+def compare(
+    labels: str, named: Mapping[str, Path], task: Task | None, split: str | None, resamples: int = RESAMPLES
+) -> tuple[Evaluation, dict[str, Metrics]]:
+    """Return what was read, and the scores of each system; of several with intervals, see ``compare_systems``."""
+    evaluation = load_evaluation(labels, list(named.values()), task=task, split=split)
+    metrics: dict[str, Metrics] = dict(zip(named, evaluation.metrics(), strict=True))
+    games = len({half.game for half in evaluation.labels})
+    if len(metrics) > 1 and games > 1 and resamples:
+        predictions = dict(zip(named, evaluation.predictions, strict=True))
+        intervals = compare_systems(evaluation.labels, predictions, evaluation.task, resamples, _progress)
+        metrics = {name: {**each, "bootstrap": intervals[name]} for name, each in metrics.items()}
+    return evaluation, metrics
+
+
+def write_scores(path: str | None, metrics: Mapping[str, Metrics]) -> None:
+    """Write scores as JSON, of several systems by name; nothing without a path."""
     if path is not None:
         content = metrics if len(metrics) > 1 else next(iter(metrics.values()))
         atomic_write(path, orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
@@ -110,7 +119,8 @@ def _progress(tolerances: Sequence[float]) -> Iterable[float]:
     return track(tolerances, "resampling", console=console, transient=True, disable=not console.is_terminal)
 
 
-def _show(metrics: dict[str, Metrics], f1: dict[str, dict[str, dict[str, Any]]]) -> None:
+def show_scores(metrics: Mapping[str, Metrics], f1: Mapping[str, dict[str, dict[str, Any]]]) -> None:
+    """Print the tables of one system, or of several side by side."""
     from rich.console import Console
 
     # Here, for rich would slow down every message.
@@ -124,10 +134,9 @@ def _show(metrics: dict[str, Metrics], f1: dict[str, dict[str, dict[str, Any]]])
     console.print(metrics_table(each, name), f1_table(f1[name]), sep="\n")
 
 
-def _show_challenge(scores: dict[str, Metrics], task: Task) -> None:
+def _show_grounding(scores: dict[str, Metrics]) -> None:
     from rich.console import Console
 
-    from spotter.evaluation.table import anticipation_table, grounding_table
+    from spotter.evaluation.table import grounding_table
 
-    table = grounding_table if task.metric == REPLAY_GROUNDING else anticipation_table
-    Console(width=None if sys.stdout.isatty() else 120).print(table(scores))
+    Console(width=None if sys.stdout.isatty() else 120).print(grounding_table(scores))

@@ -14,7 +14,7 @@ from spotter.types import Clip
 
 Places = tuple[NDArray[np.int64], NDArray[np.int64]]  # the half and the first frame of each of many clips
 Draw = Callable[[int, np.random.Generator], Places]  # that many clips
-SAMPLINGS = ("uniform", "non_overlapping", "balanced")
+SAMPLINGS = ("uniform", "non_overlapping", "balanced", "whole")
 
 
 def draw_uniform(lengths: NDArray[np.int64], clip_len: int, count: int, rng: np.random.Generator) -> Places:
@@ -77,7 +77,8 @@ class TrainingBatches(Sampler[list[Clip]]):
 
     lengths : frames of each half
     clips : ``sampling`` is how they are drawn: ``uniform`` draws ``per_epoch`` clips anywhere, ``balanced`` as many by
-        ``balanced``, and ``non_overlapping`` cuts halves into clips side by side. With ``balanced_mixup`` a batch has
+        ``balanced``, ``whole`` as many halves, each from its start, and ``non_overlapping`` cuts halves into clips side
+        by side. With ``balanced_mixup`` a batch has
         a balanced clip as mixup partner for each of its ``batch_size`` clips, in its second half
     batch_size : clips of a batch, of which each rank has an equal part
     epoch : returns the number of the epoch that begins
@@ -134,6 +135,8 @@ class TrainingBatches(Sampler[list[Clip]]):
     def _draw(self, count: int, rng: np.random.Generator) -> Places:
         if self._clips.sampling == "balanced" and self._balanced is not None:
             return self._balanced(count, rng)
+        if self._clips.sampling == "whole":
+            return rng.integers(len(self._lengths), size=count), np.zeros(count, np.int64)
         if self._clips.sampling == "uniform":
             return draw_uniform(self._lengths, self._clips.clip_len, count, rng)
         half, start = draw_non_overlapping(self._lengths, self._clips.clip_len, rng)

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import torch
 
+from spotter.data.excerpt import Excerpt
 from spotter.data.match_clock import STREAM, read_match_clock
 from spotter.data.rows import RowReader
-from spotter.data.source import Excerpt, Inputs, InputSpec, Source
+from spotter.data.source import Inputs, InputSpec, Source
 from spotter.errors import UserError
 from spotter.types import Clip, Half, Period
 

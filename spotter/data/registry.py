@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from spotter.data.anticipation import AnticipationSource
 from spotter.data.features import FeatureSource
 from spotter.data.source import InputSpec, Source
 from spotter.data.user_files import find_feature_files, find_video_files
@@ -54,7 +55,8 @@ def open_source(spec: InputSpec, root: str | Path | None, labels: str | Path | N
 
     labels : a file of labels whose paths, relative to ``root``, name the files of its halves
     """
-    return SOURCE_KINDS[spec.kind].open_tree(spec, root, labels)
+    source = SOURCE_KINDS[spec.kind].open_tree(spec, root, labels)
+    return source if spec.clip_seconds is None else AnticipationSource(source, spec.clip_seconds)
 
 
 def open_files(spec: InputSpec, paths: Sequence[str | Path]) -> tuple[list[Half], Source]:

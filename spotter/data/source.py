@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypedDict
 
@@ -16,6 +15,7 @@ from spotter.data.match_clock import STREAM, WIDTH, read_match_clock
 from spotter.data.rows import RowReader
 from spotter.data.streams import Stream
 from spotter.errors import UserError, shorten
+from spotter.io.anticipation import SECONDS, WINDOW
 from spotter.types import Clip, Half
 
 REPLAY = "replay_"  # before the name of a stream: its rows of the replay whose action is looked for
@@ -95,6 +95,7 @@ class InputSpec:
     match_clock : features only: the network sees the time in the half, and which half it is
     before : of replays, which come with each clip: seconds before one that are searched, inf for its whole half; None
         where there are no replays
+    clip_seconds : of clips to anticipate from, hidden seconds included, see ``AnticipationSource``; None for others
     """
 
     kind: Literal["features", "video"]
@@ -104,6 +105,7 @@ class InputSpec:
     image: ImageSpec | None = None
     match_clock: bool = False
     before: float | None = None
+    clip_seconds: float | None = None
 
     @classmethod
     def features(cls, streams: Sequence[Stream], match_clock: bool = False, before: float | None = None) -> InputSpec:
@@ -129,13 +131,31 @@ class InputSpec:
     @classmethod
     def load(cls, content: Mapping[str, Any]) -> InputSpec:
         """Load what ``to_dict`` returned; raises UserError for an unknown kind, and naming a wrong key."""
-        kind = content.get("kind")
+        kind, seconds = content.get("kind"), content.get("clip_seconds")
         if kind == "features":
             streams = [Stream.load(name, stream) for name, stream in content["streams"].items()]
-            return cls.features(streams, bool(content.get(STREAM, False)), content.get("before"))
+            return cls.features(streams, bool(content.get(STREAM, False)), content.get("before")).of_clips(seconds)
         if kind == "video":
-            return cls.video(content["fps"], ImageSpec.load(content))
+            return cls.video(content["fps"], ImageSpec.load(content)).of_clips(seconds)
         raise UserError(f"source: kind {shorten(kind)} is unknown: expected one of features, video")
+
+    def of_clips(self, seconds: float | None) -> InputSpec:
+        """Return the same input, of clips that last so long with their hidden end; None for input that shows all."""
+        if seconds is None:
+            return self
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not WINDOW < seconds <= SECONDS:
+            raise UserError(
+                f"data.clip_seconds: expected more than {WINDOW:g} seconds, which are hidden, and at most {SECONDS:g}, "
+                f"found {shorten(seconds)}"
+            )
+        if any((each.fps, each.offset) != (self.fps, self.offset) for each in self.streams):
+            raise UserError("data.streams: features to anticipate from are all of one rate and offset")
+        return replace(self, clip_seconds=float(seconds))
+
+    @property
+    def anticipates(self) -> bool:
+        """Return whether the end of every clip is hidden, and expected."""
+        return self.clip_seconds is not None
 
     @property
     def layout(self) -> dict[str, StreamLayout]:
@@ -156,10 +176,11 @@ class InputSpec:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, as checkpoints hold them."""
+        optional = {} if self.clip_seconds is None else {"clip_seconds": self.clip_seconds}
         if self.image is not None:
-            return {"kind": self.kind, "fps": self.fps, **self.image.to_dict()}
+            return {"kind": self.kind, "fps": self.fps, **self.image.to_dict(), **optional}
         streams = {stream.name: stream.to_dict() for stream in self.streams}
-        optional = ({STREAM: True} if self.match_clock else {}) | (
+        optional |= ({STREAM: True} if self.match_clock else {}) | (
             {} if self.before is None else {"before": self.before}
         )
         return {"kind": self.kind, "streams": streams, **optional}
@@ -212,70 +233,6 @@ class Source(Protocol):
 
     def native_fps(self, half: Half) -> float | None:
         """Return the frames per second of the stored file, None where they are unknown."""
-
-
-class Excerpt:
-    """Read only the part of every half between two moments; times stay those of the half.
-
-    source : reads the halves
-    start, end : seconds from the start of the half; None for its own end
-    """
-
-    def __init__(self, source: Source, start: float = 0.0, end: float | None = None) -> None:
-        if end is not None and end <= start:
-            raise UserError(f"end={end:g} must lie behind start={start:g}; both are seconds from the start of the half")
-        self.source = source
-        self.start, self.end = start, math.inf if end is None else end
-
-    @property
-    def spec(self) -> InputSpec:
-        """Return the description of the input."""
-        return self.source.spec
-
-    @property
-    def fps(self) -> float:
-        """Return the frames per second."""
-        return self.source.fps
-
-    def offset(self, half: Half) -> float:
-        """Return the seconds of the excerpt's first frame."""
-        return self.source.offset(half) + self._first(half) / self.fps
-
-    def missing(self, half: Half) -> list[Path]:
-        """Return the files that the half lacks."""
-        return self.source.missing(half)
-
-    def length(self, half: Half) -> int:
-        """Return the number of frames of the excerpt; raises UserError where the half ends before it."""
-        first, last = self._first(half), self.source.length(half)
-        if last <= first:
-            ends = self.source.offset(half) + last / self.fps
-            raise UserError(
-                f"start: {half.game!r} ends after {ends:.1f} seconds, before the part from {self.start:g} on"
-            )
-        if self.end < math.inf:
-            last = min(last, math.floor((self.end - self.source.offset(half)) * self.fps + 1e-6) + 1)
-        return max(1, last - first)
-
-    def read(self, halves: Sequence[Half], clips: Sequence[Clip], clip_len: int) -> Inputs:
-        """Return clips of the half itself; frames around the excerpt serve as context."""
-        moved = [clip._replace(start=clip.start + self._first(halves[clip.half])) for clip in clips]
-        return self.source.read(halves, moved, clip_len)
-
-    def rows(self, half: Half) -> Iterable[tuple[str, RowReader]]:
-        """Return the feature rows of the whole half."""
-        return self.source.rows(half)
-
-    def video(self, half: Half) -> Path | None:
-        """Return the video that shows the half to people, if there is one."""
-        return self.source.video(half)
-
-    def native_fps(self, half: Half) -> float | None:
-        """Return the frames per second of the stored file, None where they are unknown."""
-        return self.source.native_fps(half)
-
-    def _first(self, half: Half) -> int:
-        return max(0, math.ceil((self.start - self.source.offset(half)) * self.fps - 1e-6))
 
 
 def _pair(value: object, key: str) -> tuple[int, int]:

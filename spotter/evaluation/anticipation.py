@@ -1,58 +1,55 @@
-"""The score of ball action anticipation: the mean of six mAPs of what happens in the seconds after a clip."""
+"""What is scored of ball action anticipation: what happens in the seconds after each clip, whatever was seen before."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from spotter.errors import UserError
-from spotter.evaluation.average_map import average_precision
-from spotter.evaluation.events import ALL, collect_events
-from spotter.io.anticipation import read_anticipation
+from spotter.io.anticipation import OBSERVED, WINDOW, ClipOf
 from spotter.io.formats import format_of
 from spotter.tasks import Task
-from spotter.types import Half, HalfPredictions, Metrics, Spots
+from spotter.types import Half, HalfPredictions, Spots
 
-OBSERVED = 30.0  # seconds of a clip that are seen
-WINDOW = 5.0  # seconds that are anticipated
-TOLERANCES = (1, 2, 3, 4, 5)  # seconds, full width
+AT_ANY_TIME = 2 * WINDOW + 1  # seconds of tolerance with which a prediction may lie anywhere
 NOTHING = 1e-6  # what a confidence must exceed to be a prediction
+MEAN = "anticipation"  # the name of the mean by which the challenge of 2026 ranks
+PARTS = (*(f"at_{seconds}" for seconds in range(1, 6)), "at_inf")  # what it is the mean of
 
 
-def anticipation_map(
-    labels: Mapping[Half, Spots], predictions: Mapping[Half, HalfPredictions], task: Task, window: float = WINDOW
-) -> dict[str, float]:
-    """Return ``mean``, by which the challenge of 2026 ranks, and the six mAPs that it is the mean of, as fractions.
+def after_clips(
+    labels: Mapping[Half, Spots], predictions: Mapping[Half, HalfPredictions]
+) -> tuple[dict[Half, Spots], dict[Half, HalfPredictions]]:
+    """Return the labels and predictions that count, after what is observed, with confidences as official code has them.
 
     labels, predictions : of one clip each, times from its start; a clip is scored as a half is
-    window : seconds that are anticipated; with ``map_at_inf`` a prediction may lie anywhere within them
     """
-    shifted = {
-        half: HalfPredictions(rows.label, rows.time, rows.confidence - NOTHING) for half, rows in predictions.items()
-    }
-    tolerances = (*TOLERANCES, 2 * window + 1)
-    means = average_precision(collect_events(labels, shifted, task), tolerances)[:, ALL].mean(axis=-1)
-    names = [*(f"map_at_{seconds}" for seconds in TOLERANCES), "map_at_inf"]
-    return {"mean": float(np.mean(means)), **dict(zip(names, means.tolist(), strict=True))}
+    expected = {half: rows.take(rows.time >= OBSERVED) for half, rows in predictions.items()}
+    lowered = {half: replace(rows, confidence=rows.confidence - NOTHING) for half, rows in expected.items()}
+    return {half: spots.take(spots.time >= OBSERVED) for half, spots in labels.items()}, lowered
 
 
-def evaluate_anticipation(labels: str | Path, predictions: str | Path, task: Task) -> Metrics:
-    """Return the scores of a result file, and the number of clips; labels of the observed seconds do not count.
+def folder_of_split(labels: str | Path, split: str | None, task: Task) -> str | Path:
+    """Return the folder of a split in ``labels``, if it holds a list of clips; else ``labels`` itself."""
+    folder = Path(labels, split or "")
+    return folder if split and (folder / task.label_file).is_file() else labels
 
-    labels : a folder with a folder for each clip
 
-    Raises UserError for a missing or malformed file, and for a clip of which the file says nothing.
+def read_clips(root: str | Path, clips: Iterable[Half], task: Task) -> dict[Half, Spots]:
+    """Return the labels of clips, also of those that are cut from matches; the errors are those of the format."""
+    parts = {clip: ClipOf.of(clip) for clip in clips}
+    games = dict.fromkeys(part.half.game for part in parts.values())
+    labels = format_of(task).read(root, games, task)
+    return {clip: part.cut(labels.get(part.half, Spots.empty())) for clip, part in parts.items()}
+
+
+def scored_clips(labels: str | Path, predictions: Mapping[Half, HalfPredictions], task: Task) -> list[Half]:
+    """Return the clips that ``labels`` lists; where it holds matches, those of them that are predicted.
+
+    Raises UserError where there are none.
     """
-    clips = format_of(task).games(labels, task)
-    if not clips:
-        raise UserError(
-            f"{labels}: holds no {task.label_file}: give the folder of a split, which holds clip_1 and so on"
-        )
-    found = read_anticipation(predictions, task)
-    if absent := [clip for clip in clips if Half(clip, 1) not in found]:
-        raise UserError(f"{predictions}: has no {absent[0]!r}: an empty list of anticipation expects nothing")
-    every = format_of(task).read(labels, clips, task)
-    spots = {half: every[half].take(every[half].time >= OBSERVED) for half in (Half(clip, 1) for clip in clips)}
-    return {**anticipation_map(spots, found, task), "clips": len(clips), "task": task.name, "split": None}
+    listed = [Half(name, 1) for name in format_of(task).games(labels, task)]
+    if not listed:
+        raise UserError(f"{labels}: holds no {task.label_file}: give the folder of a split, or of matches")
+    return list(predictions) if any(ClipOf.of(clip).half != clip for clip in predictions) else listed

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spotter.evaluation.anticipation import AT_ANY_TIME, MEAN, PARTS, after_clips
 from spotter.evaluation.events import UNSHOWN, MetricEvents, collect_events
 from spotter.evaluation.frames import frame_scores
 from spotter.evaluation.team_map import labels_by_team, predictions_by_team, team_form, weigh_teams, weights
 from spotter.settings import Postprocess
-from spotter.tasks import Task
+from spotter.tasks import ANTICIPATION, Task
 from spotter.types import Half, HalfPredictions, HalfRecord, Metrics, Spots
 
 TOLERANCES = {
@@ -27,16 +28,34 @@ SOCCERNET = "soccernet-v2"
 RECALLS = np.arange(11) / 10
 
 
+def tolerances_of(task: Task) -> dict[str, tuple[float, ...]]:
+    """Return the tolerances in seconds, full width, of each score of a task."""
+    return {**TOLERANCES, **({"at_inf": (AT_ANY_TIME,)} if task.metric == ANTICIPATION else {})}
+
+
+def seconds_of(tolerances: Mapping[str, Sequence[float]]) -> list[float]:
+    """Return the tolerances of several scores, each once, in order."""
+    return sorted({seconds for several in tolerances.values() for seconds in several})
+
+
 def average_map(labels: Mapping[Half, Spots], predictions: Mapping[Half, HalfPredictions], task: Task) -> Metrics:
     """Return every score of ``predictions``, as fractions: tight, loose, at_1 … at_5, and the number of games.
 
-    A task with tolerances in frames has those of ``frame_scores``, too; one with teams those of ``team_form``.
-    The halves scored are those of ``labels``; one that ``predictions`` lacks counts as without predictions.
+    A task with tolerances in frames has those of ``frame_scores``, too; one with teams those of ``team_form``; that of
+    anticipation ``at_inf`` and ``anticipation``, of what comes after a clip alone. The halves scored are those of
+    ``labels``; one that ``predictions`` lacks counts as without predictions.
     """
-    precision = average_precision(collect_events(labels, predictions, task), SECONDS)
+    if task.metric == ANTICIPATION:
+        labels, predictions = after_clips(labels, predictions)
+    tolerances = tolerances_of(task)
+    seconds = seconds_of(tolerances)
+    precision = average_precision(collect_events(labels, predictions, task), seconds)
     metrics: dict[str, Any] = {
-        name: _scores(precision[_rows(tolerances)], task.classes) for name, tolerances in TOLERANCES.items()
+        name: _scores(precision[[seconds.index(each) for each in several]], task.classes)
+        for name, several in tolerances.items()
     }
+    if task.metric == ANTICIPATION:
+        metrics[MEAN] = {"map": float(np.mean([metrics[name]["map"] for name in PARTS]))}
     for name, scores in _team_scores(labels, predictions, task).items():
         metrics[name] |= scores
     return {**metrics, **frame_scores(labels, predictions, task), "games": len({half.game for half in labels})}
@@ -51,14 +70,13 @@ def _team_scores(
     by_team = labels_by_team(labels, task), predictions_by_team(predictions, task)
     events = collect_events(*by_team, task.by_team())
     precision, weight = average_precision(events, SECONDS), weights(events)
-    averaged = {name: average_tolerances(precision[_rows(tolerances)]) for name, tolerances in TOLERANCES.items()}
+    averaged = {
+        name: average_tolerances(precision[[SECONDS.index(each) for each in several]])
+        for name, several in TOLERANCES.items()
+    }
     return {
         name: team_form(weigh_teams(rows, weight, task.sides), task.classes, VIEWS) for name, rows in averaged.items()
     }
-
-
-def _rows(tolerances: Sequence[int]) -> list[int]:
-    return [SECONDS.index(tolerance) for tolerance in tolerances]
 
 
 def score_predictions(

@@ -15,13 +15,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spotter.evaluation.average_map import SECONDS, TOLERANCES, average_tolerances, interpolate_precision, match
+from spotter.evaluation.anticipation import MEAN, PARTS, after_clips
+from spotter.evaluation.average_map import (
+    SECONDS,
+    TOLERANCES,
+    average_tolerances,
+    interpolate_precision,
+    match,
+    seconds_of,
+    tolerances_of,
+)
 from spotter.evaluation.events import ALL, MetricEvents, collect_events
 from spotter.evaluation.frames import frame_precision, rank_detections, score_names
 from spotter.evaluation.metrics import TEAM_VIEW
 from spotter.evaluation.team_map import labels_by_team, predictions_by_team, weigh_teams
 from spotter.evaluation.team_map import weights as team_weights
-from spotter.tasks import Task
+from spotter.tasks import ANTICIPATION, Task
 from spotter.types import Half, HalfPredictions, Spots
 
 RESAMPLES = 1000
@@ -51,18 +60,25 @@ def score_resamples(
     weights : (R, G) how often each game counts, games in the order in which ``labels`` first names them
     each : goes through the tolerances, to show progress
     """
-    precision = _precision(_games(labels, predictions, task), weights, each)
-    official = {name: _scores(rows) for name, rows in _by_tolerances(precision).items()}
+    if task.metric == ANTICIPATION:
+        labels, predictions = after_clips(labels, predictions)
+    tolerances = tolerances_of(task)
+    precision = _precision(_games(labels, predictions, task), weights, seconds_of(tolerances), each)
+    official = {name: _scores(rows) for name, rows in _by_tolerances(precision, tolerances).items()}
+    if task.metric == ANTICIPATION:
+        official[MEAN] = np.mean([official[name] for name in PARTS], axis=0)
     teams = _team_scores(labels, predictions, task, weights) if task.teams else {}
     return official | teams | _frame_scores(labels, predictions, task, weights)
 
 
-def _precision(games: Sequence[MetricEvents], weights: Array, each: Each = iter) -> dict[float, Array]:
-    """Return the AP of every class at each tolerance, (R, C)."""
+def _precision(
+    games: Sequence[MetricEvents], weights: Array, tolerances: Sequence[float], each: Each = iter
+) -> dict[float, Array]:
+    """Return the AP of every class at each tolerance, in seconds: (R, C)."""
     detections = _sum(weights, [game.detection_counts[ALL] for game in games])
     events = _sum(weights, [game.event_counts[ALL] for game in games])
     precision = {}
-    for seconds in each(SECONDS):
+    for seconds in each(tolerances):
         true = _sum(weights, [game.count_reaching(match(game, seconds))[ALL] for game in games])
         parts = (slice(start, start + CHUNK) for start in range(0, len(weights), CHUNK))
         scores = [interpolate_precision(true[part], detections[part], events[part]) for part in parts]
@@ -70,9 +86,11 @@ def _precision(games: Sequence[MetricEvents], weights: Array, each: Each = iter)
     return precision
 
 
-def _by_tolerances(precision: Mapping[float, Array]) -> dict[str, Array]:
+def _by_tolerances(
+    precision: Mapping[float, Array], tolerances: Mapping[str, Sequence[float]] = TOLERANCES
+) -> dict[str, Array]:
     """Return the AP at the tolerances of each set, (T, R, C)."""
-    return {name: np.stack([precision[s] for s in seconds]) for name, seconds in TOLERANCES.items()}
+    return {name: np.stack([precision[s] for s in seconds]) for name, seconds in tolerances.items()}
 
 
 def _team_scores(
@@ -83,7 +101,7 @@ def _team_scores(
     games = _games(*joint)
     counts = _sum(weights, [team_weights(game) for game in games])
     scores = {}
-    for name, rows in _by_tolerances(_precision(games, weights)).items():
+    for name, rows in _by_tolerances(_precision(games, weights, SECONDS)).items():
         classes = weigh_teams(average_tolerances(rows), counts, task.sides)
         present = np.maximum(1, (~np.isnan(classes)).sum(axis=1))
         scores[name + TEAM_VIEW] = np.column_stack([np.nansum(classes, axis=1) / present, np.nan_to_num(classes)])

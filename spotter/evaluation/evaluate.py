@@ -9,18 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from spotter.errors import UserError
-from spotter.evaluation.anticipation import evaluate_anticipation
+from spotter.evaluation.anticipation import after_clips, folder_of_split, read_clips, scored_clips
 from spotter.evaluation.average_map import average_map
 from spotter.evaluation.f1 import f1_scores
 from spotter.evaluation.grounding import evaluate_grounding
 from spotter.evaluation.team_map import check_teams, labels_by_team, predictions_by_team, warn_of_missing_actions
+from spotter.io.anticipation import read_anticipation
 from spotter.io.exchange.annotations import find_any_predictions, read_any_predictions
 from spotter.io.formats import format_at
 from spotter.io.predictions import PREDICTION_FILE
 from spotter.io.run_folders import Description, describe, find_predictions_of
 from spotter.io.splits import check_split, load_splits
 from spotter.predictions import Predictions
-from spotter.tasks import AVERAGE_MAP, REPLAY_GROUNDING, Task
+from spotter.tasks import ANTICIPATION, REPLAY_GROUNDING, Task
 from spotter.types import Half, HalfPredictions, Metrics, Spots
 
 DEFAULT_TASK = "soccernet-v2"
@@ -76,13 +77,11 @@ def evaluate(
     Raises UserError for a missing or malformed file, and for a game without predictions.
     """
     chosen = None if task is None else _load(task)
-    if chosen is None or chosen.metric == AVERAGE_MAP:
+    if chosen is None or chosen.metric != REPLAY_GROUNDING:
         return load_evaluation(labels, [predictions], task=chosen, split=split).metrics()[0]
     if isinstance(predictions, Predictions):
         raise UserError(f"predictions: spots cannot be scored as {chosen.name}: give the files of its challenge")
-    if chosen.metric == REPLAY_GROUNDING:
-        return evaluate_grounding(labels, predictions, chosen, split)
-    return evaluate_anticipation(labels, predictions, chosen)
+    return evaluate_grounding(labels, predictions, chosen, split)
 
 
 def load_evaluation(
@@ -107,6 +106,8 @@ def load_evaluation(
     ]
     chosen = _task(task, described)
     name = check_split(split) if split else _common_split(described)
+    if chosen.metric == ANTICIPATION:
+        return _load_clips(labels, sources, described, chosen, name)
     if split:
         games = _listed(labels, chosen, split)
     elif name or games_of_predictions or labels is None:
@@ -120,6 +121,27 @@ def load_evaluation(
     for source, given in zip(sources, found, strict=True):
         _warn_of_empty(source, labelled, given)
     return Evaluation(chosen, name, labelled, found, [each.postprocess for each in described])
+
+
+def _load_clips(
+    labels: str | Path | None,
+    sources: Sequence[Path | Predictions],
+    described: Sequence[Description],
+    task: Task,
+    split: str | None,
+) -> Evaluation:
+    """Read what happens after clips, and what several systems expect; a clip that one of them lacks is an error."""
+    if labels is None:
+        raise UserError("labels: give those of the clips, or of the matches that they are cut from")
+    labels = folder_of_split(labels, split, task)
+    found = [source if isinstance(source, Predictions) else read_anticipation(source, task) for source in sources]
+    clips = scored_clips(labels, found[0], task)
+    for source, given in zip(sources, found, strict=True):
+        if absent := [clip.game for clip in clips if clip not in given]:
+            name = source if isinstance(source, Path) else "the predictions"
+            raise UserError(f"{name}: lacks {absent[0]!r}: an empty list of anticipation expects nothing")
+    labelled, _ = after_clips(read_clips(labels, clips, task), {})
+    return Evaluation(task, split, labelled, found, [each.postprocess for each in described])
 
 
 def _warn_of_empty(

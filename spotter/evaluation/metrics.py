@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from spotter.errors import UserError
-from spotter.evaluation.average_map import TOLERANCES
+from spotter.evaluation.anticipation import PARTS
+from spotter.evaluation.average_map import tolerances_of
 from spotter.evaluation.frames import MEAN
-from spotter.tasks import Task, monitor_name, monitors
+from spotter.tasks import ANTICIPATION, Task, monitor_name, monitors
 from spotter.types import Metrics
 
 TEAM_VIEW, PRESENT = "_team", "_present"
@@ -17,12 +18,13 @@ def flatten(metrics: Metrics) -> dict[str, float]:
     """Return the numbers that are logged, by key: every monitor, then ``tight_ap/<class>`` and ``loose_ap/<class>``.
 
     Metrics with tolerances in frames have ``map_within_<n>``, ``frames_map`` and ``frames_ap/<class>``, too; those with
-    teams ``team_map_at_1`` and alike, and ``at_1_team_ap/<class>``. What ``metrics`` has no number for is left out.
+    teams ``team_map_at_1`` and alike, and ``at_1_team_ap/<class>``; those of anticipation ``map_at_inf`` and
+    ``anticipation_map``. What ``metrics`` has no number for is left out.
     """
     tolerances = [int(name.removeprefix("within_")) for name in metrics if name.startswith("within_")]
     numbers: dict[str, float | None] = {}
     teams = "map_team" in metrics["at_1"]
-    for monitor in monitors(tolerances, teams):
+    for monitor in monitors(tolerances, teams, "anticipation" in metrics):
         tolerance, view = parse_monitor(monitor)
         numbers[monitor] = metrics[tolerance][f"map{view}"]
     for name in ("tight", "loose", *(["frames"] if tolerances else [])):
@@ -74,6 +76,9 @@ def parse_monitor(monitor: str) -> tuple[str, str]:
 def monitored_tolerances(task: Task) -> tuple[float, ...]:
     """Return the full widths, in seconds, of the tolerances in the score that the task is judged by."""
     name, _ = parse_monitor(task.monitor)
-    if name in TOLERANCES:
-        return TOLERANCES[name]
+    tolerances = tolerances_of(task)
+    if name in tolerances:
+        return tolerances[name]
+    if task.metric == ANTICIPATION:
+        return tuple(seconds for part in PARTS for seconds in tolerances[part])
     return tuple(2 * each / task.fps for each in task.tolerances if name in (MEAN, f"within_{each}"))

@@ -148,7 +148,8 @@ def _caption(metrics: Metrics) -> str:
 
 
 def _games(metrics: Metrics) -> str:
-    return f"{metrics['games']} game{'s' if metrics['games'] != 1 else ''}"
+    name = "clip" if "anticipation" in metrics else "game"
+    return f"{metrics['games']} {name}{'s' if metrics['games'] != 1 else ''}"
 
 
 def grounding_table(systems: Mapping[str, Metrics]) -> Table:
@@ -158,15 +159,6 @@ def grounding_table(systems: Mapping[str, Metrics]) -> Table:
         scores = [metrics[name][key] for key in ("average_ap", "average_ap_all") for name in ("tight", "loose")]
         answered = f"{metrics['answered']} of {metrics['replays']}"
         table.add_row(Text(title), *map(_percent, scores), answered)
-    return table
-
-
-def anticipation_table(systems: Mapping[str, Metrics]) -> Table:
-    """Return what each system scores in ball action anticipation."""
-    names = ("mean", *(f"map_at_{seconds}" for seconds in range(1, 6)), "map_at_inf")
-    table = _table("mAP, %", (*(name.removeprefix("map_") for name in names), "clips"))
-    for title, metrics in systems.items():
-        table.add_row(Text(title), *(_percent(metrics[name]) for name in names), str(metrics["clips"]))
     return table
 
 

@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from spotter.data.anticipation import AnticipationSource
 from spotter.data.arrays import ArraySource
+from spotter.data.excerpt import Excerpt
 from spotter.data.features import FeatureSource, RowMaker
 from spotter.data.registry import open_files
-from spotter.data.source import Excerpt, InputSpec, Source
+from spotter.data.source import InputSpec, Source
 from spotter.data.user_files import find_video_files
 from spotter.errors import UserError
 from spotter.inference.periods import Periods, open_periods
@@ -52,7 +54,7 @@ def open_input(
     periods: Periods | None = None,
     game: str | None = None,
 ) -> Input:
-    """Return the halves that files, folders or arrays hold, or a part of each.
+    """Return the halves that files, folders or arrays hold, or a part of each; of those that anticipate, their clips.
 
     spec : what the network reads
     given : a path or several, see ``open_files``, or a feature array (T, D) or one for each half
@@ -77,7 +79,11 @@ def open_input(
     first, last = (None if each is None else parse_moment(key, each) for key, each in (("start", start), ("end", end)))
     if first is not None or last is not None:
         source = Excerpt(source, first or 0.0, last)
-    return Input(USER_FILES, source, [HalfRecord(half, source.length(half), None) for half in halves])
+    records = [HalfRecord(half, source.length(half), None) for half in halves]
+    if spec.clip_seconds is not None:
+        clips = AnticipationSource(source, spec.clip_seconds)
+        return Input(USER_FILES, clips, clips.cut(records))
+    return Input(USER_FILES, source, records)
 
 
 def _paths(given: Given) -> list[Path] | None:

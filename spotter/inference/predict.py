@@ -7,24 +7,29 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from spotter.data.anticipation import AnticipationSource
 from spotter.data.check import warn_of_broken
+from spotter.data.excerpt import Excerpt
 from spotter.data.periods import period_of
-from spotter.data.source import Excerpt, Source
+from spotter.data.source import Source
 from spotter.errors import UserError
 from spotter.inference.background import in_background
 from spotter.inference.decode import decode
 from spotter.inference.engine import Compute, Outputs, run
 from spotter.inference.ranks import broadcast, gather, rank_and_world
+from spotter.io.anticipation import OBSERVED, SECONDS
 from spotter.io.scores import Scores
 from spotter.models.system import System
 from spotter.types import Arrays, Half, HalfPredictions, HalfRecord, TargetMaker
+
+MILLISECOND = 0.001  # in which times are told
 
 
 @dataclass(frozen=True)
 class Decoder:
     """Turn the stitched outputs of a half into its predictions.
 
-    source : read them; of an excerpt, only predictions within it are kept
+    source : read them; of an excerpt, only predictions within it are kept, and of clips those after what is observed
     keep : called with the raw scores of each half, to write them
     """
 
@@ -41,6 +46,8 @@ class Decoder:
         predictions = decode(scores, self.system.postprocess, self.system.task.fps, self.system.task.sides)
         if isinstance(self.source, Excerpt):
             predictions = predictions.between(self.source.start, self.source.end)
+        if isinstance(self.source, AnticipationSource):
+            predictions = predictions.between(OBSERVED, SECONDS - MILLISECOND)
         return half, predictions
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from spotter.errors import UserError
+from spotter.io.anticipation import ClipLabels
 from spotter.io.exchange.annotations import Exchange
 from spotter.io.exchange.files import is_exchange
 from spotter.io.soccernet import SoccerNet
@@ -37,7 +38,7 @@ class AnnotationFormat(Protocol):
         """Write the spots so that ``read`` returns them again."""
 
 
-SHIPPED: dict[str, AnnotationFormat] = {"soccernet": SoccerNet()}
+SHIPPED: dict[str, AnnotationFormat] = {"soccernet": SoccerNet(), "clips": ClipLabels()}
 _own: dict[str, AnnotationFormat] = {}
 
 

@@ -16,12 +16,14 @@ import numpy as np
 
 from spotter.bounded import open_zip
 from spotter.errors import UserError
+from spotter.io.anticipation import FILE as ANTICIPATION_FILE
+from spotter.io.anticipation import write_anticipation
 from spotter.io.files import atomic_write, json_bytes
 from spotter.io.game_files import game_file_to_write
 from spotter.io.periods import KEY, read_intervals, write_intervals
 from spotter.io.soccernet import MILLISECONDS, game_time, halves_of, warn_of_unknown
 from spotter.io.trees import find_games, read_entries
-from spotter.tasks import Task
+from spotter.tasks import ANTICIPATION, Task
 from spotter.types import Half, HalfPredictions, Metrics, quantise
 
 _log = logging.getLogger(__name__)
@@ -71,14 +73,17 @@ def write_scored(
     metrics: Metrics | None,
     split: str | None = None,
 ) -> None:
-    """Write predictions as ``write_predictions`` does, and their metrics, if known, as ``<out>/metrics.json``.
+    """Write predictions in the files of the task's challenge, and their metrics, if known, as ``<out>/metrics.json``.
 
     That file names task and split, too, so that no command has to ask for them. Metrics of earlier predictions are
     deleted first, so that they never stand beside others.
     """
     path = Path(out, METRICS)
     path.unlink(missing_ok=True)
-    write_predictions(out, predictions, task)
+    if task.metric == ANTICIPATION:
+        write_anticipation(Path(out, ANTICIPATION_FILE), predictions, task, split)
+    else:
+        write_predictions(out, predictions, task)
     if metrics is not None:
         content = {**metrics, "task": task.name, "split": split}
         atomic_write(path, json_bytes(content))

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from spotter.errors import UserError
+from spotter.io.anticipation import FILE
 from spotter.io.hub import is_hub, local_file
 from spotter.io.predictions import METRICS, PREDICTION_ZIP
 from spotter.io.scores import SCORES_INFO, load_scores_info
@@ -60,7 +61,7 @@ def find_predictions_of(path: Path, split: str | None = None) -> Path:
 
     Raises UserError for a run without predictions of that split.
     """
-    return _of_run(path, split, PREDICTION_ZIP) or path
+    return _of_run(path, split, PREDICTION_ZIP) or _of_run(path, split, FILE) or path
 
 
 def find_scores(path: Path, split: str | None = None) -> Path:

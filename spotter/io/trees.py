@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path, PurePosixPath
 
@@ -33,15 +33,17 @@ def find_games(root: str | Path, file_name: str) -> list[str]:
 
 
 def read_entries(
-    root: str | Path, games: Iterable[str], file_name: str, key: str, remedy: str
+    root: str | Path, games: Iterable[str], file_name: str, key: str | Sequence[str], remedy: str
 ) -> Iterator[tuple[str, Entries]]:
     """Yield each game with the entries that its file lists under ``key``; a single file is that of the one game.
 
+    key : or several, of which the first counts that a file has
+
     Raises UserError for a file that is missing, with the ``remedy``, or that is not such JSON.
     """
-    root = _check_root(root)
+    root, keys = _check_root(root), [key] if isinstance(key, str) else key
     if root.suffix == ".json":
-        yield from _only_game(root, list(games), key)
+        yield from _only_game(root, list(games), keys)
         return
     with nullcontext() if root.is_dir() else open_zip(root) as archive:
         for game in games:
@@ -51,7 +53,7 @@ def read_entries(
             except (KeyError, FileNotFoundError, NotADirectoryError) as error:
                 raise UserError(f"{root}: no {member}: {_hint(root, member) or remedy}") from error
             where = f"{root}/{member}"
-            yield game, _parse(content, where, key)
+            yield game, _parse(content, where, keys)
 
 
 def read_game_files(root: Path, games: Iterable[str], file_name: str) -> Iterator[tuple[str, bytes]]:
@@ -74,17 +76,19 @@ def _name_of_only_game(path: Path) -> str:
     return check_game(name, path) if name else path.absolute().parent.name
 
 
-def _only_game(path: Path, games: list[str], key: str) -> Iterator[tuple[str, Entries]]:
+def _only_game(path: Path, games: list[str], keys: Sequence[str]) -> Iterator[tuple[str, Entries]]:
     if len(games) != 1:
         raise UserError(f"{path}: a single file holds one game, not {len(games)}: give a folder or a zip of all games")
-    yield games[0], _parse(read_file(path), str(path), key)
+    yield games[0], _parse(read_file(path), str(path), keys)
 
 
-def _parse(content: bytes, where: str, key: str) -> Entries:
+def _parse(content: bytes, where: str, keys: Sequence[str]) -> Entries:
     document = parse_json(content, where)
-    if not isinstance(document, dict) or not isinstance(document.get(key), list):
-        raise UserError(f"{where}: expected an object with a list {key!r}: is it the right file?")
-    return Entries(where, document.pop(key), document)
+    if isinstance(document, dict):
+        for key in keys:
+            if isinstance(document.get(key), list):
+                return Entries(where, document.pop(key), document)
+    raise UserError(f"{where}: expected an object with a list {' or '.join(map(repr, keys))}: is it the right file?")
 
 
 def _check_root(root: str | Path) -> Path:

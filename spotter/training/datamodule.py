@@ -29,7 +29,7 @@ from spotter.inference.engine import to_device
 from spotter.io.exchange.annotations import Exchange
 from spotter.io.splits import LABELLED, SCORED, hold_out, load_splits
 from spotter.settings import ClipConfig
-from spotter.tasks import Task
+from spotter.tasks import ANTICIPATION, Task
 from spotter.training.callbacks.clock import cpu_limit_of
 from spotter.training.callbacks.progress import show
 from spotter.types import Batch, Clip, HalfRecord, Plain, TargetMaker
@@ -93,6 +93,11 @@ class SpottingDataModule(pl.LightningDataModule):
             raise UserError(f"data.on_error: {on_error!r} is unknown: give one of {', '.join(ON_ERROR)}")
         self.skips = Skips() if on_error == "skip" else None
         self.task = Task.load(task)
+        if (self.task.metric == ANTICIPATION) != source.spec.anticipates:
+            raise UserError(
+                f"data.task: {self.task.name} does not go with this data: what comes after clips, as task baa-2026 "
+                "asks, is trained on data=anticipation"
+            )
         self.clips = ClipConfig.load(clips)
         self.source, self.root, self.splits, self.fold = source, root, splits, fold
         self.annotations = Exchange(labels) if labels else None

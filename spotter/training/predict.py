@@ -13,6 +13,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from spotter.bounded import plain_text, read_yaml
+from spotter.data.anticipation import AnticipationSource, find_clips
 from spotter.data.games import find_halves, warn_of_rates
 from spotter.data.periods import PeriodSource
 from spotter.data.registry import open_source
@@ -25,6 +26,7 @@ from spotter.inference.inputs import Input, open_input
 from spotter.inference.model import BATCH
 from spotter.inference.precision import fuse
 from spotter.inference.ranks import rank_and_world
+from spotter.io.anticipation import load_clip_splits
 from spotter.io.checkpoints import open_checkpoint
 from spotter.io.exchange.annotations import Exchange, root_of_labels
 from spotter.io.predictions import confirm_zip
@@ -75,6 +77,10 @@ def predict(cfg: DictConfig) -> Metrics | None:
     known = content["hyper_parameters"]
     content["hyper_parameters"] = known | _changes(cfg, known)
     system = System.load(content, import_trusted(cfg.trust))
+    if system.spec.anticipates and (formats or cfg.data.labels):
+        raise UsageError(
+            "format and data.labels are for spots; this model expects what comes after clips: leave them out"
+        )
     settings = _settings(cfg, system.spec.kind, _trained_on(ckpt) or known["source"].get("root"))
     given = _own_input(cfg, system) if cfg.input else _split(cfg, system, settings)
     out = Path(cfg.out) if cfg.out else folder_beside(cfg.ckpt) / "predictions" / _name(cfg)
@@ -90,7 +96,7 @@ def predict(cfg: DictConfig) -> Metrics | None:
     if rank_and_world()[0] == 0:
         write_formats(out, formats, given, SHOWN if cfg.threshold is None else cfg.threshold)
     log.info("predictions: %s", out)
-    if given.games is not None and rank_and_world()[0] == 0:
+    if given.games is not None and not system.spec.anticipates and rank_and_world()[0] == 0:
         log.info("%s", confirm_zip(out, given.games))
     return metrics
 
@@ -148,6 +154,10 @@ def _split(cfg: DictConfig, system: System, settings: DataSettings) -> Input:
     """Return the halves of a split, whose labels may be missing altogether."""
     name, root = check_split(cfg.split), settings.root
     source: Source = open_source(system.spec, root, settings.labels)
+    if isinstance(source, AnticipationSource):
+        games = load_clip_splits(system.task, root, settings.splits)[name]
+        clips = find_clips(root, name, games, system.task, source, "optional", settings.allow_missing)
+        return Input(name, source, clips, len(games))
     annotations = Exchange(settings.labels) if settings.labels else None
     if annotations and (parts := annotations.parts(root or "", system.task)):
         source = PeriodSource(source, parts)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Group
 
+from spotter.evaluation.anticipation import after_clips
 from spotter.evaluation.average_map import score_predictions
 from spotter.evaluation.f1 import f1_scores
 from spotter.evaluation.table import f1_table, metrics_table
@@ -36,13 +37,16 @@ def predict_input(
 ) -> tuple[dict[Half, HalfPredictions], Metrics | None]:
     """Return predictions, on rank 0 alone, and their metrics, None without labels.
 
-    Written to ``out``: official JSON and zip, ``metrics.json`` where there are labels, raw scores in ``scores/``.
+    Written to ``out``: official JSON and zip, ``metrics.json`` where there are labels, raw scores in ``scores/``; of
+    what is anticipated, one result file and ``metrics.json``.
 
     save : write raw scores
     report_to : where a report is written, if anywhere
     threshold : the confidence from which the report shows spots at first
     outputs, targets : see ``predict_records``
     """
+    if system.spec.anticipates:
+        save, report_to = False, None
     first, folder, frames = rank_and_world()[0] == 0, out / "scores", sum(each.frames for each in given.records)
     halves = tuple(record.half for record in given.records)
     if save and first:
@@ -59,6 +63,8 @@ def predict_input(
         write_scored(out, predictions, system.task, metrics, given.split)
         if metrics is not None:
             labels = {each.half: each.spots for each in given.records if each.spots is not None}
+            if system.spec.anticipates:
+                labels, _ = after_clips(labels, {})
             f1 = f1_scores(labels, predictions, system.task, threshold=threshold)
             show(Group(metrics_table(metrics, title=given.split), f1_table({"by action": f1}, classes=False)))
         if report_to is not None:

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spotter.data.arrays import ArraySource
+from spotter.data.excerpt import Excerpt
 from spotter.data.features import FeatureSource
 from spotter.data.match_clock import HALVES, KNOTS, STREAM, WIDTH, read_match_clock
-from spotter.data.source import Excerpt, InputSpec
+from spotter.data.source import InputSpec
 from spotter.errors import UserError
 from spotter.types import Clip, Half
 

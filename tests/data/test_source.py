@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spotter.data.excerpt import Excerpt
 from spotter.data.registry import open_source
-from spotter.data.source import Excerpt, InputSpec
+from spotter.data.source import InputSpec
 from spotter.errors import UserError
 from spotter.types import Clip, Half
 from tests.helpers.trees import source_of, write_game

@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 from spotter.data.statistics import dataset_statistics
 from spotter.evaluation.events import collect_events
 from spotter.evaluation.metrics import flatten
-from spotter.tasks import Task, monitors
+from spotter.tasks import ANTICIPATION, Task, monitors
 from spotter.training.callbacks.average_map import average_map_of
 from spotter.training.datamodule import data_of
 from spotter.training.loggers.source_code import code_changes, code_state, command
@@ -137,7 +137,8 @@ def _define(run: Run, task: Task, not_shown: bool) -> None:
     averages = ("tight", "loose", "frames") if task.tolerances else ("tight", "loose")
     aps = [f"{average}_ap/{name}" for average in averages for name in task.classes]
     aps += [f"at_1_team_ap/{name}" for name in task.classes] if task.teams else []
-    for name in ("loss", *monitors(task.tolerances, bool(task.teams)), *aps):
+    scores = monitors(task.tolerances, bool(task.teams), task.metric == ANTICIPATION)
+    for name in ("loss", *scores, *aps):
         hidden = name in aps or (not not_shown and name.endswith(("_shown", "_unshown")))
         run.define_metric(f"val/{name}", step_metric="epoch", summary="none", hidden=hidden)
         run.define_metric(f"test/{name}", step_metric="epoch", hidden=hidden)
