@@ -2,12 +2,14 @@
 
 spotter ground ckpt=PATH data.root=/data/SoccerNet [split=test] [out=DIR]
 spotter ground ckpt=PATH input=1_match.npy replays=FILE [out=DIR]
+spotter ground ckpt=PATH input=match.mp4 extractor=NAME_OR_CHECKPOINT replays=FILE [out=DIR]
 spotter ground spots=PREDICTIONS data.root=/data/SoccerNet [split=test] out=DIR
 
 The checkpoint is one of model=grounding, grounding_calf or grounding_netvlad. Of a split all replays of games with
 Labels-cameras.json are answered, and scored where their action is known. For a match of your own, FILE lists replays:
-{"Replays": [{"half": 1, "start": 600, "end": 612}, …]}, in whole seconds. Without a checkpoint, spots=PREDICTIONS
-answers by what spotter predict found before each replay, times how usual that delay is in the training split.
+{"Replays": [{"half": 1, "start": 600, "end": 612}, …]}, in whole seconds; its input is features, or a video and what
+made the features that the model was trained on, see spotter extract. Without a checkpoint, spots=PREDICTIONS answers by
+what spotter predict found before each replay, times how usual that delay is in the training split.
 """
 
 from __future__ import annotations
@@ -24,9 +26,15 @@ from spotter.errors import UsageError, UserError, did_you_mean
 if TYPE_CHECKING:
     from spotter.data.replays import Replay, ReplaySource
     from spotter.data.source import InputSpec
+    from spotter.io.cameras import CameraShots
     from spotter.io.grounding import Answers
 
-KEYS = ("ckpt", "spots", "split", "data.root", "input", "replays", "out", "trust", "device")
+    Cameras = Mapping[str, CameraShots]  # by game
+
+KEYS = (
+    *("ckpt", "spots", "split", "data.root", "input", "replays", "extractor", "extractor_weights", "out", "trust"),
+    "device",
+)
 
 log = logging.getLogger(__name__)
 
@@ -46,26 +54,23 @@ def run(arguments: argparse.Namespace) -> int:
     from spotter.progress import ProgressDisplay
 
     given = _settings(arguments.words)
+    split, root = given.get("split", "test"), given["data.root"]
+    cameras = {} if "input" in given else read_shots(root, split)
     if "spots" in given:
-        split, out = given.get("split", "test"), Path(given["out"])
-        answers = _by_spots(given, split)
-        write_answers(out, answers)
-        log.info("%d games are answered: %s", len(answers), out / ZIP)
-        _score(given["data.root"], out, sorted(answers), split)
-        return 0
-    model = load(given["ckpt"], given.get("device"), trust=given.get("trust", ""))
-    out = Path(given.get("out") or folder_beside(given["ckpt"]) / "answers" / given.get("split", "test"))
-    if "input" in given:
-        source, replays = _own(model.system.spec, given)
+        out, answers = Path(given["out"]), _by_spots(given, split, cameras)
     else:
-        source = ReplaySource.of_spec(model.system.spec, given["data.root"])
-        replays = _of_split(given["data.root"], given.get("split", "test"))
-    with ProgressDisplay(sum(source.length(each.sequence) for each in replays), "frames") as watch:
-        answers = ground(model.system, source, replays, model.compute, watch.update)
+        model = load(given["ckpt"], given.get("device"), trust=given.get("trust", ""))
+        spec = model.system.spec
+        out = Path(given.get("out") or folder_beside(given["ckpt"]) / "answers" / split)
+        if "input" in given:
+            source, replays = _own(spec, given, str(model.compute.device))
+        else:
+            source, replays = ReplaySource.of_spec(spec, root), replays_in(cameras)
+        with ProgressDisplay(sum(source.length(each.sequence) for each in replays), "frames") as watch:
+            answers = ground(model.system, source, replays, model.compute, watch.update)
     write_answers(out, answers)
-    log.info("%d replays of %d games are answered: %s", len(replays), len(answers), out / ZIP)
-    if "input" not in given:
-        _score(given["data.root"], out, sorted(answers), given.get("split", "test"))
+    log.info("%d replays of %d games are answered: %s", sum(map(len, answers.values())), len(answers), out / ZIP)
+    _score({game: cameras[game] for game in answers if game in cameras}, answers, out, split)
     return 0
 
 
@@ -78,6 +83,8 @@ def _settings(words: Sequence[str]) -> dict[str, str]:
         raise UsageError("give ckpt=PATH, a checkpoint of model=grounding, or spots=PREDICTIONS")
     if "spots" in given and ("input" in given or not given.get("out")):
         raise UsageError("spots: give out=DIR with it, and data.root, whose camera labels say when replays are")
+    if "extractor" in given and "input" not in given:
+        raise UsageError("extractor is for input=…: a split has its features in files")
     if ("input" in given) != ("replays" in given):
         raise UsageError("input and replays: a match of your own needs both, input=1_match.npy replays=FILE")
     given.setdefault("data.root", os.environ.get("SOCCERNET_ROOT", ""))
@@ -86,55 +93,69 @@ def _settings(words: Sequence[str]) -> dict[str, str]:
     return given
 
 
-def _own(spec: InputSpec, given: Mapping[str, str]) -> tuple[ReplaySource, list[Replay]]:
+def _own(spec: InputSpec, given: Mapping[str, str], device: str) -> tuple[ReplaySource, list[Replay]]:
     """Return the source of a user's own files, and the replays of their halves."""
     from spotter.data.replays import Replay, ReplaySource
-    from spotter.data.user_files import find_feature_files
+    from spotter.data.user_files import find_feature_files, find_video_files
+    from spotter.extraction.two_stages import open_makers
     from spotter.io.grounding import read_replays
 
-    files = find_feature_files([given["input"]], spec.streams)
+    makers = None
+    if "extractor" in given:
+        names = given["extractor"].strip("[]").split(",")  # one for each stream
+        makers = open_makers(spec, names, given.get("extractor_weights"), device)
+        files = {half: dict.fromkeys(makers, path) for half, path in find_video_files([given["input"]]).items()}
+    else:
+        files = find_feature_files([given["input"]], spec.streams)
     halves = {half.number: half for half in files}
     if len(halves) < len(files):
         raise UserError(f"input: {given['input']!r} holds several games; give one at a time")
     replays = read_replays(given["replays"])
     if absent := sorted({half for half, _, _ in replays} - set(halves)):
-        raise UserError(f"{given['replays']}: names half {absent[0]}, of which there is no input: give its features")
-    return ReplaySource.of_spec(spec, files=files), [Replay(halves[half], *times) for half, *times in replays]
+        raise UserError(f"{given['replays']}: names half {absent[0]}, of which there is no input: give its file")
+    source = ReplaySource.of_spec(spec, files=files, makers=makers)
+    return source, [Replay(halves[half], *times) for half, *times in replays]
 
 
-def _of_split(root: str, split: str) -> list[Replay]:
-    """Return all replays of a split, of the games that have camera labels."""
-    from spotter.data.replays import LABELS, Replay
+def read_shots(root: str, split: str) -> Cameras:
+    """Return the camera shots of a split, of the games that have labels of them."""
+    from spotter.data.replays import LABELS
     from spotter.io.cameras import read_cameras
     from spotter.io.game_files import game_file
     from spotter.io.splits import check_split, load_splits
-    from spotter.types import Half
 
     games = load_splits(LABELS, root)[check_split(split)]
     labelled = [game for game in games if game_file(root, game, LABELS.label_file).is_file()]
     if not labelled:
         raise UserError(f"{root}: no game of split {split} has {LABELS.label_file}: get the camera labels")
+    return read_cameras(root, labelled, LABELS)
+
+
+def replays_in(cameras: Cameras) -> list[Replay]:
+    """Return all replays, whether their action is known or not."""
+    from spotter.data.replays import Replay
+    from spotter.types import Half
+
     replays = []
-    for game, shots in read_cameras(root, labelled, LABELS).items():
-        columns = shots.half, shots.start, shots.end, shots.replayed & (shots.start < shots.end)
-        for half, start, end, replayed in zip(*(column.tolist() for column in columns), strict=True):
-            replays += [Replay(Half(game, half), start, end)] if replayed else []
+    for game, shots in cameras.items():
+        rows = shots.replayed & (shots.start < shots.end)
+        columns = (column[rows].tolist() for column in (shots.half, shots.start, shots.end))
+        replays += [Replay(Half(game, half), start, end) for half, start, end in zip(*columns, strict=True)]
     return replays
 
 
-def _by_spots(given: Mapping[str, str], split: str) -> dict[str, Answers]:
+def _by_spots(given: Mapping[str, str], split: str, cameras: Cameras) -> dict[str, Answers]:
     """Return the answers to the replays of a split by predicted spots."""
-    from spotter.data.replays import LABELS
     from spotter.inference.delays import answer_by_spots, delay_prior
-    from spotter.io.cameras import find_replays, read_cameras
+    from spotter.io.cameras import find_replays
     from spotter.io.predictions import read_predictions
     from spotter.io.run_folders import find_predictions_of
     from spotter.tasks import Task
 
-    learned = {replay.half.game for replay in _of_split(given["data.root"], "train")}
-    prior = delay_prior(find_replays(read_cameras(given["data.root"], sorted(learned), LABELS)).values())
+    train = cameras if split == "train" else read_shots(given["data.root"], "train")
+    prior = delay_prior(find_replays(train).values())
     replays: dict[str, list[tuple[int, int, int]]] = {}
-    for half, start, end in _of_split(given["data.root"], split):
+    for half, start, end in replays_in(cameras):
         replays.setdefault(half.game, []).append((half.number, start, end))
     source = find_predictions_of(Path(given["spots"]), split)
     spots = read_predictions(source, replays, Task.load("soccernet-v2"))
@@ -144,19 +165,17 @@ def _by_spots(given: Mapping[str, str], split: str) -> dict[str, Answers]:
     }
 
 
-def _score(root: str, out: Path, games: Sequence[str], split: str) -> None:
+def _score(cameras: Cameras, answers: Mapping[str, Answers], out: Path, split: str) -> None:
     """Score the answers to replays whose action is known, if there are any."""
     from rich.console import Console
 
     from spotter.data.replays import LABELS
     from spotter.evaluation.grounding import grounding_scores, pair
     from spotter.evaluation.table import grounding_table
-    from spotter.io.cameras import read_cameras
     from spotter.io.files import atomic_write, json_bytes
-    from spotter.io.grounding import read_answers
 
-    found = pair(read_cameras(root, games, LABELS), read_answers(out, games))
+    found = pair(cameras, answers)
     if found.replays:
-        metrics = {**grounding_scores(found), "games": len(games), "task": LABELS.name, "split": split}
+        metrics = {**grounding_scores(found), "games": len(cameras), "task": LABELS.name, "split": split}
         atomic_write(out / "metrics.json", json_bytes(metrics))
         Console().print(grounding_table({split: metrics}))

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spotter.data.features import FeatureSource
+from spotter.data.features import FeatureSource, RowMaker
 from spotter.data.rows import RowReader
 from spotter.data.source import REPLAY, Inputs, InputSpec
 from spotter.errors import UserError
@@ -56,7 +56,7 @@ class Replay(NamedTuple):
 class ReplaySource:
     """Read clips of the time before replays, and with each the replay, repeated as often as it fits.
 
-    streams, root, files, labels : see ``FeatureSource``
+    streams, root, files, labels, makers : see ``FeatureSource``
     before : seconds before a replay that are searched; inf for its whole half
     match_clock : is refused
     """
@@ -69,22 +69,27 @@ class ReplaySource:
         before: float = 120.0,
         match_clock: bool = False,
         labels: str | Path | None = None,
+        makers: Mapping[str, RowMaker] | None = None,
     ) -> None:
         if match_clock:
             raise UserError("data.match_clock: sequences of replays have none; leave it out")
-        self._match = FeatureSource(streams, root, files, labels=labels)
+        self._match = FeatureSource(streams, root, files, labels=labels, makers=makers)
         self.spec = InputSpec.features(self._match.spec.streams, before=float(before))
         self.fps = self.spec.fps
         self._before = float(before)
 
     @classmethod
     def of_spec(
-        cls, spec: InputSpec, root: str | Path | None = None, files: Mapping[Half, Mapping[str, Path]] | None = None
+        cls,
+        spec: InputSpec,
+        root: str | Path | None = None,
+        files: Mapping[Half, Mapping[str, Path]] | None = None,
+        makers: Mapping[str, RowMaker] | None = None,
     ) -> ReplaySource:
         """Return the source that reads what ``spec`` describes; raises UserError for one without replays."""
         if spec.before is None:
             raise UserError("ckpt: this model spots actions and does not ground replays: use spotter predict")
-        return cls(spec.to_dict()["streams"], root, files, spec.before)
+        return cls(spec.to_dict()["streams"], root, files, spec.before, makers=makers)
 
     def missing(self, half: Half) -> list[Path]:
         """Return the files that the replay's half lacks."""

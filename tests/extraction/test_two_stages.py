@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import timm
@@ -11,7 +13,9 @@ import torch
 from safetensors.torch import save_file
 
 import spotter
+from spotter.cli import main
 from spotter.data.features import FeatureSource
+from spotter.data.replays import ReplaySource
 from spotter.errors import UserError
 from spotter.inference.model import HalfScores
 from spotter.io.checkpoints import write_checkpoint
@@ -47,7 +51,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def write_head(path: Path, source: FeatureSource) -> None:
+def write_head(path: Path, source: FeatureSource | ReplaySource, **changes: Any) -> None:
     settings = {
         "task": spotter.Task.load("soccernet-v2").to_dict(),
         "source": source.spec.to_dict(),
@@ -60,6 +64,7 @@ def write_head(path: Path, source: FeatureSource) -> None:
         },
         "clips": {"clip_len": 8},
         "postprocess": {"method": "nms", "window": 2.0},
+        **changes,
     }
     torch.manual_seed(0)
     write_checkpoint(path, settings, System.build(settings).state_dict())
@@ -101,6 +106,28 @@ def test_several_extractors_side_by_side(folder: Path) -> None:
     assert from_video.to_frame()["confidence"].equals(from_files.to_frame()["confidence"])
     with pytest.raises(UserError, match="2 streams of features; give one for each"):
         spotter.load(folder / "both.ckpt", "cpu", extractor=NETWORK)
+
+
+def test_replays_of_a_video_are_answered_as_by_its_features(folder: Path) -> None:
+    streams = {"own": {"file": "a", "fps": 2, "width": 512}}
+    write_head(
+        folder / "grounding.ckpt",
+        ReplaySource(streams, folder / "out", before=6.0),
+        task=spotter.Task.load("replays").to_dict(),
+        network={"_target_": "spotter.models.grounding.query.ReplayQuery", "dim": 16, "heads": 2, "feedforward": 16},
+    )
+    (folder / "replays.json").write_text('{"Replays": [{"half": 1, "start": 5, "end": 7}]}')
+    words = ["ground", f"ckpt={folder / 'grounding.ckpt'}", f"replays={folder / 'replays.json'}", "device=cpu"]
+    extractor = [f"extractor={NETWORK}", f"extractor_weights={folder / 'a.safetensors'}"]
+    assert main([*words, f"input={folder / 'match.mp4'}", f"out={folder / 'by_video'}", *extractor]) == 0
+    assert main([*words, f"input={folder / 'out/match/1_a.npy'}", f"out={folder / 'by_features'}"]) == 0
+    (by_video,), (by_features,) = (
+        [json.loads(path.read_text())["Replays"] for path in (folder / name).rglob("results_grounding.json")]
+        for name in ("by_video", "by_features")
+    )
+    assert by_video == by_features
+    assert by_video[0]["detection"]
+    assert main([*words[:2], *extractor]) == 2
 
 
 def test_another_extractor_is_refused_by_both_names(folder: Path) -> None:
