@@ -17,7 +17,7 @@ for name in {BLOCKED}:
     sys.modules[name] = None  # whoever imports it gets an ImportError
 import test_scores, test_steps
 folder = Path(sys.argv[1])
-for name in ("transformer", "calf", "netvlad", "e2e_spot"):
+for name in ("transformer", "calf", "calf_image", "grounding", "grounding_calf", "netvlad", "e2e_spot"):
     test_steps.test_a_step_changes_the_weights_on_the_device(name, folder)
 test_scores.test_whole_halves_are_those_of_the_cpu("transformer")
 """

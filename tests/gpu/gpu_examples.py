@@ -8,6 +8,7 @@ from typing import Any
 from spotter.tasks import Task
 
 TASK = Task.load("soccernet-v2")
+REPLAYS = Task.load("replays")
 MODELS = "spotter.models"
 BAIDU = {"fps": 1.0, "width": 8576, "groups": [2048, 2048, 384, 2048, 2048]}
 RESNET = {"fps": 2.0, "width": 512, "groups": [512]}
@@ -21,6 +22,8 @@ class Example:
     """Hold what a config says of one model, in its published size, and what makes it small.
 
     stream : of features; None for video
+    beside : more streams of features, by name
+    before : seconds before replays that are searched, of networks that ground them; None for others
     small, small_clips : replace arguments of the network, and clips of video, in tests that look at more than speed
     """
 
@@ -36,6 +39,9 @@ class Example:
     optimizer: dict[str, Any] = field(default_factory=dict)
     grey: bool = False
     small_clips: dict[str, Any] = field(default_factory=lambda: {"clip_len": 8, "eval_len": 16})
+    beside: dict[str, dict[str, Any]] = field(default_factory=dict)
+    before: float | None = None
+    task: Task = TASK
 
 
 def _dense(target: str, clip_len: int, small: dict[str, Any], **rest: Any) -> Example:
@@ -91,6 +97,29 @@ def _clips(network: str, small: dict[str, Any], eval_len: int = 128) -> Example:
     )
 
 
+def _calf(network: dict[str, Any], small: dict[str, Any], **rest: Any) -> Example:
+    head = {"_target_": f"{MODELS}.calf.head.CalfHead", "clip_len": 240, "margins": MARGINS, "neutral": 40}
+    clips = {"clip_len": 240, "margin": 40, "overlap": 0.0, "sampling": "balanced", "spot_margin": 80}
+    plateau = {"schedule": "plateau"}
+    usual = {"head": head, "clips": clips, "stream": RESNET, "batch_size": 32, "optimizer": plateau}
+    return Example({"receptive_field": 80, **network}, small=small, **(usual | rest))
+
+
+def _players(players: str, small: dict[str, Any]) -> Example:
+    network = {"_target_": f"{MODELS}.calf.players.CalfPlayers", "players": players}
+    return _calf(network, small, beside={"players": {"fps": 2.0, "width": 184}})
+
+
+def _grounding(target: str, head: dict[str, Any], clips: dict[str, Any], small: dict[str, Any], **rest: Any) -> Example:
+    return Example(
+        {"_target_": f"{MODELS}.grounding.{target}", **rest.pop("network", {})},
+        {**head, "_target_": f"{MODELS}.{head['_target_']}"},
+        clips,
+        small,
+        **{"stream": RESNET, "before": 120.0, "task": REPLAYS, "batch_size": 32, **rest},
+    )
+
+
 RESNET18 = {
     "backbone": "resnet18",
     "backbone_args": {"layers": [1, 1, 1, 1], "channels": [16, 32, 64, 64], "stem_type": "deep", "stem_width": 8},
@@ -131,13 +160,35 @@ EXAMPLES = {
     "netvlad": _pool(pool="netvlad", clusters=64),
     "netrvlad": _pool(pool="netrvlad", clusters=64),
     "netvladpp": _pool(30, pool="netvlad", clusters=64, aware=True),
-    "calf": Example(
-        {"_target_": f"{MODELS}.calf.network.Calf", "receptive_field": 80},
-        {"_target_": f"{MODELS}.calf.head.CalfHead", "clip_len": 240, "margins": MARGINS, "neutral": 40},
+    "calf": _calf({"_target_": f"{MODELS}.calf.network.Calf"}, {"dim": 32}),
+    "calf_image": _players("image", {"dim": 32}),
+    "calf_graph": _players("graph", {"dim": 32}),
+    "grounding": _grounding(
+        "query.ReplayQuery",
+        {
+            **DENSE,
+            "_target_": "blocks.dense.DenseHead",
+            "radius": 1.5,
+            "shape": "gaussian",
+            "displacement": "none",
+            "positive_weight": None,
+        },
+        {"clip_len": 242},
+        {"dim": 32, "heads": 2, "feedforward": 64},
+    ),
+    "grounding_calf": _grounding(
+        "siamese.SiameseCalf",
+        {"_target_": "grounding.head.GroundingHead", "clip_len": 240, "neutral": 40},
         {"clip_len": 240, "margin": 40, "overlap": 0.0, "sampling": "balanced", "spot_margin": 80},
         {"dim": 32},
-        stream=RESNET,
-        batch_size=32,
+        network={"receptive_field": 80},
+        optimizer={"schedule": "plateau"},
+    ),
+    "grounding_netvlad": _grounding(
+        "siamese.SiameseVlad",
+        {"_target_": "grounding.head.MomentHead", "clip_len": 240},
+        {"clip_len": 240, "margin": 40, "overlap": 0.0, "sampling": "balanced", "spot_margin": 80},
+        {"clusters": 4, "hidden": 16},
         optimizer={"schedule": "plateau"},
     ),
     "e2e_spot": _e2e(FRAME, shift="gsm"),

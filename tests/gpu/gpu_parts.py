@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from gpu_examples import EXAMPLES, TASK, Example
+from gpu_examples import EXAMPLES, Example
 from torch import Tensor
 
-from spotter.data.arrays import ArraySource
-from spotter.data.source import ImageSpec, Inputs, InputSpec
+from spotter.data.arrays import ArrayRows
+from spotter.data.rows import cut_rows
+from spotter.data.source import REPLAY, ImageSpec, Inputs, InputSpec
 from spotter.data.streams import Stream
 from spotter.training.callbacks.ema import Ema
 from spotter.training.datamodule import SpottingDataModule
@@ -22,6 +23,54 @@ from spotter.training.module import SpottingModule
 from spotter.types import Batch, Clip, Half, HalfRecord, Spots
 
 DEVICE = torch.device(os.environ.get("GPU_TESTS_DEVICE", "cuda"))
+
+
+class FeatureArrays:
+    """Give features that lie in memory, (T, D) float16 for each stream and half, as a source of features does.
+
+    Where ``spec`` asks for replays, the first ``SHOWN`` rows of a half are the replay beside all of its clips.
+    """
+
+    SHOWN = 20
+
+    def __init__(self, streams: Mapping[str, Sequence[np.ndarray]], spec: InputSpec) -> None:
+        self.spec, self.fps, self._streams = spec, spec.fps, streams
+        self.halves = [Half("features", i) for i, _ in enumerate(next(iter(streams.values())), start=1)]
+
+    def missing(self, half: Half) -> list[Path]:
+        """Return no files."""
+        return []
+
+    def offset(self, half: Half) -> float:
+        """Return the seconds of the first row."""
+        return self.spec.offset
+
+    def length(self, half: Half) -> int:
+        """Return the half's number of rows."""
+        return len(next(iter(self._streams.values()))[half.number - 1])
+
+    def read(self, halves: Sequence[Half], clips: Sequence[Clip], clip_len: int) -> Inputs:
+        """Copy clips into one tensor per stream, zero outside the half."""
+        inputs, first = {}, np.array([clip.start for clip in clips], np.int64)
+        for name, arrays in self._streams.items():
+            rows = [ArrayRows(arrays[halves[clip.half].number - 1]) for clip in clips]
+            inputs[name] = torch.from_numpy(cut_rows(rows, first, clip_len, rows[0].width))
+            if self.spec.before is not None:
+                shown = torch.from_numpy(cut_rows(rows, np.zeros(len(rows), np.int64), self.SHOWN, rows[0].width))
+                inputs[f"{REPLAY}{name}"] = shown.repeat(1, -(-clip_len // self.SHOWN), 1)[:, :clip_len]
+        return inputs, {name: torch.zeros(len(clips)) for name in inputs}
+
+    def rows(self, half: Half) -> Iterable[tuple[str, ArrayRows]]:
+        """Return the half's arrays by stream."""
+        return [(name, ArrayRows(arrays[half.number - 1])) for name, arrays in self._streams.items()]
+
+    def video(self, half: Half) -> Path | None:
+        """Return None."""
+        return None
+
+    def native_fps(self, half: Half) -> float | None:
+        """Return the rate."""
+        return self.fps
 
 
 class VideoArrays:
@@ -79,7 +128,7 @@ def build(name: str, small: bool = True, batches: int = 4, seed: int = 1) -> tup
     augmentation = {"mixup": example.mixup, "augment": example.augment}
     torch.manual_seed(seed)
     module = SpottingModule(
-        TASK.to_dict(),
+        example.task.to_dict(),
         source.spec.to_dict(),
         network,
         example.head,
@@ -89,14 +138,18 @@ def build(name: str, small: bool = True, batches: int = 4, seed: int = 1) -> tup
         {key: value for key, value in augmentation.items() if value},
     )
     data = SpottingDataModule(
-        TASK.to_dict(), source, clips, batch_size=batch_size, eval_batch_size=4 if small else example.eval_batch_size
+        example.task.to_dict(),
+        source,
+        clips,
+        batch_size=batch_size,
+        eval_batch_size=4 if small else example.eval_batch_size,
     )
-    records = [HalfRecord(half, source.length(half), _spots(source, half, rng)) for half in source.halves]
+    records = [HalfRecord(half, source.length(half), _spots(source, half, example, rng)) for half in source.halves]
     data.records, data.targets = {"train": records, "valid": records}, module.head.targets
     return module, data
 
 
-def _source(example: Example, small: bool, rng: np.random.Generator) -> ArraySource | VideoArrays:
+def _source(example: Example, small: bool, rng: np.random.Generator) -> FeatureArrays | VideoArrays:
     if example.stream is None:
         size, frames = ((32, 48), 64) if small else ((224, 398), 256)
         images = [rng.integers(0, 256, (frames, *size, 1 if example.grey else 3), np.uint8) for _ in range(2)]
@@ -104,15 +157,21 @@ def _source(example: Example, small: bool, rng: np.random.Generator) -> ArraySou
     stream: dict[str, Any] = dict(example.stream)
     if small:
         stream |= {"width": 24, "groups": [8, 16]}
-    spec = InputSpec.features([Stream.load("demo", {"file": "demo", **stream})])
-    arrays = [rng.standard_normal((600, stream["width"]), np.float32).astype(np.float16) for _ in range(4)]
-    return ArraySource(arrays, stream["fps"], spec)
+    streams = {"demo": stream, **example.beside}
+    spec = InputSpec.features(
+        [Stream.load(name, {"file": name, **each}) for name, each in streams.items()], before=example.before
+    )
+    arrays = {
+        name: [rng.standard_normal((600, each["width"]), np.float32).astype(np.float16) for _ in range(4)]
+        for name, each in streams.items()
+    }
+    return FeatureArrays(arrays, spec)
 
 
-def _spots(source: ArraySource | VideoArrays, half: Half, rng: np.random.Generator) -> Spots:
+def _spots(source: FeatureArrays | VideoArrays, half: Half, example: Example, rng: np.random.Generator) -> Spots:
     seconds = source.length(half) / source.fps
     count = max(3, int(seconds / 15))
-    label, time = rng.integers(len(TASK.classes), size=count), np.sort(rng.uniform(0, seconds, count))
+    label, time = rng.integers(len(example.task.classes), size=count), np.sort(rng.uniform(0, seconds, count))
     return Spots(label, time, np.ones(count, bool))
 
 

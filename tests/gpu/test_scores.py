@@ -32,7 +32,7 @@ def test_scores_are_those_of_the_cpu(name: str, precision: str) -> None:
     expected = confidences(name, torch.device("cpu"), "32")
     found = confidences(name, DEVICE, precision)
     far = (found - expected).abs()
-    if name == "calf":  # a slot that falls on the next frame moves its score there
+    if name.startswith(("calf", "grounding_")):  # a slot that falls on the next frame moves its score there
         assert far.mean() < EQUAL[precision]
     else:
         assert far.max() < EQUAL[precision]
