@@ -43,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     features.add_argument("--width", type=int, help="columns; real files have 8576 (default: 128)")
     features.add_argument("--file", help="feature file (default: baidu_soccer_embeddings)")
     features.add_argument("--replays", action="store_true", default=None, help="also write Labels-cameras.json")
+    features.add_argument("--players", action="store_true", default=None, help="also write where players stand")
     features.add_argument("--oracle", metavar="OUT", help="also write what a filter that knows the simulation predicts")
     video = parser.add_argument_group("for --kind video")
     video.add_argument(

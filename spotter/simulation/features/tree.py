@@ -12,6 +12,7 @@ from spotter.io.game_files import game_file_to_write
 from spotter.simulation.features.cameras import write_cameras
 from spotter.simulation.features.features import FeatureFile
 from spotter.simulation.features.matches import draw_match
+from spotter.simulation.features.players import write_players
 from spotter.simulation.features.scene import stage
 from spotter.simulation.seeds import generator
 from spotter.simulation.tree import Simulation, write_tree
@@ -35,12 +36,14 @@ def simulate(
     file: str = DEFAULT_FILE,
     fps: float = 1.0,
     replays: bool = False,
+    players: bool = False,
 ) -> Path:
     """Write what is missing of a simulated official tree, and return its root.
 
     games : how many for train, valid and test
     labels : folder or zip of official label files to take in place of simulated matches
     replays : write which action each replay shows, as camera labels
+    players : write where players stand, and beside it where those of another game do
     file, fps, width : the feature file of every half; other files of the same matches may be added by other calls
 
     Raises UserError for wrong parameters, and for a folder that holds something else.
@@ -70,6 +73,8 @@ def simulate(
     write_tree(root, simulation)
     if replays:
         write_cameras(root, task, seed)
+    if players:
+        write_players(root, task, seed, file, features.fps)
     return root
 
 
