@@ -80,6 +80,18 @@ def test_every_model_builds_on_all_data_of_its_kind(model: str, data: str, featu
     assert len(clip_weights(module.clips, network.network.upsample)) == anchors
 
 
+@pytest.mark.parametrize("model", [model for model, words in SMALL.items() if "model.pretrained=false" in words])
+def test_every_video_model_reads_grey_images(model: str) -> None:
+    words = ["data=demo_video", "data.root=/no/such/folder", "model.grey=true", *SMALL[model]]
+    cfg = composed("train", f"model={model}", *words)
+    data = build_data(cfg)
+    module = build_module(cfg, data)
+    batch = _random_batch(data)
+    module.losses(batch)["loss"].backward()
+    exact, fused = (system.eval().outputs(batch)["logits"] for system in (module.system, module.system.fused()))
+    torch.testing.assert_close(fused, exact, atol=1e-4, rtol=1e-3)
+
+
 def _random_batch(data: Any) -> Any:
     """Return a batch of evaluation clips of a half that lies nowhere."""
 

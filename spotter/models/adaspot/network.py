@@ -66,14 +66,13 @@ class AdaSpot(Network):
         backbone_args: Plain | None = None,
     ) -> None:
         super().__init__()
-        if "video" not in layout:
-            raise UserError(f"model: adaspot needs video, found {', '.join(layout)}; take a video data=…")
-        height, width = layout["video"].get("height", side), layout["video"].get("width", side)
+        images = backbones.images_of(layout)
+        height, width = images.get("height", side), images.get("width", side)
         if min(height, width) < side:
             raise UserError(
                 f"model.network.side: {side} pixels are more than data.size={[height, width]} has; lower it"
             )
-        self.name, self.frames, self.arguments = backbone, Frames(), dict(backbone_args or {})
+        self.name, self.frames, self.arguments = backbone, Frames(), backbones.arguments_for(layout, backbone_args)
         self.low_size, self.side, self.threshold = None if low is None else tuple(low), side, threshold
         low_net, high_net = (
             backbones.create(backbone, shift, self.frames, None, dilations, **self.arguments) for _ in range(2)
@@ -86,7 +85,7 @@ class AdaSpot(Network):
         self.alone: nn.ModuleList | None = nn.ModuleList(Scores(dim, classes, dropout) for _ in range(2))
 
     def forward(self, inputs: dict[str, Tensor], phase: dict[str, Tensor], valid: Tensor) -> Tensor:
-        """Return logits (stages, B, T, 1 + K) for normalised ``inputs["video"]`` (B, T, 3, H, W)."""
+        """Return logits (stages, B, T, 1 + K) for normalised ``inputs["video"]`` (B, T, C, H, W)."""
         high, low = self.streams(inputs["video"])
         streams = [each + self.positions[: low.shape[1]] for each in (high, low)]
         joint = self.joint(torch.maximum(high, low) + self.positions[: low.shape[1]])

@@ -14,6 +14,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
+from spotter.data.source import Layout, StreamLayout
 from spotter.errors import UserError
 from spotter.io.hub import reachable
 from spotter.models.blocks.fused_shift import DilatedShift, FusedShift
@@ -24,6 +25,19 @@ log = logging.getLogger(__name__)
 
 SHIFTS = ("gsm", "gsf", "tsm", "tsm_block", "none")
 SIDE_PATHS = ("downsample", "shortcut")  # convolutions of a block that are not on its main path
+
+
+def images_of(layout: Layout) -> StreamLayout:
+    """Return the description of the images in a layout; raises UserError where there are none."""
+    if "video" not in layout:
+        raise UserError(f"model: this network needs video, found {', '.join(layout)}; take a video data=…")
+    return layout["video"]
+
+
+def arguments_for(layout: Layout, arguments: Plain | None = None) -> dict[str, Any]:
+    """Return the arguments of a network of timm that sees the images of a layout, grey ones too."""
+    grey = {"in_chans": 1} if images_of(layout).get("channels") == 1 else {}
+    return {**(arguments or {}), **grey}
 
 
 def create(

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from spotter.data.source import Layout
-from spotter.errors import UserError
 from spotter.models.base import Network
 from spotter.models.blocks import backbones
 from spotter.models.blocks.fuse import fuse_batchnorm
@@ -37,15 +36,11 @@ class ShiftedNetwork(Network):
         arguments: Plain | None = None,
     ) -> None:
         super().__init__()
-        if "video" not in layout:
-            raise UserError(f"model: this network needs video, found {', '.join(layout)}; take a video data=…")
-        self.name, self.arguments, self.frames = backbone, dict(arguments or {}), Frames()
-        if layout["video"].get("channels") == 1:
-            self.arguments["in_chans"] = 1
+        self.name, self.arguments, self.frames = backbone, backbones.arguments_for(layout, arguments), Frames()
         self.backbone = backbones.create(backbone, shift, self.frames, stages, dilations, **self.arguments)
 
     def features(self, clips: Tensor) -> Tensor:
-        """Return the backbone's features of the frames (B, T, 3, H, W), (B, T, d)."""
+        """Return the backbone's features of the frames (B, T, C, H, W), (B, T, d)."""
         self.frames.count = clips.shape[1]
         dtype = next(self.backbone.parameters()).dtype
         features = self.backbone(clips.flatten(0, 1).to(dtype))  # (B * T, d)

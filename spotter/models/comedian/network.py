@@ -54,8 +54,7 @@ class Comedian(Network):
         spatial_args: Plain | None = None,
     ) -> None:
         super().__init__()
-        if "video" not in layout:
-            raise UserError(f"model: comedian needs video, found {', '.join(layout)}; take a video data=…")
+        self.arguments = backbones.arguments_for(layout)
         if spatial not in SPATIAL:
             raise UserError(f"model.network.spatial: {spatial!r} is unknown: give one of {', '.join(SPATIAL)}")
         if clip_len % tube or not 0 <= masked < 1:
@@ -63,7 +62,7 @@ class Comedian(Network):
                 f"model.clips.clip_len: {clip_len} frames are no whole tubes of {tube}; or masked is not in 0…1"
             )
         self.kind, self.image, self.tube, self.masked = spatial, tuple(image), tube, masked
-        self.spatial = SPATIAL[spatial](image, tube, drop_path=drop_path, **dict(spatial_args or {}))
+        self.spatial = SPATIAL[spatial](image, tube, drop_path=drop_path, **self.arguments, **dict(spatial_args or {}))
         self.width = self.spatial.width
         self.times = nn.Parameter(torch.zeros(1, clip_len // tube, self.width))
         nn.init.trunc_normal_(self.times, std=0.02)
@@ -72,7 +71,7 @@ class Comedian(Network):
         self.requires_grad_(not freeze)
 
     def forward(self, inputs: dict[str, Tensor], phase: dict[str, Tensor], valid: Tensor) -> Tensor:
-        """Return tokens (B, T, width) for normalised ``inputs["video"]`` (B, T, 3, H, W)."""
+        """Return tokens (B, T, width) for normalised ``inputs["video"]`` (B, T, C, H, W)."""
         return self.tubes(inputs["video"]).repeat_interleave(self.tube, 1)
 
     def tubes(self, video: Tensor) -> Tensor:
@@ -85,7 +84,7 @@ class Comedian(Network):
                 "the clip_len of training"
             )
         scaled = self._scale(video)
-        tubes = scaled.view(len(video), count, self.tube, *scaled.shape[2:]).transpose(2, 3)  # (B, P, 3, tube, H, W)
+        tubes = scaled.view(len(video), count, self.tube, *scaled.shape[2:]).transpose(2, 3)  # (B, P, C, tube, H, W)
         tokens = self._see_some(tubes) if self.training and self.masked else self._see(tubes)
         mixed: Tensor = self.temporal(tokens + self.times[:, :count])
         return mixed
@@ -93,7 +92,7 @@ class Comedian(Network):
     def load_imagenet(self, weights: str | None = None) -> None:
         """Take ImageNet weights for the transformer over patches from a file, or those that timm downloads."""
         name = IMAGENET[self.kind]
-        state = backbones.read_weights(weights) if weights else backbones.download(name)
+        state = backbones.read_weights(weights) if weights else backbones.download(name, **self.arguments)
         lacking = self.spatial.take_imagenet(state)
         if lacking:
             log.warning("random, for want of tensors that fit: %s", ", ".join(lacking))
@@ -105,7 +104,7 @@ class Comedian(Network):
         return scaled.view(*video.shape[:3], *self.image)
 
     def _see(self, tubes: Tensor) -> Tensor:
-        """Return (B, P, width) of tubes (B, P, 3, tube, H, W)."""
+        """Return (B, P, width) of tubes (B, P, C, tube, H, W)."""
         seen: Tensor = self.spatial(tubes.flatten(0, 1))
         return seen.view(*tubes.shape[:2], -1)
 

@@ -33,7 +33,7 @@ class Transformer(nn.Module):
 
 
 class TubeViT(nn.Module):
-    """Describe tubes by the class token of a vision transformer: (N, 3, tube, H, W) -> (N, width).
+    """Describe tubes by the class token of a vision transformer: (N, C, tube, H, W) -> (N, width).
 
     After the factorised encoder of Arnab et al., *ViViT*, 2021.
     """
@@ -47,12 +47,13 @@ class TubeViT(nn.Module):
         depth: int = 12,
         heads: int = 3,
         drop_path: float = 0.1,
+        in_chans: int = 3,
     ) -> None:
         super().__init__()
         if any(side % patch for side in image):
             raise UserError(f"model.network.image: {list(image)} is no multiple of patches of {patch} pixels")
         self.width = width
-        self.embed = nn.Conv3d(3, width, (tube, patch, patch), (tube, patch, patch))
+        self.embed = nn.Conv3d(in_chans, width, (tube, patch, patch), (tube, patch, patch))
         self.token = nn.Parameter(torch.zeros(1, 1, width))
         self.positions = nn.Parameter(torch.zeros(1, 1 + image[0] // patch * (image[1] // patch), width))
         for parameter in (self.token, self.positions):
@@ -82,7 +83,7 @@ class TubeViT(nn.Module):
 
 
 class TubeSwin(nn.Module):
-    """Describe tubes by the mean over place of a Swin transformer: (N, 3, tube, H, W) -> (N, width)."""
+    """Describe tubes by the mean over place of a Swin transformer: (N, C, tube, H, W) -> (N, width)."""
 
     def __init__(
         self,
@@ -94,12 +95,13 @@ class TubeSwin(nn.Module):
         heads: Sequence[int] = (3, 6, 12, 24),
         drop_path: float = 0.1,
         window: int = 7,
+        in_chans: int = 3,
     ) -> None:
         super().__init__()
         arguments: dict[str, Any] = {"embed_dim": width, "depths": list(depth), "num_heads": list(heads)}
         arguments |= {"img_size": list(image), "patch_size": patch, "window_size": window, "drop_path_rate": drop_path}
         self.network = timm.create_model("swin_tiny_patch4_window7_224", num_classes=0, **arguments)
-        self.network.patch_embed = _TubePatches(tube, patch, width)
+        self.network.patch_embed = _TubePatches(in_chans, tube, patch, width)
         self.width = width * 2 ** (len(depth) - 1)
 
     def forward(self, tubes: Tensor) -> Tensor:
@@ -117,11 +119,11 @@ class TubeSwin(nn.Module):
 
 
 class _TubePatches(nn.Module):
-    """Embed patches of tubes: (N, 3, tube, H, W) -> (N, h, w, dim)."""
+    """Embed patches of tubes: (N, C, tube, H, W) -> (N, h, w, dim)."""
 
-    def __init__(self, tube: int, patch: int, dim: int) -> None:
+    def __init__(self, in_chans: int, tube: int, patch: int, dim: int) -> None:
         super().__init__()
-        self.proj = nn.Conv3d(3, dim, (tube, patch, patch), (tube, patch, patch))
+        self.proj = nn.Conv3d(in_chans, dim, (tube, patch, patch), (tube, patch, patch))
         self.norm = nn.LayerNorm(dim)
 
     def forward(self, tubes: Tensor) -> Tensor:
