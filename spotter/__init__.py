@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from spotter.predictions import Predictions
     from spotter.tasks import Task
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 __all__ = [
     "Model",
     "Predictions",
