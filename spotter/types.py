@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, NotRequired, Protocol, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ Arrays = dict[str, NDArray]
 Targets = dict[str, "Tensor"]
 Plain = Mapping[str, Any]  # values as YAML, JSON and checkpoints hold them
 Metrics = Mapping[str, Any]  # scores, nested as ``metrics.json`` holds them, see ``spotter.evaluation.average_map``
+OWN = ""  # the name of a run's own label set, beside the others of joint training
 HALF_SECONDS = 7200  # the metric's length of a half; whatever comes later falls on its last frame
 METRIC_THRESHOLDS = np.linspace(0, 1, 200)  # confidences at which the metric takes precision and recall
 
@@ -185,6 +186,7 @@ class Batch(TypedDict):
     targets: dict[str, Tensor]  # what the head's loss compares with, empty when there are no labels
     half: Tensor  # (B,) int64: index of the half
     start: Tensor  # (B,) int64: the clip's first frame
+    others: NotRequired[dict[str, Batch]]  # of joint training: the clips of each other label set
 
 
 class Output(TypedDict, total=False):

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 PATHS = ("ckpt", "input", "out", "data.root", "data.labels", "data.task", "model.init_from", "model.weights")
-TEXTS = (*PATHS, "trust", "format", "periods", "game")  # values that are taken as typed
+TEXTS = (*PATHS, "trust", "format", "periods", "game", "label_set")  # values that are taken as typed
+OF_LABELS = r"data\.joint\.[\w-]+\.(?:root|labels|task)"  # paths of other label sets
 QUOTED = re.compile(r"'.*'|\".*\"|\['.*'\]|null", re.DOTALL)
 
 
@@ -21,7 +22,7 @@ def quote(word: str) -> str:
 
     What is quoted already stays: users who know Hydra do it themselves, and started processes see it again.
     """
-    match = re.fullmatch(rf"({'|'.join(map(re.escape, TEXTS))})=(.*)", word, re.DOTALL)
+    match = re.fullmatch(rf"({'|'.join((OF_LABELS, *map(re.escape, TEXTS)))})=(.*)", word, re.DOTALL)
     if match is None or not match[2] or QUOTED.fullmatch(match[2]) or (match[1] == "trust" and match[2][0] == "["):
         return word
     return f"{match[1]}={hydra_string(match[2])}"
@@ -46,7 +47,8 @@ def from_folder(word: str, folder: str) -> str:
     """Return an override whose relative path, if it is one, was typed in ``folder``, with the whole path."""
     key, _, value = word.partition("=")
     path = Path(folder, unquote(value))
-    if key not in PATHS or value == "null" or Path(unquote(value)).is_absolute() or not path.exists():
+    named = key in PATHS or re.fullmatch(OF_LABELS, key)
+    if not named or value == "null" or Path(unquote(value)).is_absolute() or not path.exists():
         return word  # a task may be the name of one that ships with spotter
     return f"{key}={hydra_string(str(path.absolute()))}"
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from spotter.data.clips import EvaluationBatches, TrainingBatches
 from spotter.data.datasets import ClipDataset
+from spotter.data.joint import JointBatches, JointDataset
 from spotter.errors import UserError
-from spotter.types import Batch, Clip
+from spotter.types import Batch
 
-Batches = TrainingBatches | EvaluationBatches
+Batches = TrainingBatches | EvaluationBatches | JointBatches
 
 
 class ThreadLoader:
@@ -30,7 +31,9 @@ class ThreadLoader:
     prefetch_factor : batches that each of the threads has ready
     """
 
-    def __init__(self, dataset: ClipDataset, batches: Batches, threads: int, pin: bool, prefetch_factor: int) -> None:
+    def __init__(
+        self, dataset: Dataset[Batch], batches: Batches, threads: int, pin: bool, prefetch_factor: int
+    ) -> None:
         self._dataset, self._batches, self._pin = dataset, batches, pin
         self._threads, self._ahead = threads, threads * prefetch_factor
 
@@ -49,7 +52,7 @@ class ThreadLoader:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _read(self, clips: list[Clip]) -> Batch:
+    def _read(self, clips: Sequence[object]) -> Batch:
         batch = self._dataset[clips]
         return pin_batch(batch) if self._pin else batch
 
@@ -58,7 +61,7 @@ BatchLoader = DataLoader[Batch] | ThreadLoader
 
 
 def batch_loader(
-    dataset: ClipDataset, batches: Batches, num_workers: int, pin: bool, prefetch_factor: int = 2
+    dataset: ClipDataset | JointDataset, batches: Batches, num_workers: int, pin: bool, prefetch_factor: int = 2
 ) -> BatchLoader:
     """Return a loader over batches of clips.
 
@@ -85,13 +88,16 @@ def pin_batch(batch: Batch) -> Batch:
     def pin(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         return {name: tensor.pin_memory() for name, tensor in tensors.items()}
 
-    return {
+    pinned: Batch = {
         **batch,
         "inputs": pin(batch["inputs"]),
         "phase": pin(batch["phase"]),
         "valid": batch["valid"].pin_memory(),
         "targets": pin(batch["targets"]),
     }
+    if "others" in batch:
+        pinned["others"] = {name: pin_batch(other) for name, other in batch["others"].items()}
+    return pinned
 
 
 @contextmanager

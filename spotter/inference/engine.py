@@ -174,10 +174,13 @@ def to_device(batch: Batch, device: torch.device) -> Batch:
     def move(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         return {name: tensor.to(device, non_blocking=cuda) for name, tensor in tensors.items()}
 
-    return {
+    moved: Batch = {
         **batch,
         "inputs": move(batch["inputs"]),
         "phase": move(batch["phase"]),
         "valid": batch["valid"].to(device, non_blocking=cuda),
         "targets": move(batch["targets"]),
     }
+    if "others" in batch:
+        moved["others"] = {name: to_device(other, device) for name, other in batch["others"].items()}
+    return moved

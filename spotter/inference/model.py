@@ -19,7 +19,7 @@ from spotter.inference.periods import Periods
 from spotter.inference.precision import fast_precision, fuse
 from spotter.inference.predict import merge, predict_records, say_broken_rows, score_records
 from spotter.inference.ranks import broadcast, gather, rank_and_world
-from spotter.io.checkpoints import open_checkpoint
+from spotter.io.checkpoints import choose_label_set, open_checkpoint
 from spotter.io.periods import Moment
 from spotter.io.run_folders import find_checkpoint
 from spotter.io.scores import Scores
@@ -178,6 +178,7 @@ def load(
     device: str | torch.device | None = None,
     precision: str | int | None = None,
     trust: str | Sequence[str] = (),
+    label_set: str | None = None,
 ) -> Model:
     """Load a trained model for prediction.
 
@@ -186,13 +187,15 @@ def load(
     device : for example "cpu" or "cuda:1"; None for a GPU if there is one
     precision : 32, 16 or bf16; None for bf16 on a GPU that has it and a CPU that is faster in it, else 32
     trust : a module of yours, or several, whose networks and heads a checkpoint may name; no others are imported
+    label_set : of a model that was trained jointly, the name of the other labels that are predicted; None for its own
 
     Raises UserError for a file that is missing, damaged, of a newer format, or names a network that is not trusted, and
     for a trusted module that cannot be imported.
     """
     file = find_checkpoint(path)
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    system = fuse(System.load(open_checkpoint(file), import_trusted(trust)), where, precision)
+    content = choose_label_set(open_checkpoint(file), label_set)
+    system = fuse(System.load(content, import_trusted(trust)), where, precision)
     compute = Compute(where, fast_precision(where) if precision is None else str(precision), BATCH[system.spec.kind])
     system.to(where)
     return Model(system, compute)

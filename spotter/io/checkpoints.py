@@ -23,6 +23,7 @@ UNREADABLE = (
     *(pickle.UnpicklingError, EOFError, OSError, LookupError, TypeError, ValueError, AttributeError, RuntimeError),
     *(AssertionError, ArithmeticError, MemoryError, struct.error),
 )
+HEAD, HEADS = "head.", "heads."  # before the names of tensors: of the own head, and of those of other label sets
 FOREIGN = "; one of another codebase is converted by: spotter import-checkpoint"
 
 
@@ -80,6 +81,27 @@ def open_checkpoint(path: str | Path, key: str = "ckpt") -> dict[str, Any]:
             f"{path}: damaged, its settings lack {shorten(error.args[0] if error.args else error)}"
         ) from error
     return content
+
+
+def choose_label_set(content: Mapping[str, Any], name: str | None = None) -> dict[str, Any]:
+    """Return an opened checkpoint with one label set: its own, or another that it was trained on jointly.
+
+    Raises UserError where it was not trained on labels of that name.
+    """
+    settings, state = content["hyper_parameters"], content["state_dict"]
+    others = settings.get("joint")
+    others = others if isinstance(others, Mapping) else {}
+    if name and not isinstance(others.get(name), Mapping):
+        known = ", ".join(map(str, others)) or "none"
+        raise UserError(f"label_set: {shorten(name)} is none of the others that the checkpoint knows: {shorten(known)}")
+    head, rest = (f"{HEADS}{name}." if name else HEAD), {}
+    for key, value in ((str(key), value) for key, value in state.items()):
+        if key.startswith(head):
+            rest[HEAD + key.removeprefix(head)] = value
+        elif not key.startswith((HEAD, HEADS)):
+            rest[key] = value
+    settings = {**settings, **(others[name] if name else {}), "joint": None}
+    return {**content, "hyper_parameters": settings, "state_dict": rest}
 
 
 def _load(path: str | Path) -> object:

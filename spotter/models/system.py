@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from spotter.data.images import ImageTransform
 from spotter.data.source import InputSpec
 from spotter.errors import UserError
+from spotter.io.checkpoints import choose_label_set
 from spotter.models.base import Head, Network
 from spotter.models.blocks.teams import count_outputs, with_teams
 from spotter.models.bounded import Bounded
@@ -57,23 +58,39 @@ class System:
         Raises UserError for values that are wrong or do not fit together.
         """
         task, spec = Task.load_stored(description["task"]), InputSpec.load(description["source"])
-        teams = str(description.get("teams") or "joint")
-        outputs = count_outputs(task, teams)
+        outputs = count_outputs(task, _teams(description))
         network = build_network(description["network"], spec.kind, spec.layout, outputs, trusted)
-        head = with_teams(build_head(description["head"], network, outputs, spec.fps, trusted), network, task, teams)
+        head = _head(description, network, task, spec, trusted)
         clips = ClipConfig.load(description["clips"])
         postprocess = Postprocess.load(description["postprocess"], len(task.classes))
         images = ImageTransform(spec.image.mean, spec.image.std) if spec.image is not None else None
         return cls(task, spec, clips, postprocess, network, head, images)
 
+    def with_labels(self, description: Plain, trusted: Sequence[str] = ()) -> Self:
+        """Return the system of another label set, on the same network.
+
+        description : its ``task``, ``head``, ``postprocess`` and ``teams``, as ``build`` takes them
+        Raises UserError as ``build`` does, and for a network that ends in the scores of its own classes.
+        """
+        if not self.network.width:
+            name = type(self.network).__name__
+            raise UserError(f"data.joint: {name} ends in scores of its classes, which no other labels can share")
+        task = Task.load_stored(description["task"])
+        head = _head(description, self.network, task, self.spec, trusted)
+        postprocess = Postprocess.load(description["postprocess"], len(task.classes))
+        return dataclasses.replace(self, task=task, head=head, postprocess=postprocess)
+
     @classmethod
     def load(cls, content: Plain, trusted: Sequence[str] = ()) -> Self:
         """Build the system of an opened checkpoint with its weights, in eval mode; ``trusted`` as in ``build``.
+
+        Of one that was trained jointly that of its own labels, see ``choose_label_set`` for others.
 
         Raises UserError where settings and weights do not fit together; settings that ask for a network far larger than
         the weights take no memory.
         """
         try:
+            content = choose_label_set(content)
             with Bounded(content["state_dict"].values()):
                 system = cls.build(content["hyper_parameters"], trusted)
             system.load_state_dict(content["state_dict"])
@@ -114,11 +131,14 @@ class System:
         return broken is not None and bool(broken)
 
     def forward(self, batch: Batch) -> Output:
-        """Return the head's output for a batch that went through ``prepare``.
+        """Return the head's output for a batch that went through ``prepare``."""
+        return self.score(self.network(batch["inputs"], batch["phase"], batch["valid"]))
+
+    def score(self, tokens: Tensor) -> Output:
+        """Return the head's output for tokens.
 
         Heads compute in float32 whatever the network does: scores of 8 bits would make neighbours equal.
         """
-        tokens: Tensor = self.network(batch["inputs"], batch["phase"], batch["valid"])
         with torch.autocast(tokens.device.type, enabled=False):
             output: Output = self.head(tokens.float())
         return output
@@ -161,3 +181,14 @@ class System:
     @property
     def _parts(self) -> nn.ModuleDict:
         return nn.ModuleDict({"network": self.network, "head": self.head})
+
+
+def _teams(description: Plain) -> str:
+    return str(description.get("teams") or "joint")
+
+
+def _head(description: Plain, network: Network, task: Task, spec: InputSpec, trusted: Sequence[str]) -> Head:
+    """Build the head that a description states, for the classes and teams of a task."""
+    teams = _teams(description)
+    head = build_head(description["head"], network, count_outputs(task, teams), spec.fps, trusted)
+    return with_teams(head, network, task, teams)

@@ -17,7 +17,8 @@ from spotter.data.check import warn_of_broken
 from spotter.data.clips import EvaluationBatches, TrainingBatches, batches, evaluation_clips
 from spotter.data.datasets import ClipDataset
 from spotter.data.games import MOST_BEYOND_END, drop_spots_beyond_end, find_halves, require_spots, warn_of_rates
-from spotter.data.loaders import BatchLoader, batch_loader
+from spotter.data.joint import JointBatches, JointDataset, part_of_epoch
+from spotter.data.loaders import Batches, BatchLoader, batch_loader
 from spotter.data.periods import PeriodSource
 from spotter.data.remote import RemoteTree, fetch_games, fetch_root
 from spotter.data.skips import Skips
@@ -32,7 +33,7 @@ from spotter.settings import ClipConfig
 from spotter.tasks import ANTICIPATION, Task
 from spotter.training.callbacks.clock import cpu_limit_of
 from spotter.training.callbacks.progress import show
-from spotter.types import Batch, Clip, HalfRecord, Plain, TargetMaker
+from spotter.types import OWN, Batch, Clip, HalfRecord, Plain, TargetMaker
 
 log = logging.getLogger(__name__)
 ON_ERROR = ("raise", "skip")
@@ -109,9 +110,18 @@ class SpottingDataModule(pl.LightningDataModule):
         self.allow_missing, self.max_beyond_end, self.check = allow_missing, max_beyond_end, check
         self.targets: TargetMaker | None = None  # of the model's head
         self.records: dict[str, list[HalfRecord]] = {}
+        self.others: dict[str, SpottingDataModule] = {}  # of other label sets, see ``spotter.training.joint``
+
+    @property
+    def sets(self) -> dict[str, SpottingDataModule]:
+        """Return the data of every label set by its name, this one's own first."""
+        return {OWN: self, **self.others}
 
     def setup(self, stage: str) -> None:
         """Find the halves of all splits that a training run needs, once, and print their statistics."""
+        for other in self.others.values():
+            other.trainer = self.trainer
+            other.setup(stage)
         if stage != "fit" or self.records:
             return
         if self.annotations and (parts := self.annotations.parts(self.root or "", self.task)):
@@ -160,15 +170,27 @@ class SpottingDataModule(pl.LightningDataModule):
         return torch.from_numpy(self.targets.class_prior(counts, frames, self.source.fps)).float()
 
     def train_dataloader(self) -> BatchLoader:
-        """Return a loader over one epoch's random clips."""
-        return self._loader("train", self.clips.clip_len, self._training_batches())
+        """Return a loader over one epoch's random clips, of all label sets."""
+        own = self._dataset("train", self.clips.clip_len)
+        if not self.others:
+            return self._loader(own, self._training_batches())
+        others = {name: other._dataset("train", self.clips.clip_len) for name, other in self.others.items()}
+        each = [data._training_batches() for data in self.sets.values()]
+        return self._loader(JointDataset(own, others), JointBatches(each))
 
-    def val_dataloader(self) -> BatchLoader | list[Batch]:
-        """Return a loader over this rank's part of the validation split; an empty list without that split."""
-        if not self.records["valid"]:
-            return []
+    def val_dataloader(self) -> BatchLoader | list[BatchLoader]:
+        """Return a loader over this rank's part of split valid, of several label sets a list of them."""
+        loaders = [self.sets[name]._validation_loader() for name in self.validated]
+        return loaders[0] if len(loaders) == 1 else loaders
+
+    @property
+    def validated(self) -> list[str]:
+        """Return the names of the label sets that have a validation split, in the order of their loaders."""
+        return [name for name, data in self.sets.items() if data.records["valid"]]
+
+    def _validation_loader(self) -> BatchLoader:
         mine = batches(self.evaluation_clips("valid"), self.eval_batch_size, *self._ranks())
-        return self._loader("valid", self.clips.eval_len, EvaluationBatches(mine))
+        return self._loader(self._dataset("valid", self.clips.eval_len), EvaluationBatches(mine))
 
     def evaluation_clips(self, split: str) -> list[Clip]:
         """Return the clips that cover all halves of a split, in order."""
@@ -192,16 +214,20 @@ class SpottingDataModule(pl.LightningDataModule):
         """Return the batch on a device, but for what only the host needs."""
         return to_device(batch, device)
 
-    def _loader(self, split: str, clip_len: int, sampler: TrainingBatches | EvaluationBatches) -> BatchLoader:
+    def _dataset(self, split: str, clip_len: int) -> ClipDataset:
         skips = self.skips if split == "train" else None
-        dataset = ClipDataset(self.records[split], self.source, clip_len, self.targets, skips)
+        return ClipDataset(self.records[split], self.source, clip_len, self.targets, skips)
+
+    def _loader(self, dataset: ClipDataset | JointDataset, sampler: Batches) -> BatchLoader:
         pin = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
         return batch_loader(dataset, sampler, self.workers, pin, self.prefetch_factor)
 
     def _training_batches(self) -> TrainingBatches:
         lengths = [record.frames for record in self.records["train"]]
         balanced = self._balanced if self.clips.balanced_mixup or self.clips.sampling == "balanced" else None
-        return TrainingBatches(lengths, self.clips, self.batch_size, self.seed, self._epoch, balanced, *self._ranks())
+        own = self.batch_size - sum(other.batch_size for other in self.others.values())
+        clips = part_of_epoch(self.clips, own, self.batch_size)
+        return TrainingBatches(lengths, clips, own, self.seed, self._epoch, balanced, *self._ranks())
 
     @cached_property
     def _balanced(self) -> BalancedClips:

@@ -18,12 +18,13 @@ from spotter.data.mixup import Mixup
 from spotter.errors import UserError
 from spotter.io.upgrade import FORMAT
 from spotter.models.build import module_of
+from spotter.models.joint import forward_jointly, joint_losses
 from spotter.models.system import System
 from spotter.training.callbacks.clock import cpu_limit_of
 from spotter.training.callbacks.nonfinite import nonfinite_of
 from spotter.training.datamodule import SpottingDataModule, data_of
 from spotter.training.optimizer import OptimizerConfig, SharpnessAware, adamw, schedule_factor
-from spotter.types import Batch, Output, Plain, batch_size
+from spotter.types import OWN, Batch, Output, Plain, batch_size
 
 
 class EvaluationStep(TypedDict):
@@ -43,6 +44,7 @@ class SpottingModule(pl.LightningModule):
     augmentation : how training clips are changed: ``mixup`` with the arguments of ``Mixup``, and ``augment`` with those
         of ``FeatureTransform`` for features and of ``ImageTransform`` for video; None for neither
     teams : how they are told apart where the task has some, see ``spotter.models.blocks.teams``
+    joint : of joint training, ``task``, ``head``, ``postprocess`` and ``teams`` of every other label set by its name
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class SpottingModule(pl.LightningModule):
         optimizer: Plain | None = None,
         augmentation: Plain | None = None,
         teams: str = "joint",
+        joint: Mapping[str, Plain] | None = None,
     ) -> None:
         super().__init__()
         self.save_hyperparameters(logger=False)
@@ -71,14 +74,20 @@ class SpottingModule(pl.LightningModule):
         layout = self.system.spec.layout
         self.rows = FeatureTransform(**augment, layout=layout) if augment and image is None else None
         self.mixup = Mixup(**mixup) if mixup else None
+        others = {
+            name: self.system.with_labels(labels, [module_of(labels["head"])]) for name, labels in (joint or {}).items()
+        }
+        self.systems = {OWN: self.system, **others}  # by label set, with one network
+        self.heads = nn.ModuleDict({name: system.head for name, system in others.items()})
         self._last_losses: dict[str, Tensor] = {}
         self._check_mixup()
         self._check_teams()
 
     def setup(self, stage: str) -> None:
-        """Give the head the frequency of each class in the training split."""
+        """Give each head the frequency of its classes in the training split."""
         if stage == "fit":
-            self.head.set_class_prior(self._data.class_prior())
+            for name, data in self._data.sets.items():
+                self.systems[name].head.set_class_prior(data.class_prior())
 
     def forward(self, batch: Batch) -> Output:
         """Return the head's output for a batch that ``System.prepare`` prepared."""
@@ -98,12 +107,19 @@ class SpottingModule(pl.LightningModule):
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Augment and mix a training batch as it was read; return the ``loss`` and its parts."""
-        batch = self.system.prepare(batch)
+        batches = {OWN: batch, **batch.get("others", {})}
+        ready = {name: self._augment(self.systems[name], each) for name, each in batches.items()}
+        if len(ready) == 1:
+            return self.head.loss(self(ready[OWN]), ready[OWN])
+        return joint_losses(self.systems, forward_jointly(self.systems, ready), ready)
+
+    def _augment(self, system: System, batch: Batch) -> Batch:
+        batch = system.prepare(batch)
         if self.rows is not None:
             batch = self.rows(batch)
         if self.mixup is not None:
-            batch = self.mixup(batch, self.head.mix, self.system.clips.balanced_mixup)
-        return self.head.loss(self(batch), batch)
+            batch = self.mixup(batch, system.head.mix, system.clips.balanced_mixup)
+        return batch
 
     def _finite(self, losses: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """Return losses to be logged; where steps are skipped, the last finite one stands in for one that is not."""
@@ -123,20 +139,25 @@ class SpottingModule(pl.LightningModule):
 
     def on_train_epoch_end(self) -> None:
         """Say how many clips could not be read, where that ends nothing."""
-        if self._data.skips is not None:
-            self._data.skips.say()
+        for data in self._data.sets.values():
+            if data.skips is not None:
+                data.skips.say()
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> EvaluationStep | None:
+    def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> EvaluationStep | None:
         """Return what ``evaluate`` does; None for no clips."""
-        return self.evaluate(batch) if batch_size(batch) else None
+        return self.evaluate(batch, self._data.validated[dataloader_idx]) if batch_size(batch) else None
 
-    def evaluate(self, batch: Batch) -> EvaluationStep:
-        """Return the ``outputs`` of a batch as it was read, and its loss where it has targets."""
-        batch = self.system.prepare(batch)
-        output = self(batch)
-        parts = self.head.loss(output, batch) if batch["targets"] else {}
-        measures = {name: parts[name] for name in self.head.measures if name in parts}
-        return {"outputs": self.head.predict(output), "loss": parts.get("loss"), "measures": measures}
+    def evaluate(self, batch: Batch, labels: str = OWN) -> EvaluationStep:
+        """Return the ``outputs`` of a batch as it was read, and its loss where it has targets.
+
+        labels : the name of its label set
+        """
+        system = self.systems[labels]
+        batch = system.prepare(batch)
+        output = system.forward(batch)
+        parts = system.head.loss(output, batch) if batch["targets"] else {}
+        measures = {name: parts[name] for name in system.head.measures if name in parts}
+        return {"outputs": system.head.predict(output), "loss": parts.get("loss"), "measures": measures}
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return AdamW and its schedule: per step, or by the validation loss."""
@@ -145,7 +166,7 @@ class SpottingModule(pl.LightningModule):
             raise UserError("model.sam: does not go with trainer.accumulate_grad_batches; set it to 1")
         if config.sam and self.trainer.precision == "16-mixed":
             raise UserError("model.sam: does not go with trainer.precision=16-mixed; take bf16-mixed or 32-true")
-        optimizer = adamw(config, self.network, self.head)
+        optimizer = adamw(config, self.network, nn.ModuleList([self.head, self.heads]))
         if config.schedule == "plateau":
             plateau = ReduceLROnPlateau(optimizer, **(config.plateau or {}))
             return {"optimizer": optimizer, "lr_scheduler": {"scheduler": plateau, "reduce_on_plateau": False}}
@@ -194,18 +215,18 @@ class SpottingModule(pl.LightningModule):
                 )
 
     def _check_mixup(self) -> None:
-        if self.mixup is not None and not self.head.mixes:
+        if self.mixup is not None and not all(system.head.mixes for system in self.systems.values()):
             name = type(self.head).__name__
             raise UserError(f"model.mixup: {name} has targets that cannot be mixed; give model.mixup=null")
         if self.system.clips.balanced_mixup and self.mixup is None:
             raise UserError("model.clips.balanced_mixup: is there for mixup alone, which is null; set it to false")
 
 
-def system_of(module: pl.LightningModule) -> System:
-    """Return the system that a module trains."""
+def systems_of(module: pl.LightningModule) -> dict[str, System]:
+    """Return the systems that a module trains, by label set."""
     if not isinstance(module, SpottingModule):
         raise TypeError(f"expected a SpottingModule, found {type(module).__name__}")
-    return module.system
+    return module.systems
 
 
 def parameters_of(module: nn.Module) -> int:

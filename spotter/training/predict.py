@@ -27,7 +27,7 @@ from spotter.inference.model import BATCH
 from spotter.inference.precision import fuse
 from spotter.inference.ranks import rank_and_world
 from spotter.io.anticipation import load_clip_splits
-from spotter.io.checkpoints import open_checkpoint
+from spotter.io.checkpoints import choose_label_set, open_checkpoint
 from spotter.io.exchange.annotations import Exchange, root_of_labels
 from spotter.io.predictions import confirm_zip
 from spotter.io.run_folders import find_checkpoint, folder_beside
@@ -73,7 +73,7 @@ def predict(cfg: DictConfig) -> Metrics | None:
         raise UsageError("give ckpt=PATH, a checkpoint that spotter train wrote")
     formats = parse_formats(str(cfg.format))
     ckpt = find_checkpoint(cfg.ckpt)
-    content = open_checkpoint(ckpt)
+    content = choose_label_set(open_checkpoint(ckpt), cfg.label_set)
     known = content["hyper_parameters"]
     content["hyper_parameters"] = known | _changes(cfg, known)
     system = System.load(content, import_trusted(cfg.trust))
@@ -81,7 +81,7 @@ def predict(cfg: DictConfig) -> Metrics | None:
         raise UsageError(
             "format and data.labels are for spots; this model expects what comes after clips: leave them out"
         )
-    settings = _settings(cfg, system.spec.kind, _trained_on(ckpt) or known["source"].get("root"))
+    settings = _settings(cfg, system.spec.kind, _trained_on(ckpt, cfg.label_set) or known["source"].get("root"))
     given = _own_input(cfg, system) if cfg.input else _split(cfg, system, settings)
     out = Path(cfg.out) if cfg.out else folder_beside(cfg.ckpt) / "predictions" / _name(cfg)
     with terminable(), naming_dead_ranks():
@@ -101,10 +101,11 @@ def predict(cfg: DictConfig) -> Metrics | None:
     return metrics
 
 
-def _trained_on(ckpt: Path) -> str | None:
+def _trained_on(ckpt: Path, label_set: str | None) -> str | None:
     """Return the root of the data that the run of a checkpoint was trained on, as the run's folder says, if it does."""
     hydra = ckpt.absolute().parent.parent / ".hydra"
-    root = _text_of(hydra / "config.yaml", "data", "root")
+    keys = ("joint", label_set) if label_set else ()
+    root = _text_of(hydra / "config.yaml", "data", *keys, "root")
     variable = re.fullmatch(r"\$\{oc\.env:(\w+_ROOT),null\}", root or "")
     root = os.environ.get(variable[1]) if variable else plain_text(root)
     begun_in = plain_text(_text_of(hydra / "hydra.yaml", "hydra", "runtime", "cwd"))

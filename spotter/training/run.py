@@ -34,6 +34,7 @@ from spotter.models.build import module_of, shipped_modules
 from spotter.training.build import build_from
 from spotter.training.checkpoint import check_fits
 from spotter.training.datamodule import SpottingDataModule
+from spotter.training.joint import join
 from spotter.training.loggers.dashboard import show_run
 from spotter.training.loggers.wandb import Wandb
 from spotter.training.losses import MeanLoss
@@ -42,7 +43,7 @@ from spotter.training.predict_input import predict_input
 from spotter.training.rank_watch import watching
 from spotter.training.trainer import Trainer, build_trainer, instantiate, interruptible, plain
 from spotter.trust import import_trusted
-from spotter.types import Batch, Metrics, batch_size
+from spotter.types import OWN, Batch, Metrics, batch_size
 
 log = logging.getLogger(__name__)
 # Facts in data configs that other keys refer to.
@@ -163,7 +164,9 @@ def build_data(cfg: DictConfig) -> SpottingDataModule:
     settings = plain(cfg.data)
     stated = {key: settings.pop(key) for key in STATED_ONCE if key in settings}
     stated["fps"] = float(parse_fps(stated["fps"], "data.fps"))
+    joint = settings.pop("joint", None)
     data = instantiate(settings, SpottingDataModule)
+    join(data, joint or {})
     for key, found in data.source.spec.config_values().items():
         if key in stated and stated[key] != found:
             raise UsageError(
@@ -188,8 +191,10 @@ def build_module(cfg: DictConfig, data: SpottingDataModule) -> SpottingModule:
         model["augment"] = {**(model["augment"] or {}), "tracking": plain(cfg.data.augment)}
     if cfg.ckpt:
         model |= {"pretrained": False, "weights": None}  # its weights are about to come
-    module = build_from(model, data.task.to_dict(), data.source.spec.to_dict())
-    data.targets = module.head.targets
+    others = {name: other.task.to_dict() for name, other in data.others.items()}
+    module = build_from(model, data.task.to_dict(), data.source.spec.to_dict(), others)
+    for name, each in data.sets.items():
+        each.targets = module.systems[name].head.targets
     return module
 
 
@@ -211,40 +216,54 @@ def score_best(trainer: Trainer, module: SpottingModule, data: SpottingDataModul
     """Predict every labelled split with the best weights; write predictions and ``metrics.json``."""
     best = best_checkpoint(trainer, run / "checkpoints")
     module.load_state_dict(open_checkpoint(best)["state_dict"])
-    scored: dict[str, Metrics] = {}
+    for name in data.others:
+        if trainer.is_global_zero:
+            (run / name).mkdir(exist_ok=True)
+        score_labels(trainer, module, data, name, run / name)
+    scored = score_labels(trainer, module, data, OWN, run)  # last, for its metrics.json says that the run is finished
+    if trainer.is_global_zero:
+        log.info("best weights: %s\npredictions:  %s", best, run / "predictions")
+    return scored
+
+
+def score_labels(
+    trainer: Trainer, module: SpottingModule, every: SpottingDataModule, name: str, folder: Path
+) -> dict[str, Metrics]:
+    """Predict the splits of a label set with the present weights; write predictions, report and ``metrics.json``."""
+    data, scored = every.sets[name], dict[str, Metrics]()
     splits = [split for split in SCORED if data.records.get(split)]
     precision = str(trainer.precision).partition("-")[0]
     compute = Compute(trainer.strategy.root_device, precision, data.eval_batch_size, data.workers)
     for split in splits:
         given, losses = Input(split, data.source, data.records[split]), MeanLoss()
-        report = run / "report.html" if split == splits[-1] else None
+        report = folder / "report.html" if split == splits[-1] else None
 
         def outputs(batch: Batch, losses: MeanLoss = losses) -> dict[str, Tensor]:
-            evaluated = module.evaluate(batch)
+            evaluated = module.evaluate(batch, name)
             if evaluated["loss"] is not None:
                 losses.add(evaluated["loss"], batch_size(batch))
             return evaluated["outputs"]
 
-        folder = run / "predictions" / split
+        out = folder / "predictions" / split
         _, metrics = predict_input(
-            module.system, given, folder, compute, report_to=report, outputs=outputs, targets=data.targets
+            module.systems[name], given, out, compute, report_to=report, outputs=outputs, targets=data.targets
         )
         loss = losses.compute()
         if metrics is not None:
             scored[split] = metrics
             if split == "test":
-                log_test(trainer, metrics, loss)
+                log_test(trainer, metrics, loss, name)
     if trainer.is_global_zero:
-        atomic_write(run / "metrics.json", json_bytes(scored))
-        log.info("best weights: %s\npredictions:  %s", best, run / "predictions")
+        atomic_write(folder / "metrics.json", json_bytes(scored))
     return scored
 
 
-def log_test(trainer: pl.Trainer, metrics: Metrics, loss: float | None) -> None:
-    """Log what the best weights score on test, under ``test/``."""
+def log_test(trainer: pl.Trainer, metrics: Metrics, loss: float | None, labels: str = OWN) -> None:
+    """Log what the best weights score on test, under ``test/``, or ``test/<labels>/`` of another label set."""
     numbers = flatten(metrics) | ({} if loss is None else {"loss": loss})
+    prefix = f"test/{labels}/" if labels else "test/"
     for logger in trainer.loggers:
-        logged = {f"test/{name}": value for name, value in numbers.items()}
+        logged = {f"{prefix}{name}": value for name, value in numbers.items()}
         logger.log_metrics({**logged, "epoch": trainer.current_epoch}, trainer.global_step)
         logger.save()
 

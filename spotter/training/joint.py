@@ -1,0 +1,85 @@
+"""Joint training: the data of other label sets beside that of a run, each with its share of every batch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+from spotter.data.joint import part_of_epoch
+from spotter.data.registry import open_source
+from spotter.errors import UserError, shorten
+from spotter.training.datamodule import SpottingDataModule
+from spotter.types import Plain
+
+RESERVED = ("own", "checkpoints", "predictions", "steps", "tensorboard", "wandb")  # folders of a run
+SHARED = ("eval_batch_size", "num_workers", "allow_missing", "max_beyond_end", "check", "seed", "prefetch_factor")
+NAME = re.compile(r"[A-Za-z][\w-]{0,99}")
+
+
+@dataclass(frozen=True)
+class LabelSet:
+    """Describe the data of another label set, which is read as that of the data set beside which it is learned.
+
+    task, root, labels, splits : as of a data set
+    share : fraction of the clips of a batch
+    """
+
+    task: str | Plain
+    root: str | None = None
+    labels: str | None = None
+    splits: Mapping[str, str | Sequence[str] | None] | None = None
+    share: float = 0.5
+
+    @classmethod
+    def load(cls, name: str, content: Plain) -> Self:
+        """Load from plain values; raises UserError for a wrong name, an unknown or missing key or a wrong share."""
+        known = [field.name for field in fields(cls)]
+        if not isinstance(content, Mapping):
+            raise UserError(f"data.joint.{shorten(name)}: expected keys as task and root, found {shorten(content)}")
+        if not NAME.fullmatch(name) or name in RESERVED:
+            raise UserError(
+                f"data.joint: {shorten(name)} cannot be the name of a label set; begin with a letter, "
+                f"and leave out {', '.join(RESERVED)}"
+            )
+        for key in content:
+            if key not in known:
+                raise UserError(f"data.joint.{name}.{key}: unknown; its keys are {', '.join(known)}")
+        if not content.get("task"):
+            raise UserError(f"data.joint.{name}.task: give the task whose labels are learned, too")
+        share = content.get("share", cls.share)
+        if not isinstance(share, int | float) or not 0 < share < 1:
+            raise UserError(f"data.joint.{name}.share: expected a fraction of a batch, as 0.5, found {shorten(share)}")
+        return cls(**content)
+
+
+def join(data: SpottingDataModule, joint: Mapping[str, Plain]) -> None:
+    """Let other label sets be learned beside that of ``data``, read as that is; see ``LabelSet``.
+
+    Raises UserError where their shares leave no clip of a batch to ``data``, and for clips that are not drawn, but cut.
+    """
+    for name, settings in joint.items():
+        each = LabelSet.load(name, settings)
+        source = open_source(data.source.spec, each.root, each.labels)
+        shared = {**settings_beside(data, each.share), "root": each.root, "labels": each.labels}
+        data.others[name] = SpottingDataModule(each.task, source, splits=each.splits, **shared)
+    own = data.batch_size - sum(other.batch_size for other in data.others.values())
+    if own < 1:
+        raise UserError(
+            f"data.joint: leaves the data set itself none of the {data.batch_size} clips of a batch; "
+            "lower its shares, or raise data.batch_size"
+        )
+    if data.others and data.clips.sampling == "non_overlapping":
+        raise UserError("data.joint: does not go with model.clips.sampling=non_overlapping; take uniform or balanced")
+
+
+def settings_beside(data: SpottingDataModule, share: float) -> dict[str, Any]:
+    """Return how data with a ``share`` of each batch, at least a clip, are read beside ``data``."""
+    count = max(1, round(share * data.batch_size))
+    return {
+        "clips": part_of_epoch(data.clips, count, data.batch_size).to_dict(),
+        "batch_size": count,
+        "on_error": "raise" if data.skips is None else "skip",
+        **{key: getattr(data, key) for key in SHARED},
+    }
