@@ -22,6 +22,7 @@ class ClipConfig:
     eval_len : of evaluation clips, None for ``clip_len``
     overlap : fraction of an evaluation clip, without the margins, that the next clip covers again
     margin : frames at both ends of an evaluation clip that serve as context only
+    flip : evaluate the images of a video mirrored, too, and average, for twice the cost
     sampling, per_epoch, balanced_mixup : see ``TrainingBatches``
     spot_margin : frames between the spot of a balanced clip and both ends of the clip, at least; see ``BalancedClips``
     """
@@ -34,6 +35,7 @@ class ClipConfig:
     per_epoch: int = 8192
     balanced_mixup: bool = False
     spot_margin: int = 0
+    flip: bool = False
 
     @classmethod
     def load(cls, content: Mapping[str, Any]) -> ClipConfig:
@@ -53,6 +55,7 @@ class ClipConfig:
             or self.clip_len < 1
             or self.eval_len <= 2 * self.margin
             or not 0 <= self.overlap < 1
+            or not isinstance(self.flip, bool)
         ):
             found = ", ".join(f"{key} {shorten(value)}" for key, value in asdict(self).items())
             raise UserError(

@@ -10,6 +10,7 @@ from typing import Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from spotter.data.images import ImageTransform
 from spotter.data.source import InputSpec
@@ -62,6 +63,8 @@ class System:
         network = build_network(description["network"], spec.kind, spec.layout, outputs, trusted)
         head = _head(description, network, task, spec, trusted)
         clips = ClipConfig.load(description["clips"])
+        if clips.flip and spec.image is None:
+            raise UserError("clips.flip: mirrors images, but this model reads features; leave it out")
         postprocess = Postprocess.load(description["postprocess"], len(task.classes))
         images = ImageTransform(spec.image.mean, spec.image.std) if spec.image is not None else None
         return cls(task, spec, clips, postprocess, network, head, images)
@@ -145,7 +148,22 @@ class System:
 
     def outputs(self, batch: Batch) -> dict[str, Tensor]:
         """Return ``logits``, and ``displacement`` in anchors where there is one, both (B, A, K), of a batch as read."""
-        return self.head.predict(self.forward(self.prepare(batch)))
+        batch = self.prepare(batch)
+        return self.predict(batch, self.forward(batch))
+
+    def predict(self, batch: Batch, output: Output) -> dict[str, Tensor]:
+        """Return what ``outputs`` does, of a batch that went through ``prepare``, and the head's output for it.
+
+        With ``clips.flip`` the images are seen mirrored, too: confidences and displacements are the means of both.
+        """
+        found = self.head.predict(output)
+        if not self.clips.flip:
+            return found
+        video = batch["inputs"]["video"].flip(-1)
+        mirrored = self.head.predict(self.forward({**batch, "inputs": {"video": video}}))
+        if self.task.shows_sides:  # what acts on the left of a mirrored image acts on the right
+            mirrored = {name: each.unflatten(-1, (-1, 2)).flip(-1).flatten(-2) for name, each in mirrored.items()}
+        return mean_outputs(found, mirrored)
 
     def to(self, device: torch.device | str) -> Self:
         """Move to a device, in place."""
@@ -181,6 +199,14 @@ class System:
     @property
     def _parts(self) -> nn.ModuleDict:
         return nn.ModuleDict({"network": self.network, "head": self.head})
+
+
+def mean_outputs(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return ``logits`` whose sigmoids are the means of those of two outputs, and the mean of anything else."""
+    for_it, against = (
+        torch.logaddexp(F.logsigmoid(x * one["logits"]), F.logsigmoid(x * other["logits"])) for x in (1, -1)
+    )
+    return {name: (value + other[name]) / 2 for name, value in one.items()} | {"logits": for_it - against}
 
 
 def _teams(description: Plain) -> str:

@@ -157,7 +157,7 @@ class SpottingModule(pl.LightningModule):
         output = system.forward(batch)
         parts = system.head.loss(output, batch) if batch["targets"] else {}
         measures = {name: parts[name] for name in system.head.measures if name in parts}
-        return {"outputs": system.head.predict(output), "loss": parts.get("loss"), "measures": measures}
+        return {"outputs": system.predict(batch, output), "loss": parts.get("loss"), "measures": measures}
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return AdamW and its schedule: per step, or by the validation loss."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from spotter.errors import UserError
-from spotter.models.system import System
+from spotter.models.system import System, mean_outputs
+from spotter.settings import ClipConfig
 from spotter.tasks import Task
 from spotter.types import Batch
 
@@ -55,6 +59,36 @@ def test_outputs_are_named_and_of_every_anchor() -> None:
     images = torch.randint(256, (2, 4, 32, 48, 3), dtype=torch.uint8)
     found = system.outputs(batch_of({"video": images}, 4))
     assert {name: tuple(value.shape) for name, value in found.items()} == {"logits": (2, 4, 2)}
+
+
+@pytest.mark.parametrize("teams", [None, "joint", "head"])
+def test_mirrored_images_give_the_other_sides(teams: str | None) -> None:
+    """With ``clips.flip`` nothing but the sides changes where the images are mirrored; without it all does."""
+    torch.manual_seed(0)
+    task = Task.load("ball-2025" if teams else "ball-2023").to_dict()
+    described = {**VIDEO, "task": task, "teams": teams, "clips": {"clip_len": 4, "flip": True}}
+    system = System.build(described).eval()
+    images = torch.randint(256, (2, 4, 32, 48, 3), dtype=torch.uint8)
+    one, other = (system.outputs(batch_of({"video": each}, 4))["logits"] for each in (images, images.flip(3)))
+    swapped = other.unflatten(-1, (-1, 2)).flip(-1).flatten(-2) if teams else other
+    torch.testing.assert_close(one, swapped)
+    assert teams is None or not torch.allclose(one, other)
+    plain = dataclasses.replace(system, clips=ClipConfig(4))
+    one, other = (plain.outputs(batch_of({"video": each}, 4))["logits"] for each in (images, images.flip(3)))
+    assert not torch.allclose(one, other)
+
+
+@given(st.lists(st.tuples(st.floats(-30, 30), st.floats(-30, 30)), min_size=1))
+def test_confidences_of_both_images_are_averaged(logits: list[tuple[float, float]]) -> None:
+    one, other = torch.tensor(logits, dtype=torch.float64).T
+    mean = mean_outputs({"logits": one, "displacement": one}, {"logits": other, "displacement": other})
+    torch.testing.assert_close(mean["logits"].sigmoid(), (one.sigmoid() + other.sigmoid()) / 2)
+    torch.testing.assert_close(mean["displacement"], (one + other) / 2)
+
+
+def test_features_cannot_be_mirrored() -> None:
+    with pytest.raises(UserError, match=r"clips\.flip: mirrors images, but this model reads features"):
+        System.build({**FEATURES, "clips": {"clip_len": 8, "flip": True}})
 
 
 def test_a_checkpoint_is_a_system_with_its_weights() -> None:

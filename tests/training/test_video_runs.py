@@ -114,6 +114,13 @@ def test_split_is_predicted_as_in_training(run: Path, tmp_path: Path) -> None:
     assert [each[2] for each in ours] == pytest.approx([each[2] for each in theirs], abs=1e-3)
 
 
+def test_mirrored_images_may_be_seen_too(run: Path, tmp_path: Path) -> None:
+    predict(tmp_path, f"ckpt={run}/checkpoints/best.ckpt", "out=out", "clips.flip=true", "trainer.precision=32-true")
+    ours, theirs = spots(tmp_path / "out", "l/s/c"), spots(run / "predictions" / "test", "l/s/c")
+    assert ours
+    assert ours != theirs
+
+
 def test_half_precision_where_it_is_fast(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By default a CPU that computes in bfloat16 does; confidences move a little."""
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
