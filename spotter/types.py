@@ -21,6 +21,7 @@ Targets = dict[str, "Tensor"]
 Plain = Mapping[str, Any]  # values as YAML, JSON and checkpoints hold them
 Metrics = Mapping[str, Any]  # scores, nested as ``metrics.json`` holds them, see ``spotter.evaluation.average_map``
 OWN = ""  # the name of a run's own label set, beside the others of joint training
+PSEUDO = "pseudo"  # of the clips whose labels a trained system predicted: other games of the own label set
 HALF_SECONDS = 7200  # the metric's length of a half; whatever comes later falls on its last frame
 METRIC_THRESHOLDS = np.linspace(0, 1, 200)  # confidences at which the metric takes precision and recall
 

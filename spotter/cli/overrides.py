@@ -6,7 +6,17 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-PATHS = ("ckpt", "input", "out", "data.root", "data.labels", "data.task", "model.init_from", "model.weights")
+PATHS = (
+    "ckpt",
+    "input",
+    "out",
+    "data.root",
+    "data.labels",
+    "data.pseudo",
+    "data.task",
+    "model.init_from",
+    "model.weights",
+)
 TEXTS = (*PATHS, "trust", "format", "periods", "game", "label_set")  # values that are taken as typed
 OF_LABELS = r"data\.joint\.[\w-]+\.(?:root|labels|task)"  # paths of other label sets
 QUOTED = re.compile(r"'.*'|\".*\"|\['.*'\]|null", re.DOTALL)

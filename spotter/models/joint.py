@@ -21,20 +21,25 @@ def forward_jointly(systems: Mapping[str, System], batches: Mapping[str, Batch])
     """
     each = list(batches.values())
     inputs, phase = (_joined([batch[key] for batch in each]) for key in ("inputs", "phase"))
-    tokens: Tensor = systems[OWN].network(inputs, phase, torch.cat([batch["valid"] for batch in each]))
-    parts = tokens.split([batch_size(batch) for batch in each])
+    network = systems[OWN].network
+    tokens: Tensor = network(inputs, phase, torch.cat([batch["valid"] for batch in each]))
+    of_clips = 0 if network.width else 1  # class scores have their stages first
+    parts = torch.split(tokens, [batch_size(batch) for batch in each], of_clips)
     return {name: systems[name].score(part) for name, part in zip(batches, parts, strict=True)}
 
 
 def joint_losses(
-    systems: Mapping[str, System], outputs: Mapping[str, Output], batches: Mapping[str, Batch]
+    systems: Mapping[str, System],
+    outputs: Mapping[str, Output],
+    batches: Mapping[str, Batch],
+    weights: Mapping[str, float],
 ) -> dict[str, Tensor]:
-    """Return the ``loss``, to which each label set adds by its share of the clips, and the losses of each by name."""
+    """Return the ``loss``, to which each label set adds by its weight and its share of the clips, and those of each."""
     total = sum(batch_size(batch) for batch in batches.values())
     losses = {name: systems[name].head.loss(outputs[name], batch) for name, batch in batches.items()}
-    weighted = [losses[name]["loss"] * (batch_size(batch) / total) for name, batch in batches.items()]
-    named = {f"{name or 'own'}/{key}": value for name, parts in losses.items() for key, value in parts.items()}
-    return {"loss": torch.stack(weighted).sum(), **named}
+    parts = [losses[name]["loss"] * (weights[name] * batch_size(batch) / total) for name, batch in batches.items()]
+    named = {f"{name or 'own'}/{key}": value for name, each in losses.items() for key, value in each.items()}
+    return {"loss": torch.stack(parts).sum(), **named}
 
 
 def _joined(tensors: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:

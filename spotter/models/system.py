@@ -162,7 +162,9 @@ class System:
         video = batch["inputs"]["video"].flip(-1)
         mirrored = self.head.predict(self.forward({**batch, "inputs": {"video": video}}))
         if self.task.shows_sides:  # what acts on the left of a mirrored image acts on the right
-            mirrored = {name: each.unflatten(-1, (-1, 2)).flip(-1).flatten(-2) for name, each in mirrored.items()}
+            mirrored = {
+                name: each.view(*each.shape[:-1], -1, 2).flip(-1).flatten(-2) for name, each in mirrored.items()
+            }
         return mean_outputs(found, mirrored)
 
     def to(self, device: torch.device | str) -> Self:

@@ -53,6 +53,7 @@ class SpottingDataModule(pl.LightningDataModule):
     eval_batch_size : clips of an evaluation batch, on one rank
     num_workers : threads of each rank that read features, or processes that decode video; None: see ``choose_workers``
     prefetch_factor : batches that each of them has ready
+    predict_challenge : have the records of split challenge, too, which has no labels
     remote : URL of a tree from which ``fetch`` gets what ``root`` lacks, see ``RemoteTree``
     allow_missing : continue with what is on disk, with a counted warning
     max_beyond_end : fraction of the training spots that may lie beyond the end of their input
@@ -84,6 +85,7 @@ class SpottingDataModule(pl.LightningDataModule):
         labels: str | None = None,
         prefetch_factor: int = 2,
         remote: str | None = None,
+        predict_challenge: bool = False,
     ) -> None:
         super().__init__()
         numbers = [("batch_size", batch_size, 1), ("prefetch_factor", prefetch_factor, 1), ("seed", seed, 0)]
@@ -110,7 +112,9 @@ class SpottingDataModule(pl.LightningDataModule):
         self.allow_missing, self.max_beyond_end, self.check = allow_missing, max_beyond_end, check
         self.targets: TargetMaker | None = None  # of the model's head
         self.records: dict[str, list[HalfRecord]] = {}
+        self.predict_challenge = predict_challenge
         self.others: dict[str, SpottingDataModule] = {}  # of other label sets, see ``spotter.training.joint``
+        self.weight = 1.0  # of their loss
 
     @property
     def sets(self) -> dict[str, SpottingDataModule]:
@@ -141,6 +145,8 @@ class SpottingDataModule(pl.LightningDataModule):
             self.records["test"] = self._find("test", unseen["test"], labels="optional")
             if all(record.spots is None for record in self.records["test"]):
                 log.info("split test has no labels here: it is predicted, not scored, until they are in data.root")
+        if self.predict_challenge:
+            self.records["challenge"] = self._find("challenge", splits["challenge"], labels="optional")
         if self.check:
             warn_of_broken(self.source, [record.half for records in self.records.values() for record in records])
         show(statistics_table(dataset_statistics(self.records, self.task, self.source.fps)))

@@ -11,9 +11,10 @@ from spotter.data.joint import part_of_epoch
 from spotter.data.registry import open_source
 from spotter.errors import UserError, shorten
 from spotter.training.datamodule import SpottingDataModule
-from spotter.types import Plain
+from spotter.training.pseudo import PseudoDataModule
+from spotter.types import PSEUDO, Plain
 
-RESERVED = ("own", "checkpoints", "predictions", "steps", "tensorboard", "wandb")  # folders of a run
+RESERVED = ("own", PSEUDO, "checkpoints", "predictions", "steps", "tensorboard", "wandb")  # folders of a run
 SHARED = ("eval_batch_size", "num_workers", "allow_missing", "max_beyond_end", "check", "seed", "prefetch_factor")
 NAME = re.compile(r"[A-Za-z][\w-]{0,99}")
 
@@ -54,24 +55,40 @@ class LabelSet:
         return cls(**content)
 
 
-def join(data: SpottingDataModule, joint: Mapping[str, Plain]) -> None:
-    """Let other label sets be learned beside that of ``data``, read as that is; see ``LabelSet``.
+def join(
+    data: SpottingDataModule,
+    joint: Mapping[str, Plain] | None = None,
+    pseudo: str | None = None,
+    pseudo_share: float = 0.5,
+    pseudo_weight: float = 1.0,
+) -> None:
+    """Let other labels be learned beside those of ``data``, read as that is.
+
+    joint : label sets by name, see ``LabelSet``
+    pseudo : predictions that label further games, see ``PseudoDataModule``
+    pseudo_share, pseudo_weight : their share of the clips of a batch, and what their loss counts against that of others
 
     Raises UserError where their shares leave no clip of a batch to ``data``, and for clips that are not drawn, but cut.
     """
-    for name, settings in joint.items():
+    for name, settings in (joint or {}).items():
         each = LabelSet.load(name, settings)
         source = open_source(data.source.spec, each.root, each.labels)
         shared = {**settings_beside(data, each.share), "root": each.root, "labels": each.labels}
         data.others[name] = SpottingDataModule(each.task, source, splits=each.splits, **shared)
+    if pseudo:
+        for key, value in (("pseudo_share", pseudo_share), ("pseudo_weight", pseudo_weight)):
+            if not isinstance(value, int | float) or not 0 < value <= 1:
+                raise UserError(f"data.{key}: expected a number above 0, of at most 1, found {shorten(value)}")
+        data.others[PSEUDO] = PseudoDataModule(pseudo, data, **settings_beside(data, pseudo_share))
+        data.others[PSEUDO].weight = pseudo_weight
     own = data.batch_size - sum(other.batch_size for other in data.others.values())
     if own < 1:
         raise UserError(
-            f"data.joint: leaves the data set itself none of the {data.batch_size} clips of a batch; "
-            "lower its shares, or raise data.batch_size"
+            f"data.joint, data.pseudo: leave the data set itself none of the {data.batch_size} clips of a batch; "
+            "lower their shares, or raise data.batch_size"
         )
     if data.others and data.clips.sampling == "non_overlapping":
-        raise UserError("data.joint: does not go with model.clips.sampling=non_overlapping; take uniform or balanced")
+        raise UserError("model.clips.sampling: other labels need clips that are drawn; take uniform or balanced")
 
 
 def settings_beside(data: SpottingDataModule, share: float) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from spotter.training.callbacks.clock import cpu_limit_of
 from spotter.training.callbacks.nonfinite import nonfinite_of
 from spotter.training.datamodule import SpottingDataModule, data_of
 from spotter.training.optimizer import OptimizerConfig, SharpnessAware, adamw, schedule_factor
-from spotter.types import OWN, Batch, Output, Plain, batch_size
+from spotter.types import OWN, PSEUDO, Batch, Output, Plain, batch_size
 
 
 class EvaluationStep(TypedDict):
@@ -86,8 +86,8 @@ class SpottingModule(pl.LightningModule):
     def setup(self, stage: str) -> None:
         """Give each head the frequency of its classes in the training split."""
         if stage == "fit":
-            for name, data in self._data.sets.items():
-                self.systems[name].head.set_class_prior(data.class_prior())
+            for name, system in self.systems.items():
+                system.head.set_class_prior(self._data.sets[name].class_prior())
 
     def forward(self, batch: Batch) -> Output:
         """Return the head's output for a batch that ``System.prepare`` prepared."""
@@ -108,10 +108,16 @@ class SpottingModule(pl.LightningModule):
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Augment and mix a training batch as it was read; return the ``loss`` and its parts."""
         batches = {OWN: batch, **batch.get("others", {})}
-        ready = {name: self._augment(self.systems[name], each) for name, each in batches.items()}
+        systems = {name: self.system_of(name) for name in batches}
+        ready = {name: self._augment(systems[name], each) for name, each in batches.items()}
         if len(ready) == 1:
             return self.head.loss(self(ready[OWN]), ready[OWN])
-        return joint_losses(self.systems, forward_jointly(self.systems, ready), ready)
+        weights = {name: data.weight for name, data in self._data.sets.items()}
+        return joint_losses(systems, forward_jointly(systems, ready), ready, weights)
+
+    def system_of(self, name: str) -> System:
+        """Return the system of a label set, by the name of its data."""
+        return self.system if name == PSEUDO else self.systems[name]
 
     def _augment(self, system: System, batch: Batch) -> Batch:
         batch = system.prepare(batch)

@@ -43,9 +43,10 @@ from spotter.training.predict_input import predict_input
 from spotter.training.rank_watch import watching
 from spotter.training.trainer import Trainer, build_trainer, instantiate, interruptible, plain
 from spotter.trust import import_trusted
-from spotter.types import OWN, Batch, Metrics, batch_size
+from spotter.types import OWN, PSEUDO, Batch, Metrics, batch_size
 
 log = logging.getLogger(__name__)
+BESIDE = ("joint", "pseudo", "pseudo_share", "pseudo_weight")  # of what is learned beside a data set, see ``join``
 # Facts in data configs that other keys refer to.
 STATED_ONCE = (
     *("fps", "time_scale", "width", "columns", "offset", "size", "crop", "grey", "match_clock", "augment", "before"),
@@ -164,9 +165,9 @@ def build_data(cfg: DictConfig) -> SpottingDataModule:
     settings = plain(cfg.data)
     stated = {key: settings.pop(key) for key in STATED_ONCE if key in settings}
     stated["fps"] = float(parse_fps(stated["fps"], "data.fps"))
-    joint = settings.pop("joint", None)
+    beside = {key: settings.pop(key) for key in BESIDE if key in settings}
     data = instantiate(settings, SpottingDataModule)
-    join(data, joint or {})
+    join(data, **beside)
     for key, found in data.source.spec.config_values().items():
         if key in stated and stated[key] != found:
             raise UsageError(
@@ -191,10 +192,10 @@ def build_module(cfg: DictConfig, data: SpottingDataModule) -> SpottingModule:
         model["augment"] = {**(model["augment"] or {}), "tracking": plain(cfg.data.augment)}
     if cfg.ckpt:
         model |= {"pretrained": False, "weights": None}  # its weights are about to come
-    others = {name: other.task.to_dict() for name, other in data.others.items()}
+    others = {name: other.task.to_dict() for name, other in data.others.items() if name != PSEUDO}
     module = build_from(model, data.task.to_dict(), data.source.spec.to_dict(), others)
     for name, each in data.sets.items():
-        each.targets = module.systems[name].head.targets
+        each.targets = module.system_of(name).head.targets
     return module
 
 
@@ -216,7 +217,7 @@ def score_best(trainer: Trainer, module: SpottingModule, data: SpottingDataModul
     """Predict every labelled split with the best weights; write predictions and ``metrics.json``."""
     best = best_checkpoint(trainer, run / "checkpoints")
     module.load_state_dict(open_checkpoint(best)["state_dict"])
-    for name in data.others:
+    for name in module.heads:
         if trainer.is_global_zero:
             (run / name).mkdir(exist_ok=True)
         score_labels(trainer, module, data, name, run / name)
@@ -231,7 +232,7 @@ def score_labels(
 ) -> dict[str, Metrics]:
     """Predict the splits of a label set with the present weights; write predictions, report and ``metrics.json``."""
     data, scored = every.sets[name], dict[str, Metrics]()
-    splits = [split for split in SCORED if data.records.get(split)]
+    splits = [split for split in ("challenge", *SCORED) if data.records.get(split)]
     precision = str(trainer.precision).partition("-")[0]
     compute = Compute(trainer.strategy.root_device, precision, data.eval_batch_size, data.workers)
     for split in splits:

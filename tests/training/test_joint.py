@@ -22,9 +22,9 @@ def words(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """Return overrides of ``train.py`` for a run of seconds on passes and drives, and beside them on twelve actions."""
     own, other = (write_matches(tmp_path_factory.mktemp(name)) for name in ("own", "other"))
     return [
-        *("model=t_deed", "model.network.layers=1", "model.pretrained=false", "model.clips.clip_len=8"),
-        *("model.clips.per_epoch=12", "data=ball", f"data.root={own}", "data.fps=12.5", "data.size=[32,48]"),
-        *("data.batch_size=4", "data.eval_batch_size=4", "data.num_workers=1"),
+        *("model=t_deed", "model.network.layers=1", "model.network.backbone=resnet10t", "model.pretrained=false"),
+        *("model.clips.clip_len=8", "model.clips.per_epoch=12", "data=ball", f"data.root={own}", "data.fps=12.5"),
+        *("data.size=[32,48]", "data.batch_size=4", "data.eval_batch_size=4", "data.num_workers=1"),
         f"data.joint={{more:{{task:ball-2024,root:'{other}',share:0.5}}}}",
         *("model.joint={more:{head:{dilate:1},postprocess:{window:1.0}}}", "callbacks.ema.decay=0.9"),
         *("trainer=cpu", "trainer.max_epochs=2", "logger=none"),
@@ -98,6 +98,7 @@ def test_unknown_label_set_is_one_line(run: Path, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_stopped_run_goes_on_with_the_same_bits(
     run: Path, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,12 +121,13 @@ def test_stopped_run_goes_on_with_the_same_bits(
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
+@pytest.mark.slow
 def test_two_ranks_see_the_clips_of_one(words: list[str], run: Path, tmp_path: Path) -> None:
-    more = [word for word in words if word != "trainer=cpu"]
-    ended = on_ranks(2, lambda: call("train.py", *more, "trainer=ddp_cpu", cwd=tmp_path).status)
-    assert ended == [0, 0]
+    more = [*(word for word in words if word != "trainer=cpu"), "trainer=ddp_cpu", "trainer.max_epochs=1"]
+    assert on_ranks(2, lambda: call("train.py", *more, cwd=tmp_path).status, limit=240) == [0, 0]
     (two,) = tmp_path.glob("outputs/*/*")
-    assert [row["step"] for row in rows(two)] == [row["step"] for row in rows(run)] == ["3", "6"]
+    assert [row["step"] for row in rows(run)] == ["3", "6"]
+    assert [row["step"] for row in rows(two)] == ["3"]
     assert {name for name in files_below(two) if name.endswith(".zip")} == {
         name for name in files_below(run) if name.endswith(".zip")
     }
@@ -133,9 +135,12 @@ def test_two_ranks_see_the_clips_of_one(words: list[str], run: Path, tmp_path: P
     assert all(torch.isfinite(value).all() for value in state.values())
 
 
+@pytest.mark.slow
 def test_fine_tuning_takes_what_fits(run: Path, words: list[str], tmp_path: Path) -> None:
     """The network and the own head are those of the joint run; where classes are others, the classifier is left."""
     own = [word for word in words if not word.startswith(("data.joint", "model.joint"))]
+    for name in ("same", "other"):
+        (tmp_path / name).mkdir()
     start = [*own, f"model.init_from={run}/checkpoints/best.ckpt", "trainer.max_epochs=1"]
     assert "left as they were" not in call("train.py", *start, cwd=tmp_path / "same").err
     called = call("train.py", *start, "data.task=ball-2024", cwd=tmp_path / "other")
@@ -150,8 +155,8 @@ def test_fine_tuning_takes_what_fits(run: Path, words: list[str], tmp_path: Path
         ("data.joint={more:{task:ball-2024,shares:0.5}}", "data.joint.more.shares: unknown"),
         ("data.joint={more:{share:0.5}}", "data.joint.more.task: give the task"),
         ("data.joint={predictions:{task:ball-2024}}", "'predictions' cannot be the name"),
-        ("data.joint={a:{task:ball-2024},b:{task:ball-2024}}", "leaves the data set itself none of the 4 clips"),
-        ("model.clips.sampling=non_overlapping", "does not go with model.clips.sampling"),
+        ("data.joint={a:{task:ball-2024},b:{task:ball-2024}}", "leave the data set itself none of the 4 clips"),
+        ("model.clips.sampling=non_overlapping", "model.clips.sampling: other labels need clips that are drawn"),
         ("model.joint={less:{}}", "model.joint.less: data.joint has no such label set"),
         ("model.joint={more:{lr:1}}", "model.joint.more.lr: unknown"),
         ("model=adaspot", "AdaSpot ends in scores of its classes"),
