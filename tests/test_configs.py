@@ -11,6 +11,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from hydra import compose
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
 from spotter.settings import Postprocess
@@ -127,6 +128,29 @@ def test_experiments_state_their_command_and_aim(experiment: str) -> None:
     sweeps = "--multirun " if experiment.startswith("compare") else ""
     assert f"# spotter train {sweeps}experiment={experiment}" in head
     assert any(character.isdigit() for character in head)
+
+
+@pytest.mark.parametrize(
+    ("stage", "before"),
+    [
+        *[("baikulov_ball", None), ("baikulov_soccernet", None)],
+        *[("baikulov_tune", "baikulov_soccernet"), ("baikulov_long", "baikulov_tune")],
+    ],
+)
+def test_stages_begin_with_those_before(stage: str, before: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    cfg = compose("train", ["sweep=baikulov_stages", f"experiment={stage}"], return_hydra_config=True)
+    monkeypatch.setattr(HydraConfig.instance(), "cfg", cfg)
+    folder, job = Path(cfg.hydra.sweep.dir), Path(cfg.hydra.sweep.subdir)
+    assert job == Path(stage)
+    assert cfg.model.init_from == (before and str(folder / before / "checkpoints" / "best.ckpt"))
+
+
+def test_rounds_learn_from_the_round_before() -> None:
+    cfg = compose("train", ["sweep=rounds"], return_hydra_config=True)
+    first, *others = cfg.hydra.sweeper.params["data.pseudo"].split(",")
+    assert first == "null"
+    assert others == [f"{cfg.hydra.sweep.dir}/{number}" for number in range(len(others))]
+    assert cfg.data.predict_challenge
 
 
 @pytest.mark.parametrize("option", options("postprocess"))

@@ -67,3 +67,16 @@ def test_a_comparison_goes_on_with_the_runs_that_are_missing(tiny: list[str], tm
     status, said, (row,) = sweep("seed=1", "trainer.max_cpu_seconds=2")
     assert status == 1
     assert "trainer.max_cpu_seconds=2); give another hydra.sweep.dir" in said
+
+
+@pytest.mark.slow
+def test_the_systems_of_video_are_compared(tmp_path: Path) -> None:
+    """All five, in their small versions, for a second each."""
+    words = ["data.demo.games=[1,1,1]", "data.demo.minutes=0.2", "data.demo.height=64", "trainer.max_cpu_seconds=1"]
+    sizes = ["data.size=[64,112]", "model.clips.per_epoch=16", "trainer=cpu", "seed=1"]
+    ran = process("train.py", "--multirun", "experiment=compare_video", *words, *sizes, cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    table = orjson.loads((tmp_path / "multirun" / "compare_video" / "comparison.json").read_bytes())
+    systems = {row["model"]: row["parameters"] for row in table["demo_video"]}
+    assert set(systems) == {"e2e_spot", "t_deed", "baikulov", "adaspot", "comedian"}
+    assert all(count < 2_000_000 for count in systems.values()), systems
