@@ -87,7 +87,7 @@ def join(
             f"data.joint, data.pseudo: leave the data set itself none of the {data.batch_size} clips of a batch; "
             "lower their shares, or raise data.batch_size"
         )
-    if data.others and data.clips.sampling == "non_overlapping":
+    if data.others and data.clips.sampling not in ("uniform", "balanced"):
         raise UserError("model.clips.sampling: other labels need clips that are drawn; take uniform or balanced")
 
 

@@ -22,12 +22,12 @@ def words(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """Return overrides of ``train.py`` for a run of seconds on passes and drives, and beside them on twelve actions."""
     own, other = (write_matches(tmp_path_factory.mktemp(name)) for name in ("own", "other"))
     return [
-        *("model=t_deed", "model.network.layers=1", "model.network.backbone=resnet10t", "model.pretrained=false"),
+        *("model=t_deed", "size=demo", "model.network.layers=1", "model.mixup={alpha:0.2,probability:1.0}"),
         *("model.clips.clip_len=8", "model.clips.per_epoch=12", "data=ball", f"data.root={own}", "data.fps=12.5"),
         *("data.size=[32,48]", "data.batch_size=4", "data.eval_batch_size=4", "data.num_workers=1"),
         f"data.joint={{more:{{task:ball-2024,root:'{other}',share:0.5}}}}",
         *("model.joint={more:{head:{dilate:1},postprocess:{window:1.0}}}", "callbacks.ema.decay=0.9"),
-        *("trainer=cpu", "trainer.max_epochs=2", "logger=none"),
+        *("trainer=cpu", "trainer.max_epochs=2", "trainer.check_val_every_n_epoch=1", "logger=none"),
     ]
 
 
@@ -69,7 +69,7 @@ def test_each_label_set_is_scored(run: Path) -> None:
 def test_heads_are_those_that_were_stated(run: Path) -> None:
     content = open_checkpoint(run / "checkpoints" / "best.ckpt")
     own, more = (choose_label_set(content, name) for name in (None, "more"))
-    assert own["hyper_parameters"]["head"]["dilate"] == 4
+    assert own["hyper_parameters"]["head"]["dilate"] == 2
     assert more["hyper_parameters"]["head"]["dilate"] == 1
     assert more["hyper_parameters"]["postprocess"]["window"] == 1.0
     assert [each["state_dict"]["head.classes.weight"].shape[0] for each in (own, more)] == [3, 13]
@@ -166,7 +166,7 @@ def test_mistakes_are_one_line(word: str, message: str, words: list[str], tmp_pa
     key = word.partition("=")[0]
     kept = [each for each in words if not each.startswith(f"{key}=")]
     if key == "model":
-        kept = [each for each in kept if each != "model.network.layers=1"] + ["model.network.side=32"]
+        kept = [each for each in kept if each != "model.network.layers=1"]
         kept = [each for each in kept if not each.startswith("model.joint")]
     called = call("train.py", *kept, word, cwd=tmp_path)
     assert called.status != 0
