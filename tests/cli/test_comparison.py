@@ -72,7 +72,7 @@ def test_a_comparison_goes_on_with_the_runs_that_are_missing(tiny: list[str], tm
 @pytest.mark.slow
 def test_the_systems_of_video_are_compared(tmp_path: Path) -> None:
     """All five, in their small versions, for a second each."""
-    words = ["data.demo.games=[1,1,1]", "data.demo.minutes=0.2", "data.demo.height=64", "trainer.max_cpu_seconds=1"]
+    words = ["data.demo.games=[1,1,1]", "data.demo.minutes=1", "data.demo.height=64", "trainer.max_cpu_seconds=1"]
     sizes = ["data.size=[64,112]", "model.clips.per_epoch=16", "trainer=cpu", "seed=1"]
     ran = process("train.py", "--multirun", "experiment=compare_video", *words, *sizes, cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr
