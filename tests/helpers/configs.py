@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from omegaconf import DictConfig, OmegaConf
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from spotter.cli.compose import prepare_hydra
 from tests.conftest import PROJECT
@@ -32,10 +33,14 @@ def configs() -> Iterator[None]:
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         yield
+    HydraConfig.instance().cfg = None
 
 
 def composed(name: str, *words: str) -> DictConfig:
     """Compose a config as a script would, all interpolations resolved."""
-    cfg = compose(name, ["run_dir=.", *words])
+    cfg = compose(name, ["run_dir=.", *words], return_hydra_config=True)
+    HydraConfig.instance().set_config(cfg)  # what is chosen, by which W&B tags a run
+    with open_dict(cfg):
+        del cfg["hydra"]
     OmegaConf.resolve(cfg)
     return cfg
