@@ -41,7 +41,7 @@ class ThreadLoader:
         return len(self._batches)
 
     def __iter__(self) -> Iterator[Batch]:
-        pool, pending = ThreadPoolExecutor(self._threads, "spotter"), deque[Future[Batch]]()
+        pool, pending = ThreadPoolExecutor(self._threads, "spotter readers"), deque[Future[Batch]]()
         try:
             for clips in self._batches:
                 pending.append(pool.submit(self._read, clips))
