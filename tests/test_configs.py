@@ -57,6 +57,7 @@ def test_every_option_composes(option: str, features: Path, monkeypatch: pytest.
         assert not OmegaConf.missing_keys(composed("predict", word(option)))
 
 
+@pytest.mark.slow
 def test_sizes_are_chosen_by_name() -> None:
     """They are of known models; a demo data set chooses its own, and the choice can be made otherwise."""
     sizes = OmegaConf.load(CONF / "sizes.yaml")

@@ -94,7 +94,7 @@ def by_srun(rank: int, port: int) -> tuple[dict[str, str], list[str]]:
     return env | {"MASTER_PORT": str(port)}, ["trainer=slurm", "trainer.accelerator=cpu"]
 
 
-@pytest.mark.parametrize("started", [by_hand, by_srun])
+@pytest.mark.parametrize("started", [pytest.param(by_hand, marks=pytest.mark.slow), by_srun])
 def test_ranks_that_start_seconds_apart_have_one_folder(tiny: list[str], tmp_path: Path, started: object) -> None:
     """The second rank starts when another second has begun; both train one run."""
     port, words, ranks = free_port(), [word for word in tiny if word != "trainer=cpu"], []

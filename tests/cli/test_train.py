@@ -46,6 +46,7 @@ def test_mistakes_are_exceptions(tiny: list[str], tmp_path: Path, monkeypatch: p
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_several_devices_train_in_processes(tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The ranks are not started from the user's own script."""
     monkeypatch.chdir(tmp_path)

@@ -154,6 +154,7 @@ def test_any_epoch_is_a_place_to_go_on_from(undisturbed: Path, tiny: list[str], 
     same_weights(run, undisturbed)
 
 
+@pytest.mark.slow
 def test_a_plateau_and_drawn_partners_go_on_as_well(tiny: list[str], tmp_path: Path) -> None:
     """The learning rate that fell at the end of the last epoch stays fallen, and no class is drawn anew."""
     (tmp_path / "whole").mkdir()
