@@ -6,7 +6,7 @@ Shapes: B clips, T frames, A anchors, K classes, N rows of a column. Nothing her
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, NotRequired, Protocol, TypedDict
 
@@ -201,6 +201,20 @@ class Output(TypedDict, total=False):
     time: Tensor  # (B, N, 1 + K) logit of where in each window the spot of a class lies, as a fraction of it
     segmentation: Tensor  # (B, T, K) from 0 to 1, how near to a spot each frame is (CALF)
     slots: Tensor  # (B, S, 2 + K) a spot's logit of confidence, its time as a fraction of the clip, scores of its class
+
+
+def map_tensors(batch: Batch, change: Callable[[Tensor], Tensor]) -> Batch:
+    """Return the batch with all changed that goes to the device; ``half`` and ``start`` are for the host alone."""
+    changed: Batch = {
+        **batch,
+        "inputs": {name: change(tensor) for name, tensor in batch["inputs"].items()},
+        "phase": {name: change(tensor) for name, tensor in batch["phase"].items()},
+        "valid": change(batch["valid"]),
+        "targets": {name: change(tensor) for name, tensor in batch["targets"].items()},
+    }
+    if "others" in batch:
+        changed["others"] = {name: map_tensors(other, change) for name, other in batch["others"].items()}
+    return changed
 
 
 def batch_size(batch: Batch) -> int:

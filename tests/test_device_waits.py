@@ -41,10 +41,15 @@ def test_copies_to_a_gpu_are_not_waited_for() -> None:
     draws = tensor()
     send(draws, CUDA)
     draws.pin_memory.return_value.to.assert_called_once_with(CUDA, non_blocking=True)
-    batch: Any = {key: {"a": tensor()} for key in ("inputs", "phase", "targets")}
-    batch |= {"valid": tensor(), "half": tensor(), "start": tensor()}
-    to_device(batch, CUDA)
-    for moved in (batch["valid"], *(batch[key]["a"] for key in ("inputs", "phase", "targets"))):
-        moved.to.assert_called_once_with(CUDA, non_blocking=True)
-    for stays in (batch["half"], batch["start"]):
-        stays.to.assert_not_called()
+
+    def clips() -> Any:
+        parts = {key: {"a": tensor()} for key in ("inputs", "phase", "targets")}
+        return {**parts, "valid": tensor(), "half": tensor(), "start": tensor()}
+
+    batch, other = clips(), clips()  # the second of another label set
+    to_device({**batch, "others": {"more": other}}, CUDA)
+    for each in (batch, other):
+        for moved in (each["valid"], *(each[key]["a"] for key in ("inputs", "phase", "targets"))):
+            moved.to.assert_called_once_with(CUDA, non_blocking=True)
+        for stays in (each["half"], each["start"]):
+            stays.to.assert_not_called()

@@ -15,9 +15,10 @@ from spotter.data.clips import EvaluationBatches, TrainingBatches
 from spotter.data.datasets import ClipDataset
 from spotter.data.joint import JointBatches, JointDataset
 from spotter.errors import UserError
-from spotter.types import Batch
+from spotter.types import Batch, map_tensors
 
 Batches = TrainingBatches | EvaluationBatches | JointBatches
+READERS = {"features": "threads", "video": "processes"}  # what reads ahead
 
 
 class ThreadLoader:
@@ -54,7 +55,7 @@ class ThreadLoader:
 
     def _read(self, clips: Sequence[object]) -> Batch:
         batch = self._dataset[clips]
-        return pin_batch(batch) if self._pin else batch
+        return map_tensors(batch, Tensor.pin_memory) if self._pin else batch
 
 
 BatchLoader = DataLoader[Batch] | ThreadLoader
@@ -69,7 +70,7 @@ def batch_loader(
     pin : in memory from which a GPU copies without waiting
     prefetch_factor : batches that each of the workers has ready
     """
-    if num_workers and dataset.source.spec.kind == "features":
+    if num_workers and READERS[dataset.source.spec.kind] == "threads":
         return ThreadLoader(dataset, batches, num_workers, pin, prefetch_factor)
     return DataLoader(
         dataset,
@@ -80,24 +81,6 @@ def batch_loader(
         persistent_workers=num_workers > 0,
         pin_memory=pin,
     )
-
-
-def pin_batch(batch: Batch) -> Batch:
-    """Return the batch with all that goes to the device in memory from which a GPU copies without waiting."""
-
-    def pin(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        return {name: tensor.pin_memory() for name, tensor in tensors.items()}
-
-    pinned: Batch = {
-        **batch,
-        "inputs": pin(batch["inputs"]),
-        "phase": pin(batch["phase"]),
-        "valid": batch["valid"].pin_memory(),
-        "targets": pin(batch["targets"]),
-    }
-    if "others" in batch:
-        pinned["others"] = {name: pin_batch(other) for name, other in batch["others"].items()}
-    return pinned
 
 
 @contextmanager

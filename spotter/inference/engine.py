@@ -23,7 +23,7 @@ from spotter.inference.halves import HalfStitcher
 from spotter.inference.precision import PRECISIONS
 from spotter.inference.ranks import exchange, rank_and_world
 from spotter.settings import ClipConfig
-from spotter.types import Arrays, Batch, Clip, Half, HalfRecord, TargetMaker, batch_size
+from spotter.types import Arrays, Batch, Clip, Half, HalfRecord, TargetMaker, batch_size, map_tensors
 
 Outputs = Callable[[Batch], Mapping[str, Tensor]]
 
@@ -170,17 +170,4 @@ class HostCopy:
 def to_device(batch: Batch, device: torch.device) -> Batch:
     """Return the batch on a device; ``half`` and ``start``, which only the host needs, stay where they are."""
     cuda = device.type == "cuda"
-
-    def move(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        return {name: tensor.to(device, non_blocking=cuda) for name, tensor in tensors.items()}
-
-    moved: Batch = {
-        **batch,
-        "inputs": move(batch["inputs"]),
-        "phase": move(batch["phase"]),
-        "valid": batch["valid"].to(device, non_blocking=cuda),
-        "targets": move(batch["targets"]),
-    }
-    if "others" in batch:
-        moved["others"] = {name: to_device(other, device) for name, other in batch["others"].items()}
-    return moved
+    return map_tensors(batch, lambda tensor: tensor.to(device, non_blocking=cuda))

@@ -18,7 +18,7 @@ from pytorch_lightning.loggers import Logger, WandbLogger
 from torch import Tensor
 
 from spotter.data.fps import parse_fps
-from spotter.data.loaders import naming_dead_readers
+from spotter.data.loaders import READERS, naming_dead_readers
 from spotter.errors import FAILURE, INTERRUPTED, SUCCESS, UsageError
 from spotter.evaluation.metrics import flatten
 from spotter.inference.engine import Compute
@@ -119,7 +119,7 @@ def describe_step(trainer: pl.Trainer, data: SpottingDataModule, lr: float) -> s
     parts = [f"{batches} batches of {data.batch_size}"] if batches > 1 else []
     parts += [f"{data.batch_size // devices} at once on each of {devices} devices"] if devices > 1 else []
     made_of = f" ({', '.join(parts)})" if parts else ""
-    kind = "threads" if data.source.spec.kind == "features" else "processes"
+    kind = READERS[data.source.spec.kind]
     readers = f", {data.workers} {kind} read ahead{' on each' if devices > 1 else ''}" if data.workers else ""
     return f"{batches * data.batch_size} clips a step{made_of}, learning rate {lr:g}{readers}"
 
