@@ -15,20 +15,16 @@ from typing import Any
 
 import numpy as np
 import orjson
-from hydra.core.utils import JobReturn
-from hydra.experimental.callback import Callback
 from numpy.typing import NDArray
-from omegaconf import DictConfig, OmegaConf
-from rich.markdown import Markdown
+from omegaconf import OmegaConf
 
-from spotter.cli.sweep import is_finished
+from spotter.cli.sweep_table import SweepTable, choices_of, finished_jobs, markdown_table, mean_cost, percent, spread
 from spotter.evaluation.bootstrap import difference, draw_resamples, score_resamples
 from spotter.evaluation.evaluate import load_evaluation
 from spotter.evaluation.frames import score_names
 from spotter.evaluation.metrics import TEAM_VIEW, parse_monitor
 from spotter.io.files import atomic_write, json_bytes
 from spotter.tasks import Task
-from spotter.training.callbacks.progress import show
 
 log = logging.getLogger(__name__)
 RESAMPLED = "resampled.json"  # in the folder of a job
@@ -53,24 +49,18 @@ class Run:
     cost: dict[str, float]
 
 
-class ComparisonTable(Callback):
-    """Write ``comparison.json`` and ``comparison.md`` after each job of a sweep, and print the table after the last."""
+class ComparisonTable(SweepTable):
+    """Write ``comparison.json`` and ``comparison.md``."""
 
-    def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
-        """Write what there is, so that a sweep that is interrupted has a table as far as it got."""
-        write_comparison(Path(config.hydra.sweep.dir))
-
-    def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
-        """Print the table."""
-        if text := write_comparison(Path(config.hydra.sweep.dir)):
-            show(Markdown(text))
+    def write(self, folder: Path) -> str:
+        """Compare the finished jobs, see ``write_comparison``."""
+        return write_comparison(folder)
 
 
 def write_comparison(folder: Path) -> str:
     """Compare the finished jobs in the folder of a sweep, write the tables, and return the Markdown."""
-    jobs = sorted(path.parent.parent for path in folder.glob("*/.hydra/hydra.yaml"))
     by_data: dict[str, list[Run]] = defaultdict(list)
-    for job in filter(is_finished, jobs):
+    for job in finished_jobs(folder):
         run = read_run(job)
         by_data[run.data].append(run)
     compared = {data: compare(runs) for data, runs in by_data.items()}
@@ -83,7 +73,7 @@ def write_comparison(folder: Path) -> str:
 
 def read_run(job: Path) -> Run:
     """Read a finished job; its score in resamples of the games is computed once."""
-    choices = OmegaConf.load(job / ".hydra" / "hydra.yaml").hydra.runtime.choices
+    choices = choices_of(job)
     config = OmegaConf.load(job / ".hydra" / "config.yaml")
     task, metrics = Task.load(config.data.task), orjson.loads((job / "metrics.json").read_bytes())
     split = "test" if "test" in metrics else "valid"
@@ -115,10 +105,8 @@ def compare(runs: Sequence[Run]) -> list[dict[str, Any]]:
     rows = []
     for model in ranked:
         each = systems[model]
-        scores = {name: _spread([run.scores[name] for run in each]) for name in each[0].scores}
-        cost = {
-            name: float(np.mean([run.cost[name] for run in each])) for name in ("parameters", "clips", "cpu_seconds")
-        }
+        scores = {name: spread([run.scores[name] for run in each]) for name in each[0].scores}
+        cost = mean_cost([run.cost for run in each], COST)
         against = difference(means[model] - means[ranked[0]]) if model != ranked[0] else None
         rows.append({"model": model, "seeds": len(each), "scores": scores, **cost, "against_best": against})
     return rows
@@ -133,10 +121,10 @@ def markdown(data: str, run: Run, rows: Sequence[dict[str, Any]]) -> str:
     head = [f"{data}, {run.split}, mAP in %", *names, f"{run.task.monitor}: to the best, 95 %"]
     lines = [[*head, "seeds", "parameters", "clips", "CPU s"], ["---", *["---:"] * (len(names) + 5)]]
     for row in rows:
-        scores = [_percent(row["scores"][name]) for name in names]
+        scores = [percent(row["scores"][name]) for name in names]
         cost = [f"{row['parameters']:,.0f}", f"{row['clips']:,.0f}", f"{row['cpu_seconds']:.0f}"]
         lines.append([f"`{row['model']}`", *scores, _against(row["against_best"]), str(row["seeds"]), *cost])
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return markdown_table(lines)
 
 
 def _resample(root: str, predictions: Path, task: Task) -> list[float]:
@@ -146,15 +134,6 @@ def _resample(root: str, predictions: Path, task: Task) -> list[float]:
     scores = score_resamples(evaluation.labels, evaluation.predictions[0], task, weights)
     tolerance, view = parse_monitor(task.monitor)
     return scores[tolerance + (TEAM_VIEW if TEAM_VIEW in view else "")][:, 0].tolist()
-
-
-def _spread(values: Sequence[float]) -> dict[str, float]:
-    deviation = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
-    return {"mean": float(np.mean(values)), "deviation": deviation}
-
-
-def _percent(score: dict[str, float]) -> str:
-    return f"{100 * score['mean']:.1f} ± {100 * score['deviation']:.1f}"
 
 
 def _against(difference: dict[str, Any] | None) -> str:

@@ -1,0 +1,67 @@
+"""What the tables of sweeps share: when they are written, the jobs that they show, and how numbers stand in them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hydra.core.utils import JobReturn
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf
+from rich.markdown import Markdown
+
+from spotter.cli.sweep import is_finished
+from spotter.training.callbacks.progress import show
+
+
+class SweepTable(Callback, ABC):
+    """Write a table after each job of a sweep, and print it after the last."""
+
+    @abstractmethod
+    def write(self, folder: Path) -> str:
+        """Write the table of the finished jobs in the folder of a sweep; return it as Markdown, empty without jobs."""
+
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
+        """Write what there is, so that a sweep that is interrupted has a table as far as it got."""
+        self.write(Path(config.hydra.sweep.dir))
+
+    def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
+        """Print the table."""
+        if text := self.write(Path(config.hydra.sweep.dir)):
+            show(Markdown(text))
+
+
+def finished_jobs(folder: Path) -> list[Path]:
+    """Return the folders of the finished jobs of a sweep."""
+    jobs = sorted(path.parent.parent for path in folder.glob("*/.hydra/hydra.yaml"))
+    return [job for job in jobs if is_finished(job)]
+
+
+def choices_of(job: Path) -> DictConfig:
+    """Return the options of every group that a job was run with."""
+    choices: DictConfig = OmegaConf.load(job / ".hydra" / "hydra.yaml").hydra.runtime.choices
+    return choices
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """Return mean and sample deviation over seeds; that of a single one is 0."""
+    deviation = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+    return {"mean": float(np.mean(values)), "deviation": deviation}
+
+
+def percent(score: Mapping[str, float]) -> str:
+    """Return what ``spread`` found, in percent."""
+    return f"{100 * score['mean']:.1f} ± {100 * score['deviation']:.1f}"
+
+
+def mean_cost(costs: Sequence[Mapping[str, float]], names: Sequence[str]) -> dict[str, float]:
+    """Return the mean of each number that the runs of a system cost."""
+    return {name: float(np.mean([cost[name] for cost in costs])) for name in names}
+
+
+def markdown_table(lines: Sequence[Sequence[str]]) -> str:
+    """Return lines of cells, the second of dashes, as Markdown."""
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
