@@ -15,7 +15,7 @@ from pathlib import Path
 
 from spotter.cli.evaluate import compare, show_scores, write_scores
 from spotter.errors import UserError
-from spotter.evaluation.anticipation import MEAN, folder_of_split, read_clips
+from spotter.evaluation.anticipation import ANTICIPATED, folder_of_split, read_clips
 from spotter.evaluation.average_map import average_map
 from spotter.inference.usual import UsualActions, cut_labels
 from spotter.io.anticipation import FILE, load_clip_splits, read_anticipation, write_anticipation
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     named = {"system": source}
     for name, by_last in ANSWERS.items():
         usual = UsualActions.learn(train, task, by_last)
-        scores = {each: average_map(train, usual.expect(train, each), task)[MEAN]["map"] for each in SUPPRESSED}
+        scores = {each: average_map(train, usual.expect(train, each), task)[ANTICIPATED]["map"] for each in SUPPRESSED}
         best = max(SUPPRESSED, key=lambda each: scores[each])
         write_anticipation(out / name / FILE, usual.expect(clips, best), task)
         named[name] = out / name

@@ -138,12 +138,12 @@ def _extract(jobs: list[Job], extractor: Extractor, arguments: argparse.Namespac
     todo = [job for job in _mine(jobs) if not is_written(job.target, extractor)]
     counts = [rows_in(_seconds(job.source), extractor.fps) for job in todo]
     missing: dict[Path, int] = {}
-    done = 0
-    with ProgressDisplay(sum(counts), "rows", shown=bool(todo)) as display:
+    done, total = 0, sum(counts)
+    with ProgressDisplay(total, "rows", shown=bool(todo)) as display:
         for job, count in zip(todo, counts, strict=True):
 
             def show(fraction: float, before: int = done, count: int = count) -> None:
-                display.update((before + fraction * count) / max(1, sum(counts)))
+                display.update((before + fraction * count) / max(1, total))
 
             rows, offset = extractor.extract(job.source, show)
             missing[job.source] = write_features(

@@ -78,8 +78,8 @@ class TrainingBatches(Sampler[list[Clip]]):
     lengths : frames of each half
     clips : ``sampling`` is how they are drawn: ``uniform`` draws ``per_epoch`` clips anywhere, ``balanced`` as many by
         ``balanced``, ``whole`` as many halves, each from its start, and ``non_overlapping`` cuts halves into clips side
-        by side. With ``balanced_mixup`` a batch has
-        a balanced clip as mixup partner for each of its ``batch_size`` clips, in its second half
+        by side. With ``balanced_mixup`` a batch has a balanced clip as mixup partner for each of its ``batch_size``
+        clips, in its second half
     batch_size : clips of a batch, of which each rank has an equal part
     epoch : returns the number of the epoch that begins
     balanced : draws clips in which every class is equally frequent, see ``BalancedClips``

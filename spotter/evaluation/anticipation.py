@@ -14,7 +14,7 @@ from spotter.types import Half, HalfPredictions, Spots
 
 AT_ANY_TIME = 2 * WINDOW + 1  # seconds of tolerance with which a prediction may lie anywhere
 NOTHING = 1e-6  # what a confidence must exceed to be a prediction
-MEAN = "anticipation"  # the name of the mean by which the challenge of 2026 ranks
+ANTICIPATED = "anticipation"  # the name of the mean by which the challenge of 2026 ranks
 PARTS = (*(f"at_{seconds}" for seconds in range(1, 6)), "at_inf")  # what it is the mean of
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spotter.evaluation.anticipation import AT_ANY_TIME, MEAN, PARTS, after_clips
+from spotter.evaluation.anticipation import ANTICIPATED, AT_ANY_TIME, PARTS, after_clips
 from spotter.evaluation.events import UNSHOWN, MetricEvents, collect_events
 from spotter.evaluation.frames import frame_scores
 from spotter.evaluation.team_map import labels_by_team, predictions_by_team, team_form, weigh_teams, weights
@@ -55,7 +55,7 @@ def average_map(labels: Mapping[Half, Spots], predictions: Mapping[Half, HalfPre
         for name, several in tolerances.items()
     }
     if task.metric == ANTICIPATION:
-        metrics[MEAN] = {"map": float(np.mean([metrics[name]["map"] for name in PARTS]))}
+        metrics[ANTICIPATED] = {"map": float(np.mean([metrics[name]["map"] for name in PARTS]))}
     for name, scores in _team_scores(labels, predictions, task).items():
         metrics[name] |= scores
     return {**metrics, **frame_scores(labels, predictions, task), "games": len({half.game for half in labels})}

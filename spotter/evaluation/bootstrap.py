@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spotter.evaluation.anticipation import MEAN, PARTS, after_clips
+from spotter.evaluation.anticipation import ANTICIPATED, PARTS, after_clips
 from spotter.evaluation.average_map import (
     SECONDS,
     TOLERANCES,
@@ -66,7 +66,7 @@ def score_resamples(
     precision = _precision(_games(labels, predictions, task), weights, seconds_of(tolerances), each)
     official = {name: _scores(rows) for name, rows in _by_tolerances(precision, tolerances).items()}
     if task.metric == ANTICIPATION:
-        official[MEAN] = np.mean([official[name] for name in PARTS], axis=0)
+        official[ANTICIPATED] = np.mean([official[name] for name in PARTS], axis=0)
     teams = _team_scores(labels, predictions, task, weights) if task.teams else {}
     return official | teams | _frame_scores(labels, predictions, task, weights)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from spotter.errors import UserError
-from spotter.evaluation.anticipation import PARTS
+from spotter.evaluation.anticipation import ANTICIPATED, PARTS
 from spotter.evaluation.average_map import tolerances_of
 from spotter.evaluation.frames import MEAN
 from spotter.tasks import ANTICIPATION, Task, monitor_name, monitors
@@ -24,7 +24,7 @@ def flatten(metrics: Metrics) -> dict[str, float]:
     tolerances = [int(name.removeprefix("within_")) for name in metrics if name.startswith("within_")]
     numbers: dict[str, float | None] = {}
     teams = "map_team" in metrics["at_1"]
-    for monitor in monitors(tolerances, teams, "anticipation" in metrics):
+    for monitor in monitors(tolerances, teams, ANTICIPATED in metrics):
         tolerance, view = parse_monitor(monitor)
         numbers[monitor] = metrics[tolerance][f"map{view}"]
     for name in ("tight", "loose", *(["frames"] if tolerances else [])):

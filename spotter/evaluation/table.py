@@ -11,6 +11,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from spotter.evaluation.anticipation import ANTICIPATED
 from spotter.evaluation.average_map import VIEWS
 from spotter.evaluation.frames import MEAN
 from spotter.evaluation.metrics import PRESENT, TEAM_VIEW, tolerance_names
@@ -148,7 +149,7 @@ def _caption(metrics: Metrics) -> str:
 
 
 def _games(metrics: Metrics) -> str:
-    name = "clip" if "anticipation" in metrics else "game"
+    name = "clip" if ANTICIPATED in metrics else "game"
     return f"{metrics['games']} {name}{'s' if metrics['games'] != 1 else ''}"
 
 

@@ -23,6 +23,7 @@ UNREADABLE = (
     *(pickle.UnpicklingError, EOFError, OSError, LookupError, TypeError, ValueError, AttributeError, RuntimeError),
     *(AssertionError, ArithmeticError, MemoryError, struct.error),
 )
+NO_SETTINGS = (LookupError, TypeError, ValueError, AttributeError, RuntimeError)  # the last of tensors in their place
 HEAD, HEADS = "head.", "heads."  # before the names of tensors: of the own head, and of those of other label sets
 FOREIGN = "; one of another codebase is converted by: spotter import-checkpoint"
 
@@ -70,13 +71,7 @@ def open_checkpoint(path: str | Path, key: str = "ckpt") -> dict[str, Any]:
         raise UserError(f"{path}: damaged, it lacks {' and '.join(lacking)}")
     try:
         content["hyper_parameters"] = upgrade_settings(content["hyper_parameters"], content["spotter_format"])
-    except (
-        LookupError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        RuntimeError,
-    ) as error:  # the last of tensors as settings
+    except NO_SETTINGS as error:
         raise UserError(
             f"{path}: damaged, its settings lack {shorten(error.args[0] if error.args else error)}"
         ) from error

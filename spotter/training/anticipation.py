@@ -12,9 +12,7 @@ from spotter.io.splits import hold_out
 from spotter.training.datamodule import DemoDataModule, SpottingDataModule
 from spotter.types import HalfRecord
 
-TRAINING_STEP = (
-    1.0  # seconds from a clip of a match to the next, in training; what is scored overlaps in no hidden part
-)
+TRAINING_STEP = 1.0  # seconds from a clip of a match to the next; clips that are scored overlap in no hidden part
 
 
 class AnticipationDataModule(SpottingDataModule):
