@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ import pytest
 
 from spotter.io.checkpoints import open_checkpoint
 from tests.conftest import call
+from tests.helpers.predicting import history
 from tests.helpers.videos import write_matches
 
 SIZES = {
@@ -41,8 +41,7 @@ def test_a_stage_one_makes_features_for_a_head(model: str, tmp_path: Path) -> No
     ]
     called = call("train.py", *words, "hydra.run.dir=run", cwd=tmp_path)
     assert called.status == 0, called.err
-    with (tmp_path / "run/metrics.csv").open(encoding="utf-8", newline="") as file:
-        (row,) = csv.DictReader(file)
+    (row,) = history(tmp_path / "run")
     assert all(0 <= float(row[name]) <= 1 for name in ("train/clip_accuracy", "val/clip_accuracy", "val/map_at_1"))
     rates = {group["lr"] for group in open_checkpoint(tmp_path / "run/checkpoints/last.ckpt")["optimizer_states"][0][
         "param_groups"]}  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import shlex
 import subprocess
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from spotter.training.loggers.timeline import INK, draw_timeline
 from spotter.types import Half, HalfPredictions, Spots
 from tests.conftest import PROJECT, call, on_ranks, process
 from tests.helpers.offline_runs import OfflineRun, offline_runs
+from tests.helpers.predicting import history
 from tests.helpers.wandb_server import serving
 
 OFFLINE = {"WANDB_MODE": "offline", "WANDB_SILENT": "true"}
@@ -53,12 +53,6 @@ def run(folder: Path) -> OfflineRun:
     """Return what W&B has kept of it."""
     (only,) = offline_runs(folder)
     return only
-
-
-def history(folder: Path) -> list[dict[str, str]]:
-    """Return ``metrics.csv``."""
-    with (folder / "metrics.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def test_run_says_what_it_is_made_of(run: OfflineRun, folder: Path) -> None:

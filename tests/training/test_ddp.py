@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from spotter.training.module import SpottingModule
 from spotter.training.run import build_data
 from spotter.training.trainer import build_trainer
 from tests.conftest import PROJECT, call, files_below, on_ranks, process
+from tests.helpers.predicting import history
 
 
 def predict(trained: Path, out: Path, world: int, *arguments: str) -> dict[str, bytes]:
@@ -97,8 +97,7 @@ def test_two_ranks_take_the_steps_of_one(tiny: list[str], tmp_path: Path) -> Non
         assert ended == [0] * world
         (folder,) = cwd.glob("outputs/*/*")
         said = (folder / "run.log").read_text(encoding="utf-8")
-        with (folder / "metrics.csv").open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
+        rows = history(folder)
         assert [row["step"] for row in rows] == ["4", "8"]
         losses.append([float(row["train/loss"]) for row in rows])
     assert losses[1] == pytest.approx(losses[0], rel=0.02)  # means over the valid frames of each rank
@@ -120,8 +119,7 @@ def two_ranks(tiny: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path
 
 def test_two_ranks_train_select_and_stop(two_ranks: Path) -> None:
     """Early stopping and the choice of the best work; every epoch stands once in ``metrics.csv``."""
-    with (two_ranks / "metrics.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = history(two_ranks)
     assert [row["epoch"] for row in rows] == ["0", "1"]
     assert [row["step"] for row in rows] == ["5", "10"]  # 40 clips are five batches of 8, half of each on a rank
     best = torch.load(two_ranks / "checkpoints" / "best.ckpt", weights_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,8 @@ import torch
 from spotter.io.checkpoints import choose_label_set, open_checkpoint
 from spotter.training.module import SpottingModule
 from spotter.types import Batch
-from tests.conftest import Called, call, files_below, on_ranks
+from tests.conftest import call, files_below, on_ranks
+from tests.helpers.predicting import history, predict
 from tests.helpers.videos import write_matches
 
 
@@ -40,19 +40,8 @@ def run(words: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next(cwd.glob("outputs/t_deed-ball/*"))
 
 
-def predict(cwd: Path, *words: str) -> Called:
-    called = call("predict.py", *words, "trainer=cpu", cwd=cwd)
-    assert called.status == 0, called.err
-    return called
-
-
-def rows(run: Path) -> list[dict[str, str]]:
-    with (run / "metrics.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def test_each_label_set_is_scored(run: Path) -> None:
-    for row in rows(run):
+    for row in history(run):
         parts = [float(row[f"train/{name}/loss"]) for name in ("own", "more")]
         assert float(row["train/loss"]) == pytest.approx(np.mean(parts), rel=1e-4)
         assert all(0 <= float(row[f"val/{name}map_at_1"]) <= 1 for name in ("", "more/"))
@@ -115,7 +104,7 @@ def test_stopped_run_goes_on_with_the_same_bits(
     (last,) = tmp_path.glob("outputs/*/*/checkpoints/last.ckpt")
     called = call("train.py", f"ckpt={last}", cwd=tmp_path)
     assert called.status == 0, called.err
-    assert rows(last.parents[1]) == rows(run)
+    assert history(last.parents[1]) == history(run)
     one, other = (open_checkpoint(path / "checkpoints" / "last.ckpt")["state_dict"] for path in (run, last.parents[1]))
     assert any(name.startswith("heads.more.") for name in one)
     assert all(torch.equal(one[name], other[name]) for name in one)
@@ -126,8 +115,8 @@ def test_two_ranks_see_the_clips_of_one(words: list[str], run: Path, tmp_path: P
     more = [*(word for word in words if word != "trainer=cpu"), "trainer=ddp_cpu", "trainer.max_epochs=1"]
     assert on_ranks(2, lambda: call("train.py", *more, cwd=tmp_path).status, limit=240) == [0, 0]
     (two,) = tmp_path.glob("outputs/*/*")
-    assert [row["step"] for row in rows(run)] == ["3", "6"]
-    assert [row["step"] for row in rows(two)] == ["3"]
+    assert [row["step"] for row in history(run)] == ["3", "6"]
+    assert [row["step"] for row in history(two)] == ["3"]
     assert {name for name in files_below(two) if name.endswith(".zip")} == {
         name for name in files_below(run) if name.endswith(".zip")
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import shutil
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from spotter.tasks import Task
 from spotter.training.pseudo import PseudoLabels, choose_thresholds
 from spotter.types import Half, HalfPredictions
 from tests.conftest import call
+from tests.helpers.predicting import history
 from tests.helpers.videos import write_matches
 
 TASK = Task.load("ball-2023")
@@ -93,8 +93,7 @@ def test_a_run_learns_from_them(words: list[str], predicted: Path, tmp_path: Pat
     assert called.status == 0, called.err
     assert "1 games of data.pseudo are of labelled splits and left out" in called.err
     (run,) = tmp_path.glob("outputs/*/*")
-    with (run / "metrics.csv").open(encoding="utf-8", newline="") as file:
-        (row,) = csv.DictReader(file)
+    (row,) = history(run)
     own, pseudo = (float(row[f"train/{name}/loss"]) for name in ("own", "pseudo"))
     assert float(row["train/loss"]) == pytest.approx(own / 2 + pseudo / 4, rel=1e-3)
     assert {path.name for path in (run / "predictions" / "challenge" / "l/s").iterdir()} == {"d", "e"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from spotter.io.scores import load_scores, load_scores_info
 from spotter.io.soccernet import SoccerNet
 from spotter.tasks import MONITORS, Task
 from tests.conftest import call, files_below
+from tests.helpers.predicting import history
 
 TASK = Task.load("soccernet-v2")
 
@@ -33,8 +33,7 @@ def forms(trained: Path) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def rows(trained: Path) -> list[dict[str, str]]:
     """Return the rows of the run's ``metrics.csv``."""
-    with (trained / "metrics.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    return history(trained)
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,8 @@ import shutil
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import orjson
 import pytest
 
 from spotter.cli import main
@@ -21,6 +19,7 @@ from spotter.io.soccernet import SoccerNet
 from spotter.simulation.features import simulate
 from spotter.types import Half
 from tests.conftest import call, files_below, on_ranks
+from tests.helpers.predicting import predict, read
 from tests.helpers.systems import SYSTEMS, TASK, prior, simple_matches, words
 from tests.test_predict import check_official
 from tests.training.test_resume import interrupted, same_weights, the_run
@@ -49,17 +48,6 @@ def system(matches: Path, tmp_path_factory: pytest.TempPathFactory) -> System:
         return the_run(cwd)
 
     return train
-
-
-def read(path: Path) -> Any:
-    """Return a JSON file's content."""
-    return orjson.loads(path.read_bytes())
-
-
-def predict(cwd: Path, *arguments: str) -> None:
-    """Run ``predict.py`` on one device; it must succeed."""
-    called = call("predict.py", *arguments, "trainer=cpu", cwd=cwd)
-    assert called.status == 0, called.err
 
 
 @pytest.mark.parametrize("model", MODELS)

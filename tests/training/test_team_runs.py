@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import orjson
@@ -12,6 +11,7 @@ from spotter.evaluation.evaluate import evaluate
 from spotter.io.run_folders import find_predictions_of
 from spotter.predictions import Predictions
 from tests.conftest import call
+from tests.helpers.predicting import history
 from tests.helpers.videos import write_matches
 
 
@@ -46,8 +46,7 @@ def test_a_run_with_teams(teams: str, model: str, matches: Path, tmp_path: Path)
     assert form["map_team"] is None
     assert 0 <= form["map_team_present"] <= 1
     assert len(form["per_class_team"]) == 12
-    with (run / "metrics.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = history(run)
     assert all(0 <= float(row["val/team_map_at_1_present"]) <= 1 for row in rows)
     assert not any(row.get("val/team_map_at_1") for row in rows)
     written = next((run / "predictions" / "test").rglob("results_spotting.json"))

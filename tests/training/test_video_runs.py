@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import shutil
 from pathlib import Path
 
@@ -11,7 +10,8 @@ import pytest
 import torch
 
 from spotter.io.checkpoints import open_checkpoint
-from tests.conftest import Called, call, files_below, on_ranks
+from tests.conftest import call, files_below, on_ranks
+from tests.helpers.predicting import history, predict
 from tests.helpers.videos import write_matches
 
 RANDOM = ["model.mixup={alpha:0.2,probability:1.0}", "callbacks.ema.decay=0.9", "data.num_workers=1", "seed=3"]
@@ -55,13 +55,6 @@ def run(words: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next(cwd.glob("outputs/e2e_spot-ball/*"))
 
 
-def predict(cwd: Path, *words: str) -> Called:
-    """Run ``predict.py``; it must succeed."""
-    called = call("predict.py", *words, "trainer=cpu", cwd=cwd)
-    assert called.status == 0, called.err
-    return called
-
-
 def spots(folder: Path, game: str) -> list[tuple[str, int, float]]:
     """Return label, position and confidence of a game's predictions."""
     content = orjson.loads((folder / game / "results_spotting.json").read_bytes())
@@ -73,8 +66,7 @@ def test_run_leaves_what_every_run_leaves(run: Path) -> None:
     forms = orjson.loads((run / "metrics.json").read_bytes())
     assert set(forms) == {"valid", "test"}
     assert {label for label, _, _ in spots(run / "predictions" / "test", "l/s/c")} == {"PASS", "DRIVE"}
-    with (run / "metrics.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = history(run)
     assert all(float(row["train/loss"]) > 0 and 0 <= float(row["val/map_at_1"]) <= 1 for row in rows)
     source = open_checkpoint(run / "checkpoints" / "best.ckpt")["hyper_parameters"]["source"]
     assert {key: source[key] for key in ("kind", "fps", "size", "crop")} == {
