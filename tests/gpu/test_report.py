@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,7 @@ def train_speed(name: str, precision: str, callbacks: list[pl.Callback], folder:
     clock = Clock(skip)
     if DEVICE.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
-    trainer(folder, [*callbacks, clock], precision=precision).fit(module, data)
+    trainer(folder, [*callbacks, clock], precision=precision, benchmark=True).fit(module, data)
     peak = torch.cuda.max_memory_allocated() / 1e9 if DEVICE.type == "cuda" else 0.0
     return batch_size(batch), clock.seconds, peak
 
@@ -95,6 +95,16 @@ def table() -> str:
     return "\n".join([f"{device}, torch {torch.__version__}", *lines, ""])
 
 
+@pytest.fixture
+def usual_matmul() -> Iterator[None]:
+    """Multiply matrices of float32 as ``conf/trainer`` says."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")
+    yield
+    torch.set_float32_matmul_precision(before)
+
+
+@pytest.mark.usefixtures("usual_matmul")
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_speed(name: str, precision: str, tmp_path: Path) -> None:

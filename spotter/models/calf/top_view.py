@@ -46,8 +46,9 @@ class TopView(nn.Module):
         way = begin.roll(-1, 1) - begin
         step = torch.linspace(0, 1, STEPS, device=image.device)[:, None]
         points = (begin[:, :, None] + step * way[:, :, None]).flatten(1, 2).floor().long()
-        inside = ((points >= 0) & (points < points.new_tensor((WIDTH, HEIGHT)))).all(2)
-        place = torch.where(inside, points[..., 1] * WIDTH + points[..., 0], -1)
+        column, row = points.unbind(2)
+        inside = (column >= 0) & (column < WIDTH) & (row >= 0) & (row < HEIGHT)
+        place = torch.where(inside, row * WIDTH + column, -1)
         drawn = torch.zeros(len(image), HEIGHT * WIDTH + 1, dtype=torch.bool, device=image.device)
         drawn.scatter_(1, place % (HEIGHT * WIDTH + 1), True)  # what lies outside falls on the one pixel more
         image.masked_fill_(drawn[:, None, :-1], 255 / BYTE - 1)
@@ -68,8 +69,9 @@ def paint_players(image: Tensor, players: Tensor) -> Tensor:
 
 def pixels(metres: Tensor) -> Tensor:
     """Return where places on the pitch (…, 2), in metres from its centre, lie in the image: column and row."""
-    size = metres.new_tensor((LENGTH, BREADTH))
-    return metres.new_tensor((WIDTH, HEIGHT)) * (SHARE * metres / size + CENTRE)
+    along, across = metres.unbind(-1)  # apart: a tensor of sizes would be copied to the device, which waits for it
+    column, row = WIDTH * (SHARE * along / LENGTH + CENTRE), HEIGHT * (SHARE * across / BREADTH + CENTRE)
+    return torch.stack((column, row), -1)
 
 
 def pitch_lines() -> Tensor:
