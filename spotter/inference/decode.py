@@ -79,19 +79,23 @@ def apply_displacement(scores: Scores) -> Candidates:
     with np.errstate(over="ignore"):  # exp(-logit) may be infinite: the confidence is 0 then
         confidence = 1 / (1 + np.exp(-logits.astype(np.float64, order="C")))
     confidence = np.nan_to_num(confidence, nan=SUPPRESSED)  # scores of a network that diverged count, too
-    position = np.arange(length, dtype=np.float64)[None]
-    if displacement is not None:
-        position = position + np.nan_to_num(displacement.T)
     end = max(0.0, scores.offset + (length - 1) / scores.fps)
-    time = np.rint(1000 * np.clip(scores.offset + position / scores.fps, 0, end)) / 1000
+    position = np.arange(length, dtype=np.float64)[None]
     if displacement is None:  # every anchor is alone in its own cell
+        time = _times(position, scores, end)
         return Candidates(confidence.T, np.broadcast_to(time, confidence.shape).T, scores.fps)
+    position = position + np.nan_to_num(displacement.T.astype(np.float64, order="C"))
     cell = np.clip(np.floor(position), 0, length - 1).astype(np.int64) + length * np.arange(classes)[:, None]
-    best = _best(cell.ravel(), confidence.ravel(), confidence.size)
-    highest, its_time = np.full_like(confidence, SUPPRESSED), np.zeros_like(confidence)
-    highest.flat[cell.flat[best]] = confidence.flat[best]
-    its_time.flat[cell.flat[best]] = time.flat[best]
-    return Candidates(highest.T, its_time.T, scores.fps)
+    cell, position = cell.ravel(), position.ravel()
+    highest, rows = _highest(cell, confidence.ravel(), confidence.size)
+    its_time = np.zeros_like(highest)
+    its_time[cell[rows]] = _times(position[rows], scores, end)
+    return Candidates(highest.reshape(classes, -1).T, its_time.reshape(classes, -1).T, scores.fps)
+
+
+def _times(position: NDArray[np.float64], scores: Scores, end: float) -> NDArray[np.float64]:
+    """Return the seconds of positions in anchors, whole milliseconds, none beyond the ``end`` of the half."""
+    return np.rint(1000 * np.clip(scores.offset + position / scores.fps, 0, end)) / 1000
 
 
 def suppress(candidates: Candidates, postprocess: Postprocess, metric_fps: int, sides: int = 1) -> HalfPredictions:
@@ -148,12 +152,22 @@ def decay_factors(method: str, window: float) -> NDArray[np.float64]:
 
 def _best(cell: NDArray[np.int64], confidence: NDArray[np.float64], size: int) -> NDArray[np.int64]:
     """Return the row of the highest confidence in every cell that has rows; the first of equals."""
+    _, rows = _highest(cell, confidence, size)
+    first = np.full(size, len(cell))
+    first[cell[rows]] = rows
+    return first[first < len(cell)]
+
+
+def _highest(
+    cell: NDArray[np.int64], confidence: NDArray[np.float64], size: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return the highest confidence of every cell, and the rows that have it, last first.
+
+    What is written to the cells of these rows is, of equals, the first one's: NumPy keeps what is written last.
+    """
     highest = np.full(size, SUPPRESSED)
     np.maximum.at(highest, cell, confidence)
-    rows = np.flatnonzero(confidence == highest[cell])
-    first = np.full(size, len(cell))
-    np.minimum.at(first, cell[rows], rows)
-    return first[first < len(cell)]
+    return highest, np.flatnonzero(confidence == highest[cell])[::-1]
 
 
 def _greedy(confidence: NDArray[np.float64], decay: NDArray[np.float64], threshold: float) -> NDArray[np.float64]:

@@ -30,6 +30,8 @@ class Row:
 BARE = "`python -c 'import numpy'`"
 TORCH = "`python -c 'import torch'`"
 PLAIN = "regnety_002 of timm alone"
+EFFICIENT = "tf_efficientnetv2_b0 of timm alone, its five stacks"
+VIT = "vit_tiny_patch16_224 of timm alone, every second image"
 GPU = "a step of 50 ms of a simulated GPU"
 FORWARD = "forward of the training network"
 HALF, BALL = "a half, 5,400 x 17 anchors", "a ball game, 67,500 x 2 anchors"
@@ -58,6 +60,16 @@ ROWS = {
     "step_memory": Row("peak memory of that step", PLAIN, 1.25, "MB"),
     "float32": Row("inference of E2E-Spot, 64 images, float32", FORWARD, 1 / 1.2),
     "bfloat16": Row("inference of E2E-Spot, 64 images, bfloat16", FORWARD, None),
+    "step_t_deed": Row("training step of 32 images, T-DEED", PLAIN, 1.6),
+    "step_adaspot": Row("training step of 32 images, AdaSpot", PLAIN, 1.6),
+    "step_baikulov": Row("training step of a window of 15 grey images, Baikulov", EFFICIENT, 1.35),
+    "step_comedian": Row("training step of 32 images, COMEDIAN ViViT", VIT, 0.95),
+    "infer_t_deed": Row("inference of T-DEED, 32 images", PLAIN, 1.25),
+    "infer_adaspot": Row("inference of AdaSpot, 32 images", PLAIN, 1.35),
+    "infer_baikulov": Row("inference of Baikulov, a window of 15 grey images", EFFICIENT, 1.25),
+    "infer_comedian": Row("inference of COMEDIAN ViViT, 32 images", VIT, 1.2),
+    "baikulov_cache": Row("Baikulov slid over 64 frames, each stack once", "window by window", 1 / 2.5),
+    "decode_t_deed": Row("displacement of a ball game, 67,500 x 12 anchors", "a loop in Python", 1 / 10),
     "version": Row("`spotter --version`", BARE, 1),
     "help": Row("`spotter --help`", BARE, 1),
     "train_help": Row("`spotter train --help`", BARE, 2),
