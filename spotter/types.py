@@ -200,6 +200,7 @@ class Output(TypedDict, total=False):
     positions: Tensor  # (B, N, W) logits of the positions within each window
     time: Tensor  # (B, N, 1 + K) logit of where in each window the spot of a class lies, as a fraction of it
     segmentation: Tensor  # (B, T, K) from 0 to 1, how near to a spot each frame is (CALF)
+    embedding: Tensor  # (B, N, D) of length 1, what is compared with a teacher's features
     slots: Tensor  # (B, S, 2 + K) a spot's logit of confidence, its time as a fraction of the clip, scores of its class
 
 

@@ -19,6 +19,7 @@ from spotter.io.anticipation import SECONDS, WINDOW
 from spotter.types import Clip, Half
 
 REPLAY = "replay_"  # before the name of a stream: its rows of the replay whose action is looked for
+TEACHER = "teacher"  # the name of features that a network is to learn, see ``spotter.data.video.taught``
 Inputs = tuple[dict[str, Tensor], dict[str, Tensor]]  # ``inputs`` and ``phase`` of ``spotter.types.Batch``
 
 

@@ -115,7 +115,7 @@ class System:
         if self.images is not None:
             video, mirrored = self.images(batch["inputs"]["video"], batch["valid"])
             targets = self.head.mirror(batch["targets"], mirrored) if batch["targets"] else {}
-            return {**batch, "inputs": {"video": video}, "targets": targets}
+            return {**batch, "inputs": {**batch["inputs"], "video": video}, "targets": targets}
         inputs = {name: rows.float() for name, rows in batch["inputs"].items()}
         return {**batch, "inputs": inputs if self.network.training else self._without_broken(inputs)}
 
