@@ -57,6 +57,29 @@ def test_subtitles_show_every_event_and_share_moments(tmp_path: Path) -> None:
     lines = (tmp_path / "out" / "l" / "g" / "1.edl").read_text().splitlines()
     assert lines[3] == "001  AX       V     C        00:00:00:12 00:00:01:12 00:00:00:12 00:00:01:12"
     assert lines[-1] == "* LOC: 01:00:00:12 RED     60:00 GOAL (0.10)"
-    two = Collection([Video(Half("l/g", n), rows) for n in (1, 2)], [], True)
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (["l/g/1_224p.mkv", "l/g/2_224p.mkv"], ["1_224p.srt", "2_224p.srt"]),
+        (["../Málaga (1).mp4", "x.y.mov"], ["Málaga (1).srt", "x.y.srt"]),
+        (["first/match.mp4", "second/match.mp4"], ["1.srt", "2.srt"]),  # a name for both would lose one
+        (["..", "a/nul.mp4"], ["1.srt", "2.srt"]),
+        ([None, "2.mp4"], ["1.srt", "2.srt"]),
+    ],
+)
+def test_subtitles_are_called_as_their_video(paths: list[str | None], names: list[str], tmp_path: Path) -> None:
+    rows = [{"label": "PASS", "position": 500}]
+    halves = [
+        Video(Half("l/g", number), rows, [{"type": "video", "path": path}] if path else [])
+        for number, path in enumerate(paths, start=1)
+    ]
+    write_collection(tmp_path, Collection(halves, [], True), "srt", "")
+    assert sorted(file.name for file in (tmp_path / "l" / "g").iterdir()) == sorted(names)
+
+
+def test_a_file_of_subtitles_shows_one_half(tmp_path: Path) -> None:
+    two = Collection([Video(Half("l/g", n), [{"label": "PASS", "position": 500}]) for n in (1, 2)], [], True)
     with pytest.raises(UserError, match="these are 2: give a folder"):
         write_collection(tmp_path / "b.srt", two, "srt", "")

@@ -75,7 +75,7 @@ def test_the_table_and_subtitles_show_the_clock_of_the_match(tmp_path: Path) -> 
     assert lines[0] == "game,half,time,clock,match_clock,video_time,class,team,confidence"
     assert lines[2] == "cup/match,2,2.0,00:02,45:02,3702.5,PASS,left,0.5"
     write_collection(tmp_path / "out", match(), "srt", "")
-    text = (tmp_path / "out" / "cup" / "match" / "1.srt").read_text()
+    text = (tmp_path / "out" / "cup" / "match" / "match.srt").read_text()
     assert "01:01:41,500 --> 01:01:44,500\n45:02 PASS, left (0.50)" in text
     assert main(["convert", str(tmp_path / "a.csv"), str(tmp_path / "match.srt"), "--to", "srt"]) == 0
     assert (tmp_path / "match.srt").read_text() == text

@@ -35,7 +35,7 @@ def test_all_formats_hold_the_same_spots(tmp_path: Path) -> None:
         for column in ("label", "time", "confidence", "team"):
             np.testing.assert_array_equal(getattr(found, column), getattr(expected, column))
     assert orjson.loads((out / "predictions.osl.json").read_bytes())["data"][0]["inputs"][0]["path"] == "../match.mp4"
-    assert (out / "match" / "1.srt").read_text() == "1\n00:00:00,250 --> 00:00:03,250\n00:01 PASS, right (0.88)\n"
+    assert (out / "match" / "match.srt").read_text() == "1\n00:00:00,250 --> 00:00:03,250\n00:01 PASS, right (0.88)\n"
 
 
 def test_an_unknown_format_is_named() -> None:

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from spotter.errors import UserError, shorten
-from spotter.io.game_files import check_game
+from spotter.io.game_files import check_game, fault_of
 from spotter.types import Half, Period
 
 Row = dict[str, Any]
@@ -47,6 +47,13 @@ class Video:
     def fps(self) -> float | None:
         """Return the declared frames per second."""
         return next(filter(None, map(declared_fps, self.inputs)), None)
+
+    @property
+    def file_stem(self) -> str | None:
+        """Return what the file of its video is called, without its ending; None where it is unknown or no safe name."""
+        paths = (str(given["path"]) for given in self.inputs if given.get("type") == "video" and "path" in given)
+        stem = next((PurePosixPath(below(path)).stem for path in paths), "")
+        return None if fault_of(stem) else stem
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -145,13 +146,19 @@ def _by_split(collection: Collection) -> Iterator[tuple[str | None, Collection]]
 
 
 def _write_shown(path: Path, collection: Collection, target: str) -> None:
-    """Write a file for each video: ``path`` of a single one, else in a folder of that name, by its first half."""
+    """Write a file for each video: ``path`` of a single one, else in a folder of that name.
+
+    It is called as the video, as players look for subtitles; by its first half where that is unknown, or tells no two
+    files of a game apart.
+    """
     groups = by_file(collection.videos)
     if path.suffix and len(groups) != 1:
         raise UserError(f"{path}: a file shows one half, and these are {len(groups)}: give a folder")
+    called = Counter((videos[0].half.game, videos[0].file_stem) for videos in groups)
     for videos in groups:
-        half = min(video.half for video in videos)
-        file = path if path.suffix else game_file_to_write(path, half.game, f"{half.number}.{target}")
+        half, stem = min(video.half for video in videos), videos[0].file_stem
+        name = f"{stem}.{target}" if stem and called[half.game, stem] == 1 else f"{half.number}.{target}"
+        file = path if path.suffix else game_file_to_write(path, half.game, name)
         atomic_write(file, SHOWN[target](videos))
 
 
