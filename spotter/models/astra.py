@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from spotter.data.source import Layout
 from spotter.errors import UserError
 from spotter.models.base import Network
+from spotter.models.blocks.dropout import Dropout
 from spotter.models.blocks.entity_sets import embed_entities
 from spotter.models.blocks.stream_embedding import positional_encoding, valid_rows
 
@@ -119,8 +120,8 @@ class ExtractorTokens(nn.Module):
         self.embed = nn.ModuleList(
             nn.Sequential(
                 nn.LayerNorm(width) if normalise else nn.Identity(),
-                *(nn.Dropout(dropout), nn.Linear(width, hidden or width), nn.ReLU()),
-                *(nn.Dropout(dropout), nn.Linear(hidden or width, dim), nn.ReLU()),
+                *(Dropout(dropout), nn.Linear(width, hidden or width), nn.ReLU()),
+                *(Dropout(dropout), nn.Linear(hidden or width, dim), nn.ReLU()),
             )
             for width in groups
         )

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from spotter.data.source import Layout
 from spotter.models.base import Head, Network
 from spotter.models.blocks import losses
+from spotter.models.blocks.dropout import Dropout
 from spotter.models.blocks.frame import log_odds
 from spotter.models.blocks.stream_embedding import StreamEmbedding
 from spotter.models.blocks.window import WindowTargets, valid_windows, windows_of
@@ -114,7 +115,7 @@ class OffsetHead(Head):
         super().__init__()
         self.targets = OffsetTargets(classes, window)
         self.window, self.offset_weight, self.edge_cost = window, offset_weight, edge_cost
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.classes = nn.Linear(width, 1 + classes)
         self.offset = nn.Linear(width, 1)
 

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from spotter.data.source import Layout
 from spotter.models.base import Network
 from spotter.models.blocks import losses
+from spotter.models.blocks.dropout import Dropout
 from spotter.models.blocks.stream_embedding import StreamEmbedding
 from spotter.models.blocks.window import WindowHead, WindowTargets, valid_windows, windows_of
 from spotter.types import Arrays, Batch, ClipFrames, Output, Spots
@@ -108,7 +109,7 @@ class PositionHead(WindowHead):
         super().__init__(width, classes, window, dropout)
         self.targets = PositionTargets(classes, window)
         self.window, self.position_weight = window, position_weight
-        self.positions = nn.Sequential(nn.Dropout(dropout), nn.Linear(width, window))
+        self.positions = nn.Sequential(Dropout(dropout), nn.Linear(width, window))
 
     def forward(self, windows: Tensor) -> Output:
         """Return logits (B, N, 1 + K), and logits of the positions (B, N, window), for windows (B, N, width)."""

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from spotter.data.source import Layout
 from spotter.models.base import Network
+from spotter.models.blocks.dropout import Dropout
 from spotter.models.blocks.stream_embedding import StreamEmbedding
 
 
@@ -45,7 +46,7 @@ class TemporalConvNet(Network):
         self.convolutions = nn.ModuleList(
             nn.Conv1d(dim, dim, kernel, padding=step * (kernel // 2), dilation=step) for step in dilations
         )
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, inputs: dict[str, Tensor], phase: dict[str, Tensor], valid: Tensor) -> Tensor:
         """Return (B, T * upsample, width) for inputs (B, rows, features) and ``valid`` (B, T)."""

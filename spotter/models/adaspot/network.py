@@ -13,6 +13,7 @@ from spotter.errors import UserError
 from spotter.models.adaspot.region import cut_regions, find_regions
 from spotter.models.base import Network
 from spotter.models.blocks import backbones
+from spotter.models.blocks.dropout import Dropout
 from spotter.models.blocks.fuse import fuse_batchnorm
 from spotter.models.blocks.shift import Frames
 from spotter.types import Plain
@@ -24,7 +25,7 @@ class Scores(nn.Module):
     def __init__(self, dim: int, classes: int, dropout: float) -> None:
         super().__init__()
         self.gru = nn.GRU(dim, dim, batch_first=True, bidirectional=True)
-        self.dropout, self.classes = nn.Dropout(dropout), nn.Linear(2 * dim, 1 + classes)
+        self.dropout, self.classes = Dropout(dropout), nn.Linear(2 * dim, 1 + classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits (B, T, 1 + K)."""

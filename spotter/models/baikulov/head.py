@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from spotter.data.mixup import blend_all
 from spotter.models.base import Head
 from spotter.models.blocks import losses
+from spotter.models.blocks.dropout import Dropout
 from spotter.models.blocks.window import WindowTargets, valid_windows
 from spotter.types import Arrays, Batch, ClipFrames, Output, Spots, TargetMaker, Targets
 
@@ -62,7 +63,7 @@ class MiddleHead(Head):
         super().__init__()
         self.targets: TargetMaker = MiddleTargets(classes, window, middle)
         self.focal_gamma, self.positive_weight = focal_gamma, positive_weight
-        self.classes = nn.Sequential(nn.Dropout(dropout), nn.Linear(width, classes))
+        self.classes = nn.Sequential(Dropout(dropout), nn.Linear(width, classes))
 
     def forward(self, windows: Tensor) -> Output:
         """Return logits (B, N, K) for windows (B, N, width)."""

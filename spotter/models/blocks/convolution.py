@@ -5,6 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from spotter.models.blocks.dropout import Dropout
+
 
 class DilatedBlock(nn.Module):
     """Add to every token what a dilated convolution sees around it: (B, A, dim) -> (B, A, dim).
@@ -24,7 +26,7 @@ class DilatedBlock(nn.Module):
         around, step = (0, dilation * (kernel // 2)), (1, dilation)
         self.look = nn.Conv2d(dim, dim, (1, kernel), padding=around, dilation=step)
         self.out = nn.Linear(dim, dim)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, tokens: Tensor, outside: Tensor) -> Tensor:
         """Return the tokens; those ``outside`` (B, A) of the half are not seen by the others."""

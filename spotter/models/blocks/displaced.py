@@ -8,6 +8,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from spotter.models.blocks import losses
+from spotter.models.blocks.dropout import Dropout
 from spotter.models.blocks.frame import FrameHead, FrameTargets, log_odds
 from spotter.types import Arrays, Batch, ClipFrames, Output, Spots
 
@@ -45,7 +46,7 @@ class DisplacedHead(FrameHead):
         super().__init__(width, classes, dilate, foreground_weight, dropout)
         self.targets = DisplacedTargets(classes, dilate)
         self.displacement_weight = displacement_weight
-        self.displacement = nn.Sequential(nn.Dropout(dropout), nn.Linear(width, 1))
+        self.displacement = nn.Sequential(Dropout(dropout), nn.Linear(width, 1))
 
     def forward(self, tokens: Tensor) -> Output:
         """Return logits (B, T, 1 + K) and displacements (B, T), in frames."""

@@ -14,6 +14,7 @@ from spotter.data.mixup import blend_all
 from spotter.errors import UserError
 from spotter.models.base import Head
 from spotter.models.blocks import losses
+from spotter.models.blocks.dropout import Dropout
 from spotter.types import Arrays, Batch, ClipFrames, Output, Spots, Targets
 
 
@@ -87,7 +88,7 @@ class FrameHead(Head):
     ) -> None:
         super().__init__()
         self.targets: FrameTargets = FrameTargets(classes, dilate)
-        self.dropout, self.mean_of_stages = nn.Dropout(dropout), mean_of_stages
+        self.dropout, self.mean_of_stages = Dropout(dropout), mean_of_stages
         self.classes = nn.Linear(width, 1 + classes) if width else nn.Identity()
         weight = torch.full((1 + classes,), float(foreground_weight))
         weight[0] = 1.0

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from spotter.data.source import Layout
+from spotter.models.blocks.dropout import Dropout
 from spotter.models.blocks.entity_sets import embed_entities
 
 
@@ -78,7 +79,7 @@ class Groups(nn.Module):
         super().__init__()
         self.groups, self.extractor_dropout = list(groups), extractor_dropout
         self.norms = nn.ModuleList(nn.LayerNorm(width) if normalise else nn.Identity() for width in groups)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, rows: Tensor) -> Tensor:
         """Return the groups side by side."""
@@ -165,6 +166,7 @@ def encoder(
     kind : of the layers, ``LongClipLayer`` for long clips
     """
     layer = kind(dim, heads, feedforward, dropout, activation="gelu", batch_first=True, norm_first=True)
+    layer.dropout = layer.dropout1 = layer.dropout2 = Dropout(dropout)  # nothing is learned in it
     if attention_dropout is not None:
         layer.self_attn.dropout = attention_dropout
     return nn.TransformerEncoder(layer, layers, norm=nn.LayerNorm(dim), enable_nested_tensor=False)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from spotter.data.mixup import blend_all
 from spotter.models.base import Head
 from spotter.models.blocks import losses
+from spotter.models.blocks.dropout import Dropout
 from spotter.types import Arrays, Batch, ClipFrames, Output, Spots, TargetMaker, Targets
 
 
@@ -121,7 +122,7 @@ class WindowHead(Head):
     def __init__(self, width: int, classes: int, window: int, dropout: float = 0.0) -> None:
         super().__init__()
         self.targets: TargetMaker = WindowTargets(classes, window)
-        self.classes = nn.Sequential(nn.Dropout(dropout), nn.Linear(width, 1 + classes))
+        self.classes = nn.Sequential(Dropout(dropout), nn.Linear(width, 1 + classes))
 
     def forward(self, windows: Tensor) -> Output:
         """Return logits (B, N, 1 + K) for windows (B, N, width)."""

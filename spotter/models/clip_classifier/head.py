@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from spotter.models.base import Head
 from spotter.models.blocks import losses
+from spotter.models.blocks.dropout import Dropout
 from spotter.models.blocks.frame import log_odds
 from spotter.models.blocks.window import WindowTargets, valid_windows
 from spotter.types import Arrays, Batch, ClipFrames, Output, Spots, TargetMaker
@@ -47,7 +48,7 @@ class ClipHead(Head):
     def __init__(self, width: int, classes: int, window: int, time_weight: float = 1.0, dropout: float = 0.0) -> None:
         super().__init__()
         self.targets: TargetMaker = ClipTargets(classes, window)
-        self.window, self.time_weight, self.dropout = window, time_weight, nn.Dropout(dropout)
+        self.window, self.time_weight, self.dropout = window, time_weight, Dropout(dropout)
         self.classes = nn.Linear(width, 1 + classes)
         self.time = nn.Linear(width, 1 + classes) if time_weight else None  # one too many, as published
         for layer in (self.classes, self.time):

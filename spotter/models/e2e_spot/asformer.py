@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from spotter.models.blocks.dropout import Dropout
+
 OUTSIDE = 1e-6  # what a frame outside of the window weighs in the sum that attention is divided by
 
 
@@ -60,7 +62,7 @@ class _Layer(nn.Module):
         self.norm = nn.InstanceNorm1d(dim)
         self.att_layer = _Attention(dim, window=dilation)
         self.conv_1x1 = nn.Conv1d(dim, dim, 1)
-        self.dropout = nn.Dropout(0.5)
+        self.dropout = Dropout(0.5)
 
     def forward(self, x: Tensor, known: Tensor | None) -> Tensor:
         out = F.relu(self.feed_forward(x))

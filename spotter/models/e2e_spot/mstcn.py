@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from spotter.models.blocks.dropout import Dropout
+
 
 class MSTCN(nn.Module):
     """Make class scores (stages, B, T, 1 + K) of features (B, T, d).
@@ -48,7 +50,7 @@ class _Layer(nn.Module):
         super().__init__()
         self.conv_dilated = nn.Conv1d(dim, dim, 3, padding=dilation, dilation=dilation)
         self.conv_1x1 = nn.Conv1d(dim, dim, 1)
-        self.dropout = nn.Dropout(0.5)
+        self.dropout = Dropout(0.5)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.dropout(self.conv_1x1(F.relu(self.conv_dilated(x))))
