@@ -75,7 +75,7 @@ def test_a_browser_draws_them(words: list[str]) -> None:
     assert main(words) == 0
     with chromium() as page:
         page.open(Path(words[-1]))
-        row = "const c = document.getElementById('canvas'), y = Math.round((54 * c.width) / c.clientWidth); "
+        row = "const c = document.getElementById('canvas'), y = Math.round((76 * c.width) / c.clientWidth); "
         row += "return [...c.getContext('2d').getImageData(0, y, c.width, 1).data]"
         pixels = np.array(page(row)).reshape(-1, 4)[:, :3]
         assert (np.ptp(pixels, axis=1) > 60).sum() > 50, "the band of a replay is coloured"

@@ -3,6 +3,9 @@
 const canvas = el("canvas", { id: "canvas", tabindex: 0, role: "img", "aria-describedby": "detail" });
 const view = { from: 0, to: 60000, length: 60000 }; // milliseconds of the half
 const OVERVIEW = 34, AXIS = 24;
+const hasShots = summary.shots.some((each) => each.length);
+const SHOTS = hasShots ? 24 : 0; // the lane of camera shots, between the clock and the classes
+const LANES = OVERVIEW + AXIS + SHOTS; // where the first class begins
 let lanes = []; // { label, top, name }
 let playhead = null;
 let palette = {};
@@ -52,8 +55,8 @@ function arrange() {
   const pen = canvas.getContext("2d");
   pen.font = font();
   nameWidth = Math.min(260, Math.max(148, 16 + Math.ceil(Math.max(...classes.map((name) => pen.measureText(name).width)))));
-  lanes.forEach((lane, index) => (lane.top = OVERVIEW + AXIS + index * laneHeight()));
-  const height = OVERVIEW + AXIS + Math.max(lanes.length, 2) * laneHeight() + 6;
+  lanes.forEach((lane, index) => (lane.top = LANES + index * laneHeight()));
+  const height = LANES + Math.max(lanes.length, 2) * laneHeight() + 6;
   canvas.style.height = `${height}px`;
 }
 
@@ -107,7 +110,7 @@ function paintLanes(pen, width) {
   if (!lanes.length) {
     pen.fillStyle = palette.muted;
     pen.textAlign = "center";
-    pen.fillText("Nothing at this threshold and choice of classes.", width / 2, OVERVIEW + AXIS + 28);
+    pen.fillText("Nothing at this threshold and choice of classes.", width / 2, LANES + 28);
   }
 }
 
@@ -116,7 +119,7 @@ function paintAxis(pen, width, height) {
   const step = steps.find((each) => (each / (view.to - view.from)) * span() >= 62) ?? 600000;
   pen.textAlign = "center";
   for (let time = Math.ceil(view.from / step) * step; time <= view.to; time += step) {
-    stroke(pen, xOf(time), OVERVIEW + AXIS, height, palette.line);
+    stroke(pen, xOf(time), LANES, height, palette.line);
     pen.fillStyle = palette.muted;
     pen.fillText(clock(time, false), Math.min(Math.max(xOf(time), 18), width - 18), OVERVIEW + AXIS / 2 + 1);
   }
@@ -124,10 +127,16 @@ function paintAxis(pen, width, height) {
 
 /** Draw camera shots as a band below the clock: replays strongly, an arc to the action, a tick for each answer. */
 function paintShots(pen, width) {
-  const [top, height] = [OVERVIEW + AXIS - 6, 5];
+  if (!hasShots) return;
+  const [top, height] = [LANES - 9, 6];
+  if (gutter()) {
+    pen.textAlign = "right";
+    pen.fillStyle = palette.muted;
+    pen.fillText("camera shots", gutter() - 10, LANES - SHOTS / 2);
+  }
   pen.save();
   pen.beginPath();
-  pen.rect(gutter(), OVERVIEW, width - gutter(), AXIS);
+  pen.rect(gutter(), LANES - SHOTS, width - gutter(), SHOTS);
   pen.clip();
   for (const shot of summary.shots[state.half]) {
     pen.globalAlpha = shot.replay ? 1 : 0.35;
@@ -136,7 +145,7 @@ function paintShots(pen, width) {
     if (!shot.replay) continue;
     for (const [time, score] of shot.answers) {
       pen.globalAlpha = 0.25 + 0.75 * score;
-      stroke(pen, xOf(time), top - 5, top, palette.accent, 2);
+      stroke(pen, xOf(time), top - 6, top, palette.accent, 2);
     }
     pen.globalAlpha = 1;
     if (shot.action !== null) {
@@ -144,7 +153,7 @@ function paintShots(pen, width) {
       pen.lineWidth = 1;
       pen.beginPath();
       pen.moveTo(xOf(shot.from), top);
-      pen.quadraticCurveTo((xOf(shot.from) + xOf(shot.action)) / 2, OVERVIEW - 4, xOf(shot.action), top);
+      pen.quadraticCurveTo((xOf(shot.from) + xOf(shot.action)) / 2, 2 * (LANES - SHOTS + 1) - top, xOf(shot.action), top);
       pen.stroke();
     }
   }

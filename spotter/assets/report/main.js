@@ -16,9 +16,8 @@ function applyTheme(name) {
 
 function showAbout() {
   const left = summary.total - summary.kept;
-  const shots = summary.shots.some((each) => each.length);
   const rows = [
-    ...(shots ? [["Camera shots", "The band below the clock, a colour a camera; replays are strong, an arc leads to the action that they show, and ticks are what was answered."]] : []),
+    ...(hasShots ? [["Camera shots", "The band below the clock, a colour a camera; replays are strong, an arc leads to the action that they show, and ticks are what was answered."]] : []),
     ["What is in this file", `${plural(summary.kept, "prediction")} of ${count(summary.total)}${left ? `; the ${count(left)} with a confidence below ${summary.floor.toPrecision(2)} are left out here${labelled ? ", but counted in all scores, curves and costs" : ""}` : ""}. It opens offline; nothing is fetched.`],
     ...(labelled ? [
       ["Tolerance δ", "The full width of a match, as in the metric: a prediction counts within δ/2 on either side, in whole frames of the metric."],

@@ -190,7 +190,7 @@ function pointers() {
   });
   canvas.addEventListener("pointermove", (event) => {
     const [x, y] = place(event);
-    if (!from) return y >= OVERVIEW && y < OVERVIEW + AXIS ? showShot(event, shotAt(timeAt(x))) : showTip(event, hit(x, y));
+    if (!from) return y >= OVERVIEW && y < LANES ? showShot(event, shotAt(timeAt(x))) : showTip(event, hit(x, y));
     from.moved ||= Math.abs(x - from.x) > 4;
     const width = from.stop - from.start;
     if (from.overview) look(overviewTime(x) - width / 2, overviewTime(x) + width / 2);
