@@ -100,11 +100,11 @@ class SetBranch(nn.Module):
     In place of the 14 graph convolutions of the original, between players less than 25 m apart.
     """
 
-    def __init__(self, columns: int, width: int, hidden: int = 64, layers: int = 2, heads: int = 4) -> None:
+    def __init__(self, columns: int, width: int, hidden: int = 32, layers: int = 1, heads: int = 4) -> None:
         super().__init__()
         self.slots = slots_of(columns)
         self.embed = nn.Linear(PLAYER - 1 + 2, hidden)  # and the centre of the view
-        layer = nn.TransformerEncoderLayer(hidden, heads, 2 * hidden, 0.1, batch_first=True, norm_first=True)
+        layer = nn.TransformerEncoderLayer(hidden, heads, 2 * hidden, 0.0, batch_first=True, norm_first=True)
         self.encoder = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
         self.join = nn.Sequential(nn.LayerNorm(hidden), nn.ReLU(), nn.Linear(hidden, width))
 
