@@ -33,7 +33,8 @@ def test_gradients_pass_where_values_do(dtype: torch.dtype) -> None:
     out = Dropout(0.4)(values)
     out.sum().backward()
     assert values.grad is not None
-    assert out.dtype == dtype and out.shape == values.shape
+    assert out.dtype == dtype
+    assert out.shape == values.shape
     assert torch.equal(values.grad != 0, out != 0)
 
 
