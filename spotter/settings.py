@@ -68,6 +68,11 @@ class ClipConfig:
         return self.overlap > 0
 
     @property
+    def draws_balanced(self) -> bool:
+        """Return whether some clips are drawn by class, see ``BalancedClips``."""
+        return self.balanced_mixup or self.sampling == "balanced"
+
+    @property
     def stride(self) -> int:
         """Return the frames from one evaluation clip to the next."""
         return max(1, round((self.eval_len - 2 * self.margin) * (1 - self.overlap)))

@@ -12,6 +12,7 @@ PATHS = (
     "out",
     "data.root",
     "data.labels",
+    "data.out_of_fold",
     "data.pseudo",
     "data.task",
     "model.init_from",

@@ -101,7 +101,7 @@ class TrainingBatches(Sampler[list[Clip]]):
     ) -> None:
         if clips.sampling not in SAMPLINGS:
             raise UserError(f"model.clips.sampling: {clips.sampling!r} is unknown: give one of {', '.join(SAMPLINGS)}")
-        if balanced is None and (clips.balanced_mixup or clips.sampling == "balanced"):
+        if balanced is None and clips.draws_balanced:
             raise ValueError("balanced clips are wanted, but nothing draws them")
         self._lengths, self._clips = np.asarray(lengths, dtype=np.int64), clips
         if batch_size % world:

@@ -33,6 +33,7 @@ from spotter.settings import ClipConfig
 from spotter.tasks import ANTICIPATION, Task
 from spotter.training.callbacks.clock import cpu_limit_of
 from spotter.training.callbacks.progress import show
+from spotter.training.out_of_fold import read_out_of_fold
 from spotter.types import OWN, Batch, Clip, HalfRecord, Plain, TargetMaker
 
 log = logging.getLogger(__name__)
@@ -54,6 +55,8 @@ class SpottingDataModule(pl.LightningDataModule):
     num_workers : threads of each rank that read features, or processes that decode video; None: see ``choose_workers``
     prefetch_factor : batches that each of them has ready
     predict_challenge : have the records of split challenge, too, which has no labels
+    out_of_fold : predictions of the training games by models that have not seen them, see ``read_out_of_fold``: where
+        they are wrong, balanced clips show background more often
     remote : URL of a tree from which ``fetch`` gets what ``root`` lacks, see ``RemoteTree``
     allow_missing : continue with what is on disk, with a counted warning
     max_beyond_end : fraction of the training spots that may lie beyond the end of their input
@@ -86,6 +89,7 @@ class SpottingDataModule(pl.LightningDataModule):
         prefetch_factor: int = 2,
         remote: str | None = None,
         predict_challenge: bool = False,
+        out_of_fold: str | None = None,
     ) -> None:
         super().__init__()
         numbers = [("batch_size", batch_size, 1), ("prefetch_factor", prefetch_factor, 1), ("seed", seed, 0)]
@@ -113,6 +117,11 @@ class SpottingDataModule(pl.LightningDataModule):
         self.targets: TargetMaker | None = None  # of the model's head
         self.records: dict[str, list[HalfRecord]] = {}
         self.predict_challenge = predict_challenge
+        if out_of_fold and not self.clips.draws_balanced:
+            raise UserError(
+                "data.out_of_fold: balanced clips follow it; set model.clips.sampling=balanced, or leave it out"
+            )
+        self.out_of_fold = out_of_fold
         self.others: dict[str, SpottingDataModule] = {}  # of other label sets, see ``spotter.training.joint``
         self.weight = 1.0  # of their loss
 
@@ -230,7 +239,7 @@ class SpottingDataModule(pl.LightningDataModule):
 
     def _training_batches(self) -> TrainingBatches:
         lengths = [record.frames for record in self.records["train"]]
-        balanced = self._balanced if self.clips.balanced_mixup or self.clips.sampling == "balanced" else None
+        balanced = self._balanced if self.clips.draws_balanced else None
         own = self.batch_size - sum(other.batch_size for other in self.others.values())
         clips = part_of_epoch(self.clips, own, self.batch_size)
         return TrainingBatches(lengths, clips, own, self.seed, self._epoch, balanced, *self._ranks())
@@ -238,8 +247,10 @@ class SpottingDataModule(pl.LightningDataModule):
     @cached_property
     def _balanced(self) -> BalancedClips:
         source, clips, records = self.source, self.clips, self.records["train"]
-        offsets = [source.offset(record.half) for record in records]
-        return BalancedClips(records, clips.clip_len, source.fps, offsets, clips.spot_margin)
+        halves, folder = [record.half for record in records], self.out_of_fold
+        offsets = [source.offset(half) for half in halves]
+        predicted = read_out_of_fold(folder, halves, self.task) if folder else None
+        return BalancedClips(records, clips.clip_len, source.fps, offsets, clips.spot_margin, predicted)
 
     def _find(self, split: str, games: list[str], labels: str = "required") -> list[HalfRecord]:
         records = find_halves(

@@ -11,7 +11,7 @@ from spotter.data.balanced import BalancedClips
 from spotter.data.clips import TrainingBatches
 from spotter.errors import UserError
 from spotter.settings import ClipConfig
-from spotter.types import Clip, Half, HalfRecord, Spots
+from spotter.types import Clip, Half, HalfPredictions, HalfRecord, Spots
 
 
 def record(frames: int, spots: list[tuple[int, float]], number: int = 1) -> HalfRecord:
@@ -124,3 +124,50 @@ def test_frames_are_not_listed_one_by_one() -> None:
     background = [clip.start for clip in clips if clip.half == 1]
     assert min(background) < 2 * 10**10
     assert max(background) > 8 * 10**10
+
+
+def predictions(*rows: tuple[float, float]) -> HalfPredictions:
+    """Return predictions of class 0 at times, with confidences."""
+    time, confidence = np.array(rows, float).reshape(-1, 2).T
+    return HalfPredictions(np.zeros(len(time), np.int64), time, confidence)
+
+
+def test_background_lies_where_others_were_wrong() -> None:
+    """As often as confidence says against how rare spots are; not near a spot, nor where it says less than that."""
+    wrong = [predictions((400.0, 0.9), (500.5, 0.5), (51.0, 0.99), (600.0, 0.001)), predictions()]
+    draw = BalancedClips(RECORDS, 10, 1.0, spot_margin=3, predicted=wrong)
+    background = [clip for clip in drawn(draw, 40_000) if not shown(clip.half, clip.start, 10)]
+    spots, frames, width = 6, 1000 - sum(near(50, 52, 60, 300)) - sum(near(20, 100)), 4
+    usual = spots * width / frames
+    hard = {time: width * (confidence / usual - 1) for time, confidence in ((400, 0.9), (500, 0.5))}
+    for time, frames_more in hard.items():
+        around = [clip for clip in background if clip.half == 0 and 3 <= time - clip.start < 7]
+        share = (frames_more + width) / (frames + sum(hard.values()))
+        assert len(around) / len(background) == pytest.approx(share, rel=0.15)
+    elsewhere = [clip for clip in background if clip.half == 0 and 3 <= 600 - clip.start < 7]
+    assert len(elsewhere) / len(background) == pytest.approx(width / (frames + sum(hard.values())), abs=0.003)
+
+
+@given(st.integers(1, 12), st.integers(0, 5), st.floats(0, 699), st.sampled_from([0.5, 1.0, np.nan]))
+def test_what_is_drawn_by_predictions_shows_no_spot(
+    clip_len: int, spot_margin: int, time: float, confidence: float
+) -> None:
+    if 2 * spot_margin >= clip_len:
+        return
+    wrong = [predictions((time, confidence)), predictions((time / 3, 0.3), (20.0, 1.0))]
+    empty = []
+    for predicted in (None, wrong):
+        clips = drawn(BalancedClips(RECORDS, clip_len, 1.0, 0.0, spot_margin, predicted), 200)
+        empty.append([not shown(clip.half, clip.start, clip_len) for clip in clips])
+    assert empty[0] == empty[1]
+
+
+def near(*spots: int) -> list[bool]:
+    """Return for frames 0 … 699 whether a clip of ten frames around them shows one of the spots."""
+    return [any(frame - 5 <= spot < frame + 5 for spot in spots) for frame in range(700)]
+
+
+def test_no_predictions_change_nothing() -> None:
+    plain = drawn(BalancedClips(RECORDS, 10, 1.0), 200)
+    assert drawn(BalancedClips(RECORDS, 10, 1.0, predicted=[predictions(), predictions()]), 200) == plain
+    assert drawn(BalancedClips(RECORDS, 10, 1.0, predicted=[predictions((50.0, 0.9)), predictions()]), 200) == plain
