@@ -73,14 +73,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--on-error", choices=("stop", "nan"), default="stop",
                         help="of images: stop, or leave NaN and count (default: %(default)s)")  # fmt: skip
     parser.add_argument("--task", default="soccernet-v2", help="whose training split --pca K learns from")
-    parser.add_argument("--batch-size", type=int, default=32, metavar="N", help="frames at once (default: %(default)s)")
+    parser.add_argument("--batch-size", type=int, metavar="N", help="frames at once (default: 32 on a GPU, else 8)")
     parser.add_argument("--device", help="such as cpu or cuda:1 (default: a GPU if there is one)")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Extract what is missing and print a summary."""
     fps = parse_fps(arguments.fps, "--fps")
-    if not 0 <= arguments.context < 3600 or arguments.batch_size < 1:
+    if not 0 <= arguments.context < 3600 or (arguments.batch_size or 1) < 1:
         raise UsageError("--context: expected seconds from 0, and --batch-size at least 1")
     components = int(arguments.pca) if (arguments.pca or "").isdigit() else None
     reduce = Pca.load(Path(arguments.pca)) if arguments.pca and components is None else None

@@ -29,7 +29,7 @@ from spotter.models.blocks.shift import Frames
 from spotter.types import Batch, Half, HalfRecord, Plain
 
 Progress = Callable[[float], None]
-CHUNK = 256  # frames that are decoded at a time
+ON_CPU, ON_GPU = 8, 32  # frames at once: what a core is fastest with, and what keeps a GPU busy
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,7 +100,7 @@ class FrameBackbone:
         out = np.empty((frames.count, self.width), np.float32)
         readable = np.empty(frames.count, bool)
         first = 0
-        for vectors, ok in in_background(self._run, frames.chunks(min(CHUNK, 8 * self.compute.batch_size))):
+        for vectors, ok in in_background(self._run, frames.chunks(self.compute.batch_size)):
             out[first : first + len(vectors)], readable[first : first + len(vectors)] = vectors, ok
             first += len(vectors)
             if progress is not None:
@@ -113,10 +113,9 @@ class FrameBackbone:
     @torch.inference_mode()
     def _run(self, chunk: tuple[NDArray[np.uint8], NDArray[np.bool_]]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         images, readable = chunk
-        parts = torch.split(torch.from_numpy(images), self.compute.batch_size)
         with self.compute.autocast():
-            vectors = [self.network(self.view(part.to(self.compute.device))).float().cpu() for part in parts]
-        return torch.cat(vectors).numpy(), readable
+            vectors = self.network(self.view(torch.from_numpy(images).to(self.compute.device)))
+        return vectors.float().cpu().numpy(), readable
 
 
 @dataclass(eq=False)
@@ -166,7 +165,7 @@ def open_backbone(
     weights: str | None = None,
     crop: str = "centre",
     device: str | None = None,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     stop: bool = True,
     recipe: str | None = None,
 ) -> Backbone:
@@ -174,15 +173,16 @@ def open_backbone(
 
     weights, crop, stop : of a network of timm, see ``open_timm``
     device : such as ``cuda:1``; None for a GPU if there is one
-    batch_size : frames at a time
+    batch_size : frames at once; None for what suits the device
     recipe : of the network of timm, one of ``sn_spotting.RECIPES``
 
     Raises UserError for what cannot be had.
     """
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    compute = Compute(where, fast_precision(where), batch_size)
+    at_once = batch_size or (ON_CPU if where.type == "cpu" else ON_GPU)
+    compute = Compute(where, fast_precision(where), at_once)
     if recipe is not None:
-        seen, exact = RECIPES[recipe], Compute(where, "32", batch_size)
+        seen, exact = RECIPES[recipe], Compute(where, "32", at_once)
         return FrameBackbone(name, build_network(name, weights), seen, exact, stop, seen.choose)
     if is_hub(name) or Path(name).exists():
         return CheckpointBackbone(load(name, where), stop)

@@ -69,12 +69,12 @@ class View:
 
     def __call__(self, images: Tensor) -> Tensor:
         """Turn (N, H, W, 3) uint8 into what the network takes, (N, 3, height, width) floats, on the same device."""
-        x = images.permute(0, 3, 1, 2).float()
+        x = images.permute(0, 3, 1, 2)
         scaled = self.covering((x.shape[2], x.shape[3]))
         if scaled != tuple(x.shape[2:]):
-            x = functional.interpolate(x, scaled, mode="bilinear", antialias=True)
+            x = functional.interpolate(x.float(), scaled, mode="bilinear", antialias=True)
         top, left = ((had - wanted) // 2 for had, wanted in zip(scaled, self.size, strict=True))
-        x = x[:, :, top : top + self.size[0], left : left + self.size[1]]
+        x = x[:, :, top : top + self.size[0], left : left + self.size[1]].float()
         mean, std = (255 * x.new_tensor(each)[:, None, None] for each in (self.mean, self.std))
         return ((x - mean) / std).contiguous(memory_format=torch.channels_last)
 
