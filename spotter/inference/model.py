@@ -96,6 +96,7 @@ class Model:
         game: str | None = None,
         threshold: float | None = None,
         postprocess: Postprocess | Plain | None = None,
+        flip: bool | None = None,
         progress: bool = True,
     ) -> Predictions:
         """Return the spots of one or several halves.
@@ -111,11 +112,12 @@ class Model:
         threshold : confidence below which spots are left out, 0 … 1; None for the checkpoint's
         postprocess : suppression, for example ``{"method": "nms", "window": 2.0}``, in seconds; None for the
             checkpoint's
+        flip : see the images of a video mirrored, too, and average, for twice the time; None for the checkpoint's
         progress : show a bar on a terminal and in a notebook, lines in a log
 
         Raises UserError for input that cannot be read or does not fit the model, and for wrong settings.
         """
-        system = replace(self.system, postprocess=self._postprocess(postprocess, threshold))
+        system = replace(self._system(flip), postprocess=self._postprocess(postprocess, threshold))
         given = open_input(system.spec, input, fps, start, end, self.makers, periods, game)
         with self._watch(given, progress) as update:
             mine = predict_records(system, given.source, given.records, self._loading(), progress=update)
@@ -131,16 +133,18 @@ class Model:
         end: Moment | None = None,
         periods: Periods | None = None,
         game: str | None = None,
+        flip: bool | None = None,
         progress: bool = True,
     ) -> HalfScores | dict[Half, HalfScores]:
         """Return the scores before suppression: of one half as ``HalfScores``, of several as a mapping by half.
 
         The arguments, and the errors, are those of ``predict``.
         """
-        given = open_input(self.system.spec, input, fps, start, end, self.makers, periods, game)
+        system = self._system(flip)
+        given = open_input(system.spec, input, fps, start, end, self.makers, periods, game)
         with self._watch(given, progress) as update:
-            mine = score_records(self.system, given.source, given.records, self._loading(), update)
-            say_broken_rows(self.system, given.source, given.records)
+            mine = score_records(system, given.source, given.records, self._loading(), update)
+            say_broken_rows(system, given.source, given.records)
         found = broadcast({half: scores for each in gather(mine) for half, scores in each.items()})
         halves = {record.half: self._half_scores(record.half, found[record.half]) for record in given.records}
         return next(iter(halves.values())) if len(halves) == 1 else halves
@@ -151,6 +155,10 @@ class Model:
             confidences = 1 / (1 + np.exp(-scores.logits.astype(np.float64)))
         displacements = None if scores.displacement is None else scores.displacement / np.float64(scores.fps)
         return HalfScores(half, times, self.task.columns, confidences, displacements)
+
+    def _system(self, flip: bool | None) -> System:
+        """Return the system as it is, or told whether to see mirrored images, too."""
+        return self.system if flip is None else replace(self.system, clips=replace(self.system.clips, flip=flip))
 
     def _postprocess(self, postprocess: Postprocess | Plain | None, threshold: float | None) -> Postprocess:
         chosen = self.system.postprocess if postprocess is None else postprocess

@@ -48,6 +48,10 @@ class System:
     images: ImageTransform | None = None
     broken: Tensor | None = None
 
+    def __post_init__(self) -> None:
+        if self.clips.flip and self.spec.image is None:
+            raise UserError("clips.flip: mirrors images, but this model reads features; leave it out")
+
     @classmethod
     def build(cls, description: Plain, trusted: Sequence[str] = ()) -> Self:
         """Build a system of random weights from plain values, as the hyper-parameters of a checkpoint are.
@@ -63,8 +67,6 @@ class System:
         network = build_network(description["network"], spec.kind, spec.layout, outputs, trusted)
         head = _head(description, network, task, spec, trusted)
         clips = ClipConfig.load(description["clips"])
-        if clips.flip and spec.image is None:
-            raise UserError("clips.flip: mirrors images, but this model reads features; leave it out")
         postprocess = Postprocess.load(description["postprocess"], len(task.classes))
         images = ImageTransform(spec.image.mean, spec.image.std) if spec.image is not None else None
         return cls(task, spec, clips, postprocess, network, head, images)

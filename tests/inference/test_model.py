@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -134,6 +135,22 @@ def test_video(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert warning.startswith(f"slow has 5 images per second and the model reads {model.fps:g}")
     with pytest.raises(UserError, match="this model reads video, not one array"):
         model.predict(np.zeros((5, 32), "f4"), fps=25)
+
+
+def test_mirrored_images_are_seen_too(model: Model, half: Path, tmp_path: Path) -> None:
+    """As where the checkpoint says so; a call changes nothing for the next."""
+    seeing = load(VIDEO, device="cpu", precision="32")
+    path = write_video(tmp_path / "match.mp4", 30, fps=25)
+    plain, both, again = (seeing.scores(path, flip=flip, progress=False) for flip in (None, True, None))
+    assert not np.allclose(plain.confidences, both.confidences)  # type: ignore[union-attr]
+    np.testing.assert_array_equal(plain.confidences, again.confidences)  # type: ignore[union-attr]
+    one, other = (seeing.predict(path, flip=flip, progress=False) for flip in (None, True))
+    assert not same(one, other)
+    seeing.system = replace(seeing.system, clips=replace(seeing.system.clips, flip=True))
+    assert same(seeing.predict(path, progress=False), other)
+    assert same(seeing.predict(path, flip=False, progress=False), one)
+    with pytest.raises(UserError, match=r"clips\.flip: mirrors images, but this model reads features"):
+        model.predict(half, flip=True)
 
 
 def test_ranks_share_the_work(model: Model, half: Path, tmp_path: Path) -> None:
