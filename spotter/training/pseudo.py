@@ -64,6 +64,8 @@ class PseudoDataModule(SpottingDataModule):
     def __init__(self, predictions: str, beside: SpottingDataModule, **settings: Any) -> None:
         super().__init__(beside.task.to_dict(), beside.source, root=beside.root, **settings)
         given, self._beside = Path(predictions), beside
+        if not given.exists():
+            raise UserError(f"data.pseudo: no {predictions!r}; give predictions, or a run that predicted challenge")
         self._predictions = given / "predictions" / "challenge" if (given / "predictions").is_dir() else given
 
     def _load_splits(self) -> dict[str, list[str]]:

@@ -103,6 +103,7 @@ def test_a_run_learns_from_them(words: list[str], predicted: Path, tmp_path: Pat
 @pytest.mark.parametrize(
     ("word", "message"),
     [
+        ("data.pseudo=/no/such", "data.pseudo: no '/no/such'; give predictions"),
         ("data.pseudo={0}/valid", "has no game beyond those of the labelled splits"),
         ("data.pseudo_share=0", "data.pseudo_share: expected a number above 0"),
         ("data.pseudo_share=0.9", "leave the data set itself none of the 4 clips"),
