@@ -15,7 +15,7 @@ from tests.helpers.videos import write_matches
 
 SIZES = {
     "clip_classifier": ["model.network.backbone=resnet10t", "model.network.shift=tsm"],
-    "clip_transformer": ["model.network.width=24", "model.network.heads=2", "model.network.depth=1"],
+    "clip_transformer": ["size=demo", "model.head_lr_factor=10"],
 }
 
 
