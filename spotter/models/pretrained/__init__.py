@@ -93,19 +93,19 @@ def load_published(
 
     kind : the codebase:
         ``e2e-spot``, a ``checkpoint_*.pt`` with its ``config.json`` beside it, or their folder: then of the highest
-        epoch. Maps normalised clips (B, T, 3, H, W), T up to the clip length, to logits (B, T, 1 + K)
+        epoch. Maps normalised clips (B, T, 3, H, W), T up to the clip length, to logits (B, T, 1 + K).
         ``t-deed``, a state dict in a ``.pt`` file, or the folder that holds it alone; ``config.json`` may be missing.
         Maps normalised clips (B, T, 3, H, W) to logits (B, T, 1 + K), and to displacements (B, T) in frames from a
-        spot to its anchor, 0 where it learned none; those of two heads stand side by side
-        ``baikulov``, a ``.pth`` file. Maps grey frames from 0 to 1, every second one, (B, T, H, W), to logits (B, K)
+        spot to its anchor, 0 where it learned none; those of two heads stand side by side.
+        ``baikulov``, a ``.pth`` file. Maps grey frames from 0 to 1, every second one, (B, T, H, W), to logits (B, K).
         ``adaspot``, a state dict in a ``.pt`` file. Maps normalised clips (B, T, 3, H, W) at high resolution, of which
-        the low one is half, to the joint logits (B, T, 1 + K)
+        the low one is half, to the joint logits (B, T, 1 + K).
         ``comedian``, a ``.ckpt`` file of a ViViT, whatever its names begin with. Maps normalised clips (B, 3, T, H, W)
-        to logits (B, T / 2, K)
+        to logits (B, T / 2, K).
         ``sn-pooling`` and ``netvladpp``, a ``model.pth.tar``. Maps windows of features (B, T, D) to probabilities
-        (B, 1 + K)
+        (B, 1 + K).
         ``sn-grounding``, a ``model.pth.tar`` of CALF. Maps clips and repeated replays, (B, 240, 512) each, to the
-        segmentation (B, 240) and to confidence and time, a fraction of the clip, (B, 2)
+        segmentation (B, 240) and to confidence and time, a fraction of the clip, (B, 2).
     clip_len : frames, of ``e2e-spot`` alone, for checkpoints that lost their ``config.json``
     pool : ``max`` or ``mean``, of pooling baselines alone, for files whose pool has no weights
     threshold : of ``adaspot`` alone, how much of the map a region must hold; 0 by default, as for football
