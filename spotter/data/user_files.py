@@ -76,5 +76,6 @@ def _feature_files(path: Path, texts: bool) -> list[tuple[str, Path]]:
         raise UserError(f"input: no file or folder {str(path)!r}")
     if path.suffix != ".npy" and not is_transcript(path):
         wanted = "transcripts and features, .npy" if texts else "features"
-        raise UserError(f"input: {path.name!r} is no .npy file, and this checkpoint reads {wanted}")
+        remedy = "give these, or a video and extractor=…, what made those of training"
+        raise UserError(f"input: {path.name!r} is no .npy file, and this checkpoint reads {wanted}: {remedy}")
     return [(path.stem, path)]

@@ -74,7 +74,7 @@ def test_streams_of_a_match_are_found_by_their_endings(tmp_path: Path) -> None:
     ("files", "given", "streams", "said"),
     [
         ([], "nowhere.npy", ONE, r"no file or folder .*nowhere\.npy"),
-        (["f.mp4"], "f.mp4", ONE, r"'f\.mp4' is no \.npy file, and this checkpoint reads features"),
+        (["f.mp4"], "f.mp4", ONE, r"'f\.mp4' is no \.npy file, and this checkpoint reads features: .*extractor="),
         (["f.mp4"], "", ONE, r"no \.npy file in the folder"),
         (["x_feat.npy"], "", TWO, r"'x' lacks its _more\.npy; this checkpoint reads 2"),
         (["x.npy"], "", TWO, r"reads files that end in _feat\.npy, _more\.npy; none in"),
