@@ -80,7 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Extract what is missing and print a summary."""
     fps = parse_fps(arguments.fps, "--fps")
-    if not 0 <= arguments.context < 3600 or (arguments.batch_size or 1) < 1:
+    if not 0 <= arguments.context < 3600 or (arguments.batch_size is not None and arguments.batch_size < 1):
         raise UsageError("--context: expected seconds from 0, and --batch-size at least 1")
     components = int(arguments.pca) if (arguments.pca or "").isdigit() else None
     reduce = Pca.load(Path(arguments.pca)) if arguments.pca and components is None else None

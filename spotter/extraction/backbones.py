@@ -179,7 +179,8 @@ def open_backbone(
     Raises UserError for what cannot be had.
     """
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    at_once = batch_size or (ON_CPU if where.type == "cpu" else ON_GPU)
+    suits = ON_CPU if where.type == "cpu" else ON_GPU
+    at_once = suits if batch_size is None else batch_size
     compute = Compute(where, fast_precision(where), at_once)
     if recipe is not None:
         seen, exact = RECIPES[recipe], Compute(where, "32", at_once)

@@ -219,6 +219,7 @@ def test_components_are_those_of_all_rows() -> None:
         (["--backbone", "no.ckpt"], "--backbone: no file 'no.ckpt'"),
         (["--name", "../up"], "--name: expected letters"),
         (["--context", "-1"], "--context"),
+        (["--batch-size", "0"], "--batch-size"),
     ],
 )
 def test_wrong_words_are_named(weights: Path, tree: Path, tmp_path: Path, words: list[str], expected: str) -> None:
