@@ -21,6 +21,8 @@ def read_out_of_fold(folder: str | Path, halves: Sequence[Half], task: Task) -> 
     Raises UserError where there are none of these games, and for a game that two runs of the sweep have held out.
     """
     games, found, owners = {half.game for half in halves}, dict[Half, HalfPredictions](), dict[str, Path]()
+    if not Path(folder).exists():
+        raise UserError(f"data.out_of_fold: no {str(folder)!r}; give the folder of a sweep over data.fold")
     for part in sorted(Path(folder).glob("*/predictions/valid")) or [Path(folder)]:
         held_out = [game for game in find_any_predictions(part) if game in games]
         if twice := sorted(owners.keys() & held_out):

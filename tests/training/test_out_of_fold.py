@@ -46,6 +46,8 @@ def test_two_sweeps_in_one_folder_are_an_error(tmp_path: Path) -> None:
         read_out_of_fold(tmp_path, HALVES, BALL)
     with pytest.raises(UserError, match="predictions of none of the 1 training games"):
         read_out_of_fold(tmp_path, [Half("l/s/other", 1)], BALL)
+    with pytest.raises(UserError, match=r"data\.out_of_fold: no '.*/nowhere'; give the folder of a sweep"):
+        read_out_of_fold(tmp_path / "nowhere", HALVES, BALL)
 
 
 def test_it_needs_balanced_clips(tmp_path: Path) -> None:
