@@ -196,13 +196,18 @@ def _labelled(labels: str | Path, task: Task) -> list[str]:
 
 
 def _predicted(source: Path | Predictions, labels: str | Path | None, task: Task, split: str | None) -> list[str]:
-    """Return the games of predictions, which may be fewer than their split usually has; then say so."""
+    """Return the games of predictions, which may be fewer than their split usually has; then say so.
+
+    Those of an own match have none of them, whatever split their system was trained with.
+    """
     games = source.games if isinstance(source, Predictions) else find_any_predictions(source)
     if not games:
         raise UserError(f"{source}: holds no {PREDICTION_FILE}: give what spotter predict wrote")
     listed = load_splits(task, labels)[split] if split else []
-    if absent := len(set(listed) - set(games)):
-        log.warning("%s: lacks %d of the %d games of split %s, not scored", source, absent, len(listed), split)
+    absent = len(set(listed) - set(games))
+    if 0 < absent < len(set(listed)):
+        what = ", not scored" if labels else ""
+        log.warning("%s: lacks %d of the %d games of split %s%s", source, absent, len(listed), split, what)
     return games
 
 

@@ -105,6 +105,13 @@ def test_fewer_games_than_the_split_has_are_counted(labels: Path, run: Path, cap
     assert "lacks 1 of the 2 games of split test, not scored" in caplog.text
 
 
+def test_an_own_match_lacks_no_game_of_a_split(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_scored(tmp_path, {Half("my match", 1): FOUND}, Task.load("soccernet-v2"), {}, "test")
+    with caplog.at_level(logging.WARNING):
+        assert load_evaluation(None, [tmp_path], games_of_predictions=True).predictions[0]
+    assert not caplog.text
+
+
 def test_different_splits_and_tasks_are_not_mixed(labels: Path, run: Path) -> None:
     folders = [run / "predictions" / split for split in GAMES]
     with pytest.raises(UserError, match="different splits, valid and test"):
