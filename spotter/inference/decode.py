@@ -74,18 +74,16 @@ def _merges(label: NDArray[np.int64], exact: NDArray[np.float64], short: NDArray
 
 def apply_displacement(scores: Scores) -> Candidates:
     """Move every anchor by its predicted displacement, but not out of the half; the best in a cell stays."""
-    logits, displacement = scores.logits.T, scores.displacement  # class by class, as suppression goes
-    classes, length = logits.shape
-    with np.errstate(over="ignore"):  # exp(-logit) may be infinite: the confidence is 0 then
-        confidence = 1 / (1 + np.exp(-logits.astype(np.float64, order="C")))
-    confidence = np.nan_to_num(confidence, nan=SUPPRESSED)  # scores of a network that diverged count, too
+    confidence, displacement = _confidence(scores.logits.T), scores.displacement  # class by class, as suppression goes
+    classes, length = confidence.shape
     end = max(0.0, scores.offset + (length - 1) / scores.fps)
     position = np.arange(length, dtype=np.float64)[None]
     if displacement is None:  # every anchor is alone in its own cell
         time = _times(position, scores, end)
         return Candidates(confidence.T, np.broadcast_to(time, confidence.shape).T, scores.fps)
-    position = position + np.nan_to_num(displacement.T.astype(np.float64, order="C"))
-    cell = np.clip(np.floor(position), 0, length - 1).astype(np.int64) + length * np.arange(classes)[:, None]
+    position = position + _replace_nan(displacement.T.astype(np.float64, order="C"), 0)
+    cell = np.clip(position, 0, length - 1).astype(np.int64)
+    cell += length * np.arange(classes)[:, None]
     cell, position = cell.ravel(), position.ravel()
     highest, rows = _highest(cell, confidence.ravel(), confidence.size)
     its_time = np.zeros_like(highest)
@@ -93,9 +91,27 @@ def apply_displacement(scores: Scores) -> Candidates:
     return Candidates(highest.reshape(classes, -1).T, its_time.reshape(classes, -1).T, scores.fps)
 
 
+def _confidence(logits: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the sigmoid in double precision; scores of a network that diverged count as empty."""
+    confidence = logits.astype(np.float64, order="C")
+    with np.errstate(over="ignore"):  # exp(-logit) may be infinite: the confidence is 0 then
+        np.exp(np.negative(confidence, out=confidence), out=confidence)
+    confidence += 1
+    return _replace_nan(np.reciprocal(confidence, out=confidence), SUPPRESSED)
+
+
+def _replace_nan(values: NDArray[np.float64], by: float) -> NDArray[np.float64]:
+    np.copyto(values, by, where=np.isnan(values))
+    return values
+
+
 def _times(position: NDArray[np.float64], scores: Scores, end: float) -> NDArray[np.float64]:
     """Return the seconds of positions in anchors, whole milliseconds, none beyond the ``end`` of the half."""
-    return np.rint(1000 * np.clip(scores.offset + position / scores.fps, 0, end)) / 1000
+    time = position / scores.fps  # then in place: memory that is asked for anew costs as much as the arithmetic
+    time += scores.offset
+    time = np.rint(np.multiply(np.clip(time, 0, end, out=time), 1000, out=time), out=time)
+    time /= 1000
+    return time
 
 
 def suppress(candidates: Candidates, postprocess: Postprocess, metric_fps: int, sides: int = 1) -> HalfPredictions:
