@@ -86,6 +86,7 @@ def test_what_was_trained_is_used(tree: Path, task: Path, tmp_path: Path, capsys
     out = tmp_path / "usual"
     arguments = ["anticipate", str(tree), str(run.folder), "--task", str(task), "--split", "test", "-o", str(out)]
     assert main([*arguments, "--json", str(tmp_path / "scores.json")]) == 0
+    assert "resamplesofclips" in "".join(capsys.readouterr().out.split())
     scores = json.loads((tmp_path / "scores.json").read_text())
     assert list(scores) == ["system", "frequencies", "last_action"]
     assert "differences" in scores["last_action"]["bootstrap"]

@@ -142,15 +142,18 @@ def _caption(metrics: Metrics) -> str:
     if "bootstrap" not in metrics:
         return f"{games}; no intervals"
     drawn = metrics["bootstrap"]
-    text = f"{games}; {100 * drawn['level']:g} % intervals of {drawn['resamples']} resamples of games"
+    text = f"{games}; {100 * drawn['level']:g} % intervals of {drawn['resamples']} resamples of {_one(metrics)}s"
     if metrics["games"] < FEW:
-        return f"{text}; with fewer than {FEW} games they are rough, and no difference is marked"
+        return f"{text}; with fewer than {FEW} {_one(metrics)}s they are rough, and no difference is marked"
     return f"{text}; * the interval of the change from 1 does not contain zero"
 
 
 def _games(metrics: Metrics) -> str:
-    name = "clip" if ANTICIPATED in metrics else "game"
-    return f"{metrics['games']} {name}{'s' if metrics['games'] != 1 else ''}"
+    return f"{metrics['games']} {_one(metrics)}{'s' if metrics['games'] != 1 else ''}"
+
+
+def _one(metrics: Metrics) -> str:
+    return "clip" if ANTICIPATED in metrics else "game"
 
 
 def grounding_table(systems: Mapping[str, Metrics]) -> Table:
