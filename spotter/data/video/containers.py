@@ -12,6 +12,14 @@ from av.video.stream import VideoStream
 from spotter.errors import UserError
 
 
+def open_container(path: str | Path) -> InputContainer:
+    """Open a file of video or sound, with titles in any encoding; raises what PyAV raises."""
+    # PyAV 19 takes any text and has no such option; before, a title that is not UTF-8 was an error.
+    options = {} if int(av.__version__.partition(".")[0]) >= 19 else {"metadata_errors": "replace"}
+    container: InputContainer = av.open(str(path), **options)  # type: ignore[call-overload]
+    return container
+
+
 def open_video(path: str | Path) -> tuple[InputContainer, VideoStream]:
     """Open a video file and return its container and the video stream that players show.
 
@@ -19,7 +27,7 @@ def open_video(path: str | Path) -> tuple[InputContainer, VideoStream]:
     """
     path = Path(path).absolute()  # a relative "a:b.mp4" would be taken for a protocol
     try:
-        container = av.open(str(path), metadata_errors="replace")
+        container = open_container(path)
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such video file") from error
     except (av.FFmpegError, OSError) as error:

@@ -12,6 +12,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from spotter.data.video.containers import open_container
 from spotter.data.video.packets import AHEAD, NONE, Packets
 from spotter.data.video.times import Times, clock
 from spotter.errors import UserError
@@ -105,7 +106,7 @@ def _is_short(found: Fraction, stated: Fraction) -> bool:
 def _sound_length(path: str | Path) -> Fraction:
     """Read through a file's sound and return when it ends, seconds from the start of the file."""
     end = Fraction(0)
-    with av.open(str(Path(path).absolute()), metadata_errors="replace") as container:
+    with open_container(Path(path).absolute()) as container:
         try:
             for packet in container.demux(container.streams.audio):
                 if packet.size and packet.pts is not None:
