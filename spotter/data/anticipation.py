@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from torch.nn import functional as F
 
 from spotter.data.games import find_halves
-from spotter.data.rows import RowReader
-from spotter.data.source import Inputs, Source
+from spotter.data.parts import PartSource
+from spotter.data.source import Inputs, InputSpec, Source
 from spotter.io.anticipation import OBSERVED, SECONDS, WINDOW, ClipOf
 from spotter.tasks import Task
 from spotter.types import Clip, Half, HalfRecord
@@ -24,28 +24,33 @@ from spotter.types import Clip, Half, HalfRecord
 log = logging.getLogger(__name__)
 
 
-class AnticipationSource:
+class AnticipationSource(PartSource):
     """Read clips whose last ``WINDOW`` seconds are hidden: zero, as frames outside of a half are.
 
-    source : reads the halves that clips are cut from
+    whole : reads the halves that clips are cut from
     seconds : from the first frame that is seen to the end of the clip; 35 shows all of the ``OBSERVED`` seconds
 
     Raises UserError for other lengths, and for features of several rates.
     """
 
-    def __init__(self, source: Source, seconds: float = SECONDS) -> None:
-        self.halves, self.fps = source, source.fps
-        self.spec = source.spec.of_clips(seconds)
+    def __init__(self, whole: Source, seconds: float = SECONDS) -> None:
+        super().__init__(whole)
+        self._spec = whole.spec.of_clips(seconds)
         self._seconds = float(seconds)
 
-    def missing(self, half: Half) -> list[Path]:
-        """Return the files that the clip's half lacks."""
-        return self.halves.missing(ClipOf.of(half).half)
+    @property
+    def spec(self) -> InputSpec:
+        """Return the description of the input, and how long clips are."""
+        return self._spec
+
+    def whole_half(self, half: Half) -> Half:
+        """Return the half that a clip is cut from."""
+        return ClipOf.of(half).half
 
     def offset(self, half: Half) -> float:
         """Return the seconds from the start of the clip to its first frame that is seen."""
         part = ClipOf.of(half)
-        return self.halves.offset(part.half) + self._first(part) / self.fps - part.start
+        return self.whole.offset(part.half) + self._first(part) / self.fps - part.start
 
     def length(self, half: Half) -> int:
         """Return the number of frames, hidden ones included: the same for every clip."""
@@ -60,30 +65,22 @@ class AnticipationSource:
             clip._replace(half=number, start=clip.start + self._first(part))
             for number, (clip, part) in enumerate(zip(clips, parts, strict=True))
         ]
-        inputs, phase = self.halves.read([part.half for part in parts], moved, count)
+        inputs, phase = self.whole.read([part.half for part in parts], moved, count)
         for name, rows in inputs.items():
             inputs[name] = F.pad(rows, (0, 0) * (rows.ndim - 2) + (0, clip_len - count))
             for row, frames in enumerate(seen):
                 inputs[name][row, max(0, frames) :] = 0
         return inputs, phase
 
-    def rows(self, half: Half) -> Iterable[tuple[str, RowReader]]:
-        """Return the feature rows of the clip's half."""
-        return self.halves.rows(ClipOf.of(half).half)
-
     def video(self, half: Half) -> Path | None:
         """Return nothing: times of a clip are not those of a video."""
         return None
-
-    def native_fps(self, half: Half) -> float | None:
-        """Return the frames per second of the stored file, None where they are unknown."""
-        return self.halves.native_fps(ClipOf.of(half).half)
 
     def cut(self, records: Sequence[HalfRecord], step: float = WINDOW) -> list[HalfRecord]:
         """Return the clips of whole halves, the next ``step`` seconds later; a half that is no longer is one clip."""
         clips = []
         for record in records:
-            first = self.halves.offset(record.half)
+            first = self.whole.offset(record.half)
             spare = first + record.frames / self.fps - SECONDS
             if spare < math.floor(first):  # not even one clip and what comes after it: it is a clip
                 clips.append(HalfRecord(record.half, self.length(record.half), record.spots))
@@ -96,7 +93,7 @@ class AnticipationSource:
 
     def _first(self, part: ClipOf) -> int:
         """Return the frame of its half with which a clip begins to be seen."""
-        start = part.start + SECONDS - self._seconds - self.halves.offset(part.half)
+        start = part.start + SECONDS - self._seconds - self.whole.offset(part.half)
         return math.ceil(start * self.fps - 1e-6)
 
     def _seen(self, half: Half) -> int:
@@ -119,7 +116,7 @@ def find_clips(
 
     step : seconds from a clip of a match to the next
     """
-    halves = find_halves(root, split, games, task, source.halves, labels, allow_missing, skip_damaged)
+    halves = find_halves(root, split, games, task, source.whole, labels, allow_missing, skip_damaged)
     clips = source.cut(halves, step)
     log.info("%s: %d clips of %d matches or clips", split, len(clips), len(halves))
     return clips

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 import torch
 
 from spotter.data.excerpt import Excerpt
 from spotter.data.match_clock import STREAM, read_match_clock
-from spotter.data.rows import RowReader
+from spotter.data.parts import PartSource
 from spotter.data.source import Inputs, InputSpec, Source
 from spotter.errors import UserError
 from spotter.types import Clip, Half, Period
@@ -18,54 +17,41 @@ from spotter.types import Clip, Half, Period
 Parts = Mapping[Half, tuple[Half, Period | None]]  # of a half: its file, as a half, and where it lies there; None: all
 
 
-class PeriodSource:
+class PeriodSource(PartSource):
     """Read parts of files as halves: their time counts from the start of the period, and nothing else is seen.
 
-    source : reads the files
+    whole : reads the files
     parts : the file and the period of each half; any other half is read from its own file, as a whole
     """
 
-    def __init__(self, source: Source, parts: Parts) -> None:
-        self._source, self._parts = source, parts
-
-    @property
-    def spec(self) -> InputSpec:
-        """Return the description of the input."""
-        return self._source.spec
-
-    @property
-    def fps(self) -> float:
-        """Return the frames per second."""
-        return self._source.fps
+    def __init__(self, whole: Source, parts: Parts) -> None:
+        super().__init__(whole)
+        self._parts = parts
 
     def offset(self, half: Half) -> float:
         """Return the seconds from the start of the period to its first frame, less than the distance of two."""
         file, period = self._part(half)
-        return self._source.offset(file) + self._first(half) / self.fps - period.start
-
-    def missing(self, half: Half) -> list[Path]:
-        """Return the files that the half lacks."""
-        return self._source.missing(self._part(half)[0])
+        return self.whole.offset(file) + self._first(half) / self.fps - period.start
 
     def length(self, half: Half) -> int:
         """Return the number of frames of the period; raises UserError where the file ends before it."""
         file, period = self._part(half)
-        first, last = self._first(half), self._source.length(file)
+        first, last = self._first(half), self.whole.length(file)
         if last <= first:
-            ends = self._source.offset(file) + last / self.fps
+            ends = self.whole.offset(file) + last / self.fps
             raise UserError(
                 f"periods: half {half.number} of {half.game!r} begins at {period.start:.1f} s of a file that ends at "
                 f"{ends:.1f} s: correct its times"
             )
         if period.end < math.inf:
-            last = min(last, math.ceil((period.end - self._source.offset(file)) * self.fps - 1e-6))
+            last = min(last, math.ceil((period.end - self.whole.offset(file)) * self.fps - 1e-6))
         return max(1, last - first)
 
     def read(self, halves: Sequence[Half], clips: Sequence[Clip], clip_len: int) -> Inputs:
         """Return clips of the files, zero outside of the period, as if it were a file of its own."""
         files = [self._part(half)[0] for half in halves]
         moved = [clip._replace(start=clip.start + self._first(halves[clip.half])) for clip in clips]
-        inputs, phase = self._source.read(files, moved, clip_len)
+        inputs, phase = self.whole.read(files, moved, clip_len)
         for row, clip in enumerate(clips):
             frames = self.length(halves[clip.half])
             if clip.start < 0 or clip.start + clip_len > frames:
@@ -75,17 +61,9 @@ class PeriodSource:
             inputs[STREAM] = read_match_clock(halves, clips, clip_len, self.fps, offsets)
         return inputs, phase
 
-    def rows(self, half: Half) -> Iterable[tuple[str, RowReader]]:
-        """Return the feature rows of the whole file."""
-        return self._source.rows(self._part(half)[0])
-
-    def video(self, half: Half) -> Path | None:
-        """Return the video of the file."""
-        return self._source.video(self._part(half)[0])
-
-    def native_fps(self, half: Half) -> float | None:
-        """Return the frames per second of the stored file, None where they are unknown."""
-        return self._source.native_fps(self._part(half)[0])
+    def whole_half(self, half: Half) -> Half:
+        """Return the file of a half, as a half."""
+        return self._part(half)[0]
 
     def halves(self, game: str) -> list[Half]:
         """Return the halves of a game that are parts of files."""
@@ -104,12 +82,12 @@ class PeriodSource:
 
     def _first(self, half: Half) -> int:
         file, period = self._part(half)
-        return max(0, math.ceil((period.start - self._source.offset(file)) * self.fps - 1e-6))
+        return max(0, math.ceil((period.start - self.whole.offset(file)) * self.fps - 1e-6))
 
 
 def period_of(source: Source, half: Half) -> Period | None:
     """Return where a half lies in a file that holds others, too; None where it is a file of its own."""
-    source = source.source if isinstance(source, Excerpt) else source
+    source = source.whole if isinstance(source, Excerpt) else source
     return source.period(half) if isinstance(source, PeriodSource) else None
 
 

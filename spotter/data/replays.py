@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from spotter.data.features import FeatureSource, RowMaker
-from spotter.data.rows import RowReader
+from spotter.data.parts import PartSource
 from spotter.data.source import REPLAY, Inputs, InputSpec
 from spotter.errors import UserError
 from spotter.io.cameras import find_replays, read_cameras
@@ -53,7 +53,7 @@ class Replay(NamedTuple):
         return cls(Half(match[1], int(match[2])), int(match[3]), int(match[4]))
 
 
-class ReplaySource:
+class ReplaySource(PartSource):
     """Read clips of the time before replays, and with each the replay, repeated as often as it fits.
 
     streams, root, files, labels, makers : see ``FeatureSource``
@@ -73,10 +73,14 @@ class ReplaySource:
     ) -> None:
         if match_clock:
             raise UserError("data.match_clock: sequences of replays have none; leave it out")
-        self._match = FeatureSource(streams, root, files, labels=labels, makers=makers)
-        self.spec = InputSpec.features(self._match.spec.streams, before=float(before))
-        self.fps = self.spec.fps
+        super().__init__(FeatureSource(streams, root, files, labels=labels, makers=makers))
+        self._spec = InputSpec.features(self.whole.spec.streams, before=float(before))
         self._before = float(before)
+
+    @property
+    def spec(self) -> InputSpec:
+        """Return the description of the input, and how much is searched."""
+        return self._spec
 
     @classmethod
     def of_spec(
@@ -91,9 +95,9 @@ class ReplaySource:
             raise UserError("ckpt: this model spots actions and does not ground replays: use spotter predict")
         return cls(spec.to_dict()["streams"], root, files, spec.before, makers=makers)
 
-    def missing(self, half: Half) -> list[Path]:
-        """Return the files that the replay's half lacks."""
-        return self._match.missing(Replay.of(half).half)
+    def whole_half(self, half: Half) -> Half:
+        """Return the half that a replay is shown in."""
+        return Replay.of(half).half
 
     def first(self, half: Half) -> int:
         """Return the frame of its half at which a replay's sequence begins."""
@@ -106,7 +110,7 @@ class ReplaySource:
     def length(self, half: Half) -> int:
         """Return the number of frames that are searched."""
         replay = Replay.of(half)
-        whole = self._match.length(replay.half)
+        whole = self.whole.length(replay.half)
         end = whole if math.isinf(self._before) else min(whole, self._frame(replay.start) + 1)
         return max(1, end - self._first(replay))
 
@@ -116,13 +120,13 @@ class ReplaySource:
         of_match = [replay.half for replay in replays]
         own = [clip._replace(half=number) for number, clip in enumerate(clips)]  # each clip by a half of its own
         moved = [clip._replace(start=clip.start + self._first(each)) for clip, each in zip(own, replays, strict=True)]
-        inputs, phase = self._match.read(of_match, moved, clip_len)
+        inputs, phase = self.whole.read(of_match, moved, clip_len)
         begin = [self._frame(replay.start) for replay in replays]
         end = [self._frame(replay.end) for replay in replays]
         lengths = np.clip(np.array(end, np.int64) - np.array(begin, np.int64), 1, clip_len)
         longest = int(lengths.max(initial=1))
         starts = [clip._replace(start=start) for clip, start in zip(own, begin, strict=True)]
-        shown, _ = self._match.read(of_match, starts, longest)
+        shown, _ = self.whole.read(of_match, starts, longest)
         for name, rows in shown.items():
             inputs[f"{REPLAY}{name}"] = repeat_rows(rows, lengths.tolist(), clip_len)
             phase[f"{REPLAY}{name}"] = torch.zeros(len(clips))
@@ -131,17 +135,9 @@ class ReplaySource:
     def _first(self, replay: Replay) -> int:
         return 0 if math.isinf(self._before) else max(0, self._frame(replay.start - self._before))
 
-    def rows(self, half: Half) -> Iterator[tuple[str, RowReader]]:
-        """Yield the rows of the replay's half."""
-        return self._match.rows(Replay.of(half).half)
-
     def video(self, half: Half) -> Path | None:
         """Return nothing: times of a sequence are not those of a video."""
         return None
-
-    def native_fps(self, half: Half) -> float | None:
-        """Return the rows per second, see ``FeatureSource``."""
-        return self._match.native_fps(Replay.of(half).half)
 
     def _frame(self, time: float) -> int:
         return math.floor((time - self.spec.offset) * self.fps + 1e-6)
