@@ -39,6 +39,15 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert not missing
 
 
+@pytest.mark.parametrize("page", [pytest.param(page, id=page.name) for page in PAGES if page.name != "CHANGELOG.md"])
+def test_files_that_are_named_exist(page: Path) -> None:
+    """Tests that prove a claim, modules, configs; ``folder/{a,b}.py`` are two."""
+    named = re.findall(r"`((?:spotter|tests|conf|docs)/[^`\s]*)`", page.read_text(encoding="utf-8"))
+    parts = [re.fullmatch(r"([^{]*)(?:\{(.*)\}(.*))?", name) for name in named]
+    files = [f"{part[1]}{each}{part[3] or ''}" for part in parts if part for each in (part[2] or "").split(",")]
+    assert not [file for file in files if not (PROJECT / file).exists()]
+
+
 def test_nobody_is_sent_to_the_other_project_of_that_name() -> None:
     for page in PAGES:
         assert (

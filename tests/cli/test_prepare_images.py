@@ -60,6 +60,12 @@ def test_a_tree_becomes_a_data_root(src: Path, tmp_path: Path, capsys: pytest.Ca
     assert files_below(dst) == before
 
 
+def test_any_number_of_workers_writes_the_same_bytes(src: Path, tmp_path: Path) -> None:
+    for workers in ("1", "2"):
+        assert prepare(src, tmp_path / workers, "--fps", "2", "--workers", workers) == 0
+    assert files_below(tmp_path / "1") == files_below(tmp_path / "2")
+
+
 def test_source_and_target_may_be_one(src: Path) -> None:
     assert prepare(src, src, "--fps", "25", "--workers", "1") == 0
     assert prepare(src, src, "--fps", "25") == 0
