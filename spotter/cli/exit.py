@@ -36,7 +36,7 @@ def run_command(command: Callable[[], int | None]) -> int:
 def _report(text: str) -> None:
     """Write a line on standard error, once for all ranks."""
     rank = _rank()
-    if "torch.distributed" in sys.modules:
+    if {"torch", "torch.distributed"} <= sys.modules.keys():  # whole: Ctrl-C while torch is imported leaves parts
         from spotter.inference.ranks import report_once  # needs torch, which few commands do
 
         if not report_once(rank, PATIENCE):

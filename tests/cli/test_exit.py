@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch.distributed as dist
@@ -24,6 +26,22 @@ def test_processes_that_have_not_met(
     monkeypatch.setenv("RANK", rank)
     assert exit.run_command(fails) == 1
     assert capsys.readouterr().err == line
+
+
+def test_an_interruption_while_torch_is_imported(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Python then forgets torch itself, not its parts; to import it again would fail."""
+
+    def interrupted() -> int:
+        monkeypatch.delitem(sys.modules, "torch")
+        monkeypatch.delitem(sys.modules, "spotter.inference.ranks", raising=False)
+        monkeypatch.setitem(sys.modules, "torch.distributed", ModuleType("torch.distributed"))
+        raise KeyboardInterrupt
+
+    assert exit.run_command(interrupted) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+    assert "torch" not in sys.modules
 
 
 def test_a_rank_that_fails_alone_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
