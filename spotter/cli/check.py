@@ -84,14 +84,17 @@ def _read(root: Path, game: str, task: Task) -> object:
 
 def _problems(look: Callable[[], object]) -> list[str]:
     """Return what is said while a file is looked at, and the error that ends it."""
-    heard = _Warnings()
-    logging.getLogger("spotter").addHandler(heard)
+    heard, logger = _Warnings(), logging.getLogger("spotter")
+    propagate = logger.propagate
+    logger.addHandler(heard)
+    logger.propagate = False  # of several tasks, only what the one that fits has to say is shown
     try:
         look()
     except (UserError, OSError) as error:
         heard.lines.append(str(error))
     finally:
-        logging.getLogger("spotter").removeHandler(heard)
+        logger.removeHandler(heard)
+        logger.propagate = propagate
     return heard.lines
 
 

@@ -18,8 +18,10 @@ def test_a_sound_tree(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"{tree}: 4 label files, 8 feature files; no problems\n"
 
 
-def test_a_label_file_is_of_any_task_of_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Several tasks read Labels-ball.json, each its own actions."""
+def test_a_label_file_is_of_any_task_of_its_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Several tasks read Labels-ball.json, each its own actions; what the others do not know is not said."""
     for game, labels in (("l/s/a", ("PASS", "DRIVE")), ("l/s/b", ("HEADER", "THROW IN")), ("l/s/c", ("PASS", "DANCE"))):
         entries = ",".join(f'{{"gameTime": "1 - 00:01", "position": "1000", "label": "{name}"}}' for name in labels)
         (tmp_path / game).mkdir(parents=True)
@@ -29,6 +31,7 @@ def test_a_label_file_is_of_any_task_of_its_name(tmp_path: Path, capsys: pytest.
     assert last == f"{tmp_path}: 3 label files; 1 problem"
     assert len(lines) == 1
     assert "'DANCE'" in lines[0]
+    assert not [record for record in caplog.records if record.name.startswith("spotter")]
 
 
 def test_each_damaged_file_is_named(tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
