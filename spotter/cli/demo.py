@@ -86,11 +86,13 @@ def _play(arguments: argparse.Namespace) -> int:
     other = sorted(key for key, value in vars(arguments).items() if value is not None and key not in {*OF_PLAY, "run"})
     if other:
         raise UsageError(f"--{other[0]}: with --play there are --minutes, --seed and --no-open; leave it out")
-    from spotter.cli.play import open_page, play
+    from spotter.cli.play import MODEL_FILE, open_page, play
 
     minutes = 0.5 if arguments.minutes is None else arguments.minutes
-    page, found = play(Path(arguments.root or PLAYED), minutes, arguments.seed)
+    folder = Path(arguments.root or PLAYED)
+    page, found = play(folder, minutes, arguments.seed)
     sys.stdout.write(f"{found}\nThe model has seen nothing but rendered matches: of real football it knows nothing.\n")
+    sys.stdout.write(f"To try it on a video of your own: spotter predict ckpt={folder / MODEL_FILE} input=VIDEO\n")
     opened = arguments.open and open_page(page)
     sys.stdout.write(f"{page} is open in the browser\n" if opened else f"{page} is ready: open it in a browser\n")
     return 0

@@ -11,6 +11,7 @@ from spotter.evaluation.average_map import average_map
 from spotter.evaluation.f1 import f1_scores
 from spotter.evaluation.report import video_link, write_report
 from spotter.extraction.two_stages import load
+from spotter.io.files import atomic_write
 from spotter.io.formats import format_of
 from spotter.io.predictions import write_scored
 from spotter.io.splits import read_splits
@@ -19,6 +20,7 @@ from spotter.tasks import ASSETS
 from spotter.types import Half
 
 MODEL = ASSETS / "demo" / "ball.safetensors"  # docs/systems.md says how it was trained
+MODEL_FILE = "model.safetensors"
 FPS, HEIGHT = 25.0, 224  # of the video
 THRESHOLD = 0.5  # from which a prediction counts
 
@@ -26,13 +28,14 @@ THRESHOLD = 0.5  # from which a prediction counts
 def play(folder: Path, minutes: float, seed: int) -> tuple[Path, str]:
     """Render a match, predict it with the model that ships with spotter, and write a report whose video plays.
 
-    folder : gets the match, an official tree, in ``match/``, and the predictions in ``predictions/``
+    folder : gets the match, an official tree, in ``match/``, the predictions in ``predictions/``, and the model
     minutes, seed : of the match
 
     Returns the report, and in a line what was found. Raises UserError for a folder that holds something else.
     """
     root, out = folder / "match", folder / "predictions"
     simulate_video(root, games=(0, 0, 1), minutes=minutes, fps=FPS, height=HEIGHT, seed=seed)
+    atomic_write(folder / MODEL_FILE, MODEL.read_bytes())  # to be given as ckpt, wherever spotter is installed
     model = load(MODEL, device="cpu", precision=32)
     (game,) = read_splits(root / "splits.json")["test"]
     half, video = Half(game, 1), video_path(root, game, HEIGHT)

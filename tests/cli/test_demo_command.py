@@ -95,13 +95,15 @@ def test_play_shows_a_match_and_finds_most_of_it(
     """Without any argument; what it leaves are a tree and predictions as any others."""
     monkeypatch.chdir(tmp_path)
     assert main(["demo", "--play"]) == 0
-    found, honest, ready = capsys.readouterr().out.splitlines()
+    found, honest, own, ready = capsys.readouterr().out.splitlines()
     folder, page = Path("outputs", "demo-play"), Path("outputs", "demo-play", "predictions", "report.html")
     hits, actions, right = map(int, re.findall(r"\d+", found))
     assert actions == 9
     assert hits >= 0.6 * actions
     assert right >= 60
     assert "rendered" in honest
+    assert own.endswith(f"spotter predict ckpt={folder / 'model.safetensors'} input=VIDEO")
+    assert (folder / "model.safetensors").is_file()
     assert ready == f"{page} is open in the browser"
     assert opened == [page.absolute().as_uri()]
     assert len(list(folder.glob("match/*/*/*/*.mp4"))) == 1
