@@ -31,6 +31,7 @@ NOISE = (  # what Lightning warns of and we mean
     ".*does not have many workers.*",
     ".*Found .* module.s. in eval mode at the start of training.*",
     ".*It is recommended to use .*sync_dist=True.*",
+    "Total length of .* across ranks is zero.*",  # nothing is validated: data.splits.train=[train,valid]
     ".*predict returned None if it was on purpose.*",
 )
 

@@ -37,9 +37,10 @@ from spotter.evaluation.metrics import monitored
 from spotter.inference.fuse import STEPS, Weights, search
 from spotter.inference.runs import check_same_halves, load_run, valid_beside
 from spotter.io.formats import format_of
+from spotter.io.predictions import confirm_zip
 from spotter.io.run_folders import find_scores
 from spotter.io.scores import load_scores_info
-from spotter.io.splits import SPLITS
+from spotter.io.splits import SPLITS, USER_FILES
 from spotter.progress import stderr_console
 from spotter.settings import Postprocess
 from spotter.trust import import_trusted
@@ -113,6 +114,9 @@ def run(arguments: argparse.Namespace) -> None:
     console.print(fusion_table(arguments.scores, weights, [*fused.postprocesses, postprocess], metrics, fused.task))
     for line in _notes(arguments, fused, postprocess):
         console.print(line, soft_wrap=True, markup=False)
+    if fused.split != USER_FILES:
+        games = len({half.game for half in predictions})
+        console.print(confirm_zip(arguments.out, games), soft_wrap=True, markup=False)
 
 
 def parse_weights(text: str | None, runs: int) -> Weights | None:

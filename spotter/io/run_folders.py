@@ -73,6 +73,8 @@ def find_scores(path: Path, split: str | None = None) -> Path:
         if (folder / SCORES_INFO).is_file():
             return folder
     found = _of_run(path, split, f"scores/{SCORES_INFO}")
+    if found is None and not path.exists():
+        raise UserError(f"{path}: no such folder; give a run, a prediction, or raw scores")
     if found is None:
         places = f"scores/ or predictions/{split or 'test'}/scores/"
         raise UserError(f"{path}: no raw scores here, nor in {places}: give a folder that holds {SCORES_INFO}")

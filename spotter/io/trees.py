@@ -12,6 +12,7 @@ from spotter.bounded import open_zip, parse_json, read_file, read_member
 from spotter.errors import UserError
 from spotter.io.entries import Entries
 from spotter.io.game_files import check_game, check_games, game_file
+from spotter.tasks import Task, shipped_tasks
 
 
 def find_games(root: str | Path, file_name: str) -> list[str]:
@@ -117,8 +118,13 @@ def _raise(error: OSError) -> None:
 
 
 def _hint(root: Path, member: str) -> str | None:
-    """Return the remedy where the member lies one directory deeper, a common mistake in making a zip."""
+    """Return the remedy where the member lies one directory deeper, as in many zips, or is a file of another task."""
     if root.is_dir():
+        beside = sorted(file.name for file in (root / member).parent.glob("Labels*.json"))
+        if beside and Path(member).name.startswith("Labels"):
+            names = [task.name for task in map(Task.load, shipped_tasks()) if task.label_file == beside[0]]
+            readers = f", such as {', '.join(names)}" if names else ""
+            return f"there is {beside[0]}: choose a task that reads it{readers}"
         found = [folder.name for folder in root.iterdir() if (folder / member).is_file()]
     else:
         with open_zip(root) as archive:

@@ -88,7 +88,7 @@ def test_a_fusion_is_a_prediction_like_any_other(
     out = tmp_path / "out"
     assert main(["fuse", *runs, "--labels", str(labels), "-o", str(out)]) == 0
     shown = capsys.readouterr().out
-    for said in ("0.50", "nms 2 s", "nms 3 s", "fusion", "first run; those of the others differ", str(out)):
+    for said in ("0.50", "nms 2 s", "nms 3 s", "fusion", "first run; those of the others differ", "1 of 1 games"):
         assert said in shown
     assert load_scores_info(out / "scores") == ScoresInfo(TASK, "test", SUPPRESSION, (Half(GAMES["test"], 1),))
     read = read_predictions(out, [GAMES["test"]], TASK)
@@ -237,7 +237,7 @@ def test_without_labels_there_are_no_scores_and_old_ones_go(
         (["--weights", "learn"], 2, "--labels ROOT or set SOCCERNET_ROOT"),
         (["--weights", "learn", "--labels", "x", "--valid", "x"], 2, "1 for 2 runs"),
         (["--valid", "x"], 2, "--weights learn"),
-        (["--displacement", "nowhere"], 1, "nowhere: no raw scores"),
+        (["--displacement", "nowhere"], 1, "nowhere: no such folder"),
         (["--displacement", "{coarse}"], 1, "no displacements"),
         (["--postprocess", "{dense}/predictions/test/scores/league/season/c - d/1.npz"], 1, "spotter tune --json"),
         (["--split", "challenge"], 1, "holds valid and test, not challenge"),

@@ -138,7 +138,10 @@ def test_mistakes_are_one_line(
     assert main(["tune", str(scores)]) == 2
     assert "give --labels ROOT or set SOCCERNET_ROOT" in capsys.readouterr().err
     assert main(["tune", str(tmp_path / "nowhere"), "--labels", str(tmp_path)]) == 1
-    assert "nowhere: no raw scores here, nor in scores/ or predictions/valid/scores/" in capsys.readouterr().err
+    assert "nowhere: no such folder" in capsys.readouterr().err
+    (tmp_path / "empty").mkdir()
+    assert main(["tune", str(tmp_path / "empty"), "--labels", str(tmp_path)]) == 1
+    assert "no raw scores here, nor in scores/ or predictions/valid/scores/" in capsys.readouterr().err
     assert main(["tune", str(scores), "--labels", str(tmp_path)]) == 1
     assert GAMES[0] in capsys.readouterr().err
 

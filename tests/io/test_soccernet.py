@@ -237,6 +237,12 @@ def test_enclosing_directory_is_pointed_out(tmp_path: Path, name: str) -> None:
         read_predictions(root, [GAME], TASK)
 
 
+def test_labels_of_another_task_are_pointed_out(tmp_path: Path) -> None:
+    root = official.write_labels(tmp_path / "labels", Task.load("ball-2025"), {GAME: []})
+    with pytest.raises(UserError, match=r"there is Labels-ball.json: choose a task that reads it, such as .*ball-2025"):
+        SoccerNet().read(root, [GAME], TASK)
+
+
 def test_root_that_is_no_root_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="absent: no such folder or zip"):
         find_games(tmp_path / "absent", "Labels-v2.json")
