@@ -14,8 +14,12 @@ from rich.table import Table
 from spotter.evaluation.report.published import published_scores
 from spotter.io.splits import SCORED
 from spotter.tasks import Task
+from spotter.types import Metrics
 
 COLUMNS = {"tight": ("tight", "map"), "loose": ("loose", "map"), "at_1": ("at_1", "map")}
+TEAM = "team_at_1"  # a column more, of tasks with teams
+NAMES = (*COLUMNS, TEAM)
+REPEATS = ("seed=", "data.fold=")  # jobs that differ in these alone are runs of one system
 
 
 def read_job(folder: Path) -> dict[str, Any]:
@@ -23,13 +27,20 @@ def read_job(folder: Path) -> dict[str, Any]:
     overrides = yaml.safe_load((folder / ".hydra" / "overrides.yaml").read_text(encoding="utf-8"))
     done, cost = folder / "metrics.json", folder / "cost.json"
     metrics = orjson.loads(done.read_bytes()) if done.is_file() else {}
-    scores = {split: {name: found[at][key] for name, (at, key) in COLUMNS.items()} for split, found in metrics.items()}
+    scores = {split: _scores(found) for split, found in metrics.items()}
     known = {"cost": orjson.loads(cost.read_bytes())} if cost.is_file() else {}
     return {"job": folder.name, "overrides": overrides, "failed": not scores, **scores, **known}
 
 
+def _scores(found: Metrics) -> dict[str, float]:
+    """Return a number for each column; that of teams only where there are teams, as checkpoints are chosen by it."""
+    scores = {name: found[at][key] for name, (at, key) in COLUMNS.items()}
+    team = [score for key in ("map_team", "map_team_present") if (score := found["at_1"].get(key)) is not None]
+    return {**scores, TEAM: team[0]} if team else scores
+
+
 def summarise_jobs(jobs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the jobs in order, each with the overrides in which it differs from others, and means over seeds."""
+    """Return the jobs in order, each with the overrides in which it differs from others, and means over runs."""
     jobs = sorted(jobs, key=lambda job: (len(job["job"]), job["job"]))
     shared = set.intersection(*(set(job["overrides"]) for job in jobs)) if len(jobs) > 1 else set()
     jobs = [{**job, "differs": [word for word in job["overrides"] if word not in shared]} for job in jobs]
@@ -37,17 +48,17 @@ def summarise_jobs(jobs: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def over_seeds(jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return mean and sample deviation of the jobs that differ in their seed only, where there are several."""
+    """Return mean and sample deviation of the jobs that differ in seed or fold only, where there are several."""
     alike: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for job in jobs:
         if job["failed"]:
             continue
-        alike[" ".join(word for word in job["differs"] if not word.startswith("seed="))].append(job)
+        alike[" ".join(word for word in job["differs"] if not word.startswith(REPEATS))].append(job)
     rows = []
     for overrides, group in alike.items():
         if len(group) > 1:
             scores = {
-                split: {name: [job[split][name] for job in group if split in job] for name in COLUMNS}
+                split: {name: [job[split][name] for job in group if name in job.get(split, {})] for name in NAMES}
                 for split in SCORED
             }
             words = (word for word in group[0].get("overrides", []) if word.startswith("model="))
@@ -74,19 +85,22 @@ def _spread(scores: dict[str, dict[str, list[float]]]) -> dict[str, Any]:
 
 
 def markdown(rows: list[dict[str, Any]], task: Task) -> str:
-    """Return means over seeds as a Markdown table, beside what is published of the same model, each with its source."""
+    """Return means over runs as a Markdown table, beside what is published of the same model, each with its source.
+
+    What the task is judged by stands beside tight and loose where it is another number.
+    """
     split = "test" if any(row["test"] for row in rows) else "valid"
+    shown = [name for name in NAMES if name in ("tight", "loose") or task.monitor.replace("map_", "") == name]
     head = [
         f"{split}, mAP in %",
-        "tight",
-        "loose",
+        *shown,
         "parameters",
         "CPU s an epoch",
         f"published on {task.name}, tight / loose",
     ]
-    lines = [head, ["---", *["---:"] * 4, "---"]]
+    lines = [head, ["---", *["---:"] * (len(shown) + 2), "---"]]
     for row in rows:
-        cells = [f"`{row['differs'] or 'all'}`", *(_percent(row[split].get(name)) for name in ("tight", "loose"))]
+        cells = [f"`{row['differs'] or 'all'}`", *(_percent(row[split].get(name)) for name in shown)]
         cost = row["cost"]
         cells += [f"{int(cost['parameters']):,}", f"{cost['cpu_seconds_per_epoch']:.2f}"] if cost else ["", ""]
         lines.append([*cells, "; ".join(_published(row["model"], task))])
@@ -115,15 +129,17 @@ def _percent(score: dict[str, float] | None) -> str:
 
 
 def sweep_table(summary: dict[str, Any]) -> Table:
-    """Return a table of all jobs, and of means over seeds below them."""
+    """Return a table of all jobs, and of means over seeds or folds below them."""
     made = Table(title="sweep, mAP in %", title_justify="left")
     made.add_column("job")
     made.add_column("differs in", overflow="fold")
-    columns = [(split, name) for split in SCORED for name in COLUMNS]
+    names = [name for name in NAMES if any(name in job.get(split, {}) for job in summary["jobs"] for split in SCORED)]
+    columns = [(split, name) for split in SCORED for name in names or COLUMNS]
     for split, name in columns:
         made.add_column(f"{split}\n{name}", justify="right")
     for job in summary["jobs"]:
-        cells = [f"{100 * job[split][name]:.2f}" if split in job else "" for split, name in columns]
+        found = [job.get(split, {}).get(name) for split, name in columns]
+        cells = ["" if score is None else f"{100 * score:.2f}" for score in found]
         made.add_row(job["job"], " ".join(job["differs"]), *(["failed"] if job["failed"] else cells))
     made.add_section()
     for row in summary["over_seeds"]:
@@ -131,5 +147,5 @@ def sweep_table(summary: dict[str, Any]) -> Table:
             f"{100 * found['mean']:.2f}\n±{100 * found['deviation']:.2f}" if (found := row[split].get(name)) else ""
             for split, name in columns
         ]
-        made.add_row(f"{row['seeds']} seeds", row["differs"], *cells)
+        made.add_row(f"{row['seeds']} runs", row["differs"], *cells)
     return made

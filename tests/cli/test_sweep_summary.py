@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import orjson
+import pytest
 import yaml
+from rich.console import Console
 
-from spotter.cli.sweep_summary import markdown, read_job, summarise_jobs
+from spotter.cli.sweep_summary import markdown, read_job, summarise_jobs, sweep_table
 from spotter.tasks import ASSETS, Task
 from tests.conftest import PROJECT
 
 V2 = Task.load("soccernet-v2")
 
 
-def job(folder: Path, number: int, overrides: list[str], score: float) -> dict[str, Any]:
+def job(
+    folder: Path, number: int, overrides: list[str], score: float, team: tuple[float | None, ...] = ()
+) -> dict[str, Any]:
     """Write what a run leaves and read it as a sweep does."""
     run = folder / str(number)
     (run / ".hydra").mkdir(parents=True)
     (run / ".hydra" / "overrides.yaml").write_text(yaml.safe_dump(overrides), encoding="utf-8")
-    form = {name: {"map": score} for name in ("tight", "loose", "at_1")}
+    of_teams = dict(zip(("map_team", "map_team_present"), team, strict=False))
+    form = {name: {"map": score, **of_teams} for name in ("tight", "loose", "at_1")}
     (run / "metrics.json").write_bytes(orjson.dumps({"valid": form, "test": form}))
     cost = {"parameters": 1234, "epochs": 3, "cpu_seconds_per_epoch": 2.0 * number, "seconds_per_epoch": 1.0}
     (run / "cost.json").write_bytes(orjson.dumps(cost))
@@ -51,6 +57,23 @@ def test_a_sweep_of_one_model_knows_what_is_published_of_it(tmp_path: Path) -> N
     (row,) = summarise_jobs(jobs)["over_seeds"]
     assert row["differs"] == ""
     assert "4.20 / 31.37" in markdown([row], V2)
+
+
+def test_folds_of_a_task_with_teams_have_a_mean_by_what_it_is_judged_by(tmp_path: Path) -> None:
+    """An action that no label names a team of leaves no Team-mAP over all: the one over the others takes its place."""
+    jobs = [job(tmp_path, fold, [f"data.fold={fold}/2"], 0.1, team=(None, 0.2 + 0.2 * fold)) for fold in (0, 1)]
+    summary = summarise_jobs(jobs)
+    (row,) = summary["over_seeds"]
+    assert row["test"]["team_at_1"]["mean"] == pytest.approx(0.3)
+    head, _, line = markdown([row], Task.load("ball-2025")).splitlines()
+    assert head.startswith("| test, mAP in % | tight | loose | team_at_1 | parameters |")
+    assert line.startswith("| `all` | 10.0 ± 0.0 | 10.0 ± 0.0 | 30.0 ± 14.1 | 1,234 |")
+    console = Console(width=200, record=True, file=StringIO())
+    console.print(sweep_table(summary))
+    shown = console.export_text()
+    assert "2 runs" in shown
+    assert "team_at_1" in shown
+    assert "40.00" in shown
 
 
 def test_published_models_are_options() -> None:
