@@ -27,6 +27,18 @@ MOST_BEYOND_END = 0.02  # fraction of the training spots
 EXTRA_TIME = (3, 4)  # halves that few games have
 
 
+def check_root(root: str | Path | None) -> str | Path:
+    """Return ``root``; raises UserError where it is not set or no folder."""
+    if root is None:
+        raise UserError(
+            "data.root is not set: give data.root=FOLDER, or set the environment variable SOCCERNET_ROOT "
+            "(data=ngs reads NGS_ROOT, data=tennis TENNIS_ROOT)"
+        )
+    if not Path(root).is_dir():
+        raise UserError(f"data.root: no folder {str(root)!r}; give the official tree <root>/<league>/<season>/<game>/")
+    return root
+
+
 def find_halves(
     root: str | Path | None,
     split: str,
@@ -47,13 +59,7 @@ def find_halves(
 
     Raises UserError with the first missing file and the remedy.
     """
-    if root is None:
-        raise UserError(
-            "data.root is not set: give data.root=FOLDER, or set the environment variable SOCCERNET_ROOT "
-            "(data=ngs reads NGS_ROOT, data=tennis TENNIS_ROOT)"
-        )
-    if not Path(root).is_dir():
-        raise UserError(f"data.root: no folder {str(root)!r}; give the official tree <root>/<league>/<season>/<game>/")
+    root = check_root(root)
     if not games:
         raise UserError(f"split {split} lists no game; give data.splits.{split}=FILE_OR_LIST")
     annotations = annotations or format_of(task)

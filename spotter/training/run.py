@@ -18,6 +18,7 @@ from pytorch_lightning.loggers import Logger, WandbLogger
 from torch import Tensor
 
 from spotter.data.fps import parse_fps
+from spotter.data.games import check_root
 from spotter.data.loaders import READERS, naming_dead_readers
 from spotter.errors import FAILURE, INTERRUPTED, SUCCESS, UsageError
 from spotter.evaluation.metrics import flatten
@@ -92,6 +93,8 @@ def train(cfg: DictConfig) -> Run:
     if data.remote:
         data.fetch()
         data = build_data(cfg)  # anew, for what made its features has come with them
+    if type(data).prepare_data is pl.LightningDataModule.prepare_data:  # which makes no folder of its own
+        check_root(data.root)  # now, before weights of ImageNet are fetched
     pl.seed_everything(cfg.seed, workers=True, verbose=False)
     module = build_module(cfg, data)
     if cfg.ckpt:

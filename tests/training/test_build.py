@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from unittest import mock
+
 import pytest
+import timm
 
 from spotter.errors import UserError
 from spotter.training.build import module_arguments
 from spotter.training.optimizer import OptimizerConfig
+from tests.conftest import call
 
 MODEL = {"network": {"_target_": "n"}, "head": {"_target_": "h"}, "clips": {}, "postprocess": {}}
 
@@ -36,3 +41,9 @@ def test_a_key_that_nothing_reads_is_refused() -> None:
 def test_wrong_optimizer_keys_are_named(key: str, value: object) -> None:
     with pytest.raises(UserError, match=rf"model\.{key}"):
         OptimizerConfig.load({key: value})
+
+
+def test_a_wrong_root_shows_before_weights_are_fetched(tmp_path: Path) -> None:
+    with mock.patch.object(timm, "create_model", side_effect=AssertionError("the network is built")):
+        called = call("train.py", "model=e2e_spot", "data=ball", f"data.root={tmp_path / 'none'}", cwd=tmp_path)
+    assert (called.status, "data.root: no folder" in called.err) == (1, True), called.err
