@@ -30,11 +30,12 @@ from spotter.training.callbacks.progress import show
 
 log = logging.getLogger(__name__)
 OUTPUT = "output.txt"  # of a job, in its folder
+LISTS = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"  # runs what is listed, whatever jobs reach
 FINISHED = "finished.json"  # the overrides of a job that has come to its end
 
 
-def run_job(cfg: DictConfig) -> float:
-    """Run one job of a sweep as a single run in a fresh process, and return its score to the sweeper.
+def run_job(cfg: DictConfig) -> float | None:
+    """Run one job of a sweep as a single run in a fresh process, and return its score to the sweeper, if it has one.
 
     With several devices a job in this process would start the whole sweep again on each of them; in a process of its
     own it also frees all memory and closes its loggers. A job that an earlier sweep in the same folder finished is not
@@ -49,7 +50,7 @@ def run_job(cfg: DictConfig) -> float:
     if is_finished(folder):
         _check_overrides(folder, hydra_config)
         log.info("job %s: %s, finished before", number, name)
-        return _score(cfg, folder, number)
+        return _score(cfg, folder, hydra_config)
     log.info("job %s: %s, output in %s", number, name, os.path.relpath(folder / OUTPUT))
     with (folder / OUTPUT).open("wb") as output:
         process = subprocess.run(
@@ -64,13 +65,9 @@ def run_job(cfg: DictConfig) -> float:
     if process.returncode:
         raise UserError(f"job {number} of the sweep failed{_last_error(folder / OUTPUT)}, see {folder}")
     atomic_write(folder / FINISHED, orjson.dumps(list(hydra_config.overrides.task)))
-    score = _score(cfg, folder, number)
-    log.info(
-        "job %s: %s after %.0f s",
-        number,
-        f"{Task.load(cfg.data.task).monitor} {100 * score:.2f} %",
-        time.monotonic() - began,
-    )
+    score = _score(cfg, folder, hydra_config)
+    reached = "trained" if score is None else f"{Task.load(cfg.data.task).monitor} {100 * score:.2f} %"
+    log.info("job %s: %s after %.0f s", number, reached, time.monotonic() - began)
     return score
 
 
@@ -86,12 +83,20 @@ def _check_overrides(folder: Path, hydra_config: HydraConf) -> None:
         raise UserError(f"{folder}: was run with other settings ({', '.join(differs)}); give another hydra.sweep.dir")
 
 
-def _score(cfg: DictConfig, folder: Path, number: int) -> float:
-    """Return the score that a finished job is judged by."""
+def _score(cfg: DictConfig, folder: Path, hydra_config: HydraConf) -> float | None:
+    """Return the score that a finished job is judged by; None without valid games, as of the last run on all of them.
+
+    Raises UserError where a sweeper searches by scores, and there is none.
+    """
     metrics = orjson.loads((folder / "metrics.json").read_bytes())
-    if "valid" not in metrics:
-        raise UserError(f"job {number} of the sweep has no score on valid; a sweep needs labelled games")
-    return monitored(metrics["valid"], Task.load(cfg.data.task).monitor)
+    if "valid" in metrics:
+        return monitored(metrics["valid"], Task.load(cfg.data.task).monitor)
+    if hydra_config.sweeper["_target_"] != LISTS:
+        number = hydra_config.job.num
+        raise UserError(
+            f"job {number} of the sweep has no score on valid; this sweeper searches by it: label some games"
+        )
+    return None
 
 
 def _name_of_job(hydra_config: HydraConf) -> str:

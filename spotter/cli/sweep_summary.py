@@ -29,7 +29,7 @@ def read_job(folder: Path) -> dict[str, Any]:
     metrics = orjson.loads(done.read_bytes()) if done.is_file() else {}
     scores = {split: _scores(found) for split, found in metrics.items()}
     known = {"cost": orjson.loads(cost.read_bytes())} if cost.is_file() else {}
-    return {"job": folder.name, "overrides": overrides, "failed": not scores, **scores, **known}
+    return {"job": folder.name, "overrides": overrides, "failed": not done.is_file(), **scores, **known}
 
 
 def _scores(found: Metrics) -> dict[str, float]:

@@ -139,7 +139,7 @@ def test_optuna_gets_the_score(tiny: list[str], tmp_path: Path) -> None:
 def jobs(monkeypatch: pytest.MonkeyPatch) -> Prepare:
     """Return a function that lets jobs end at once, each with its status; it returns those that are started."""
 
-    def prepare(*statuses: int) -> list[Job]:
+    def prepare(*statuses: int, splits: tuple[str, ...] = ("valid",)) -> list[Job]:
         started: list[Job] = []
 
         def run(
@@ -150,7 +150,7 @@ def jobs(monkeypatch: pytest.MonkeyPatch) -> Prepare:
             status = statuses[len(started) - 1]
             if not status:
                 form = {key: {"map": len(started) / 10} for key in ("tight", "loose", "at_1")}
-                Path(folder, "metrics.json").write_bytes(orjson.dumps({"valid": form}))
+                Path(folder, "metrics.json").write_bytes(orjson.dumps(dict.fromkeys(splits, form)))
             return subprocess.CompletedProcess(command, status)
 
         monkeypatch.setattr("spotter.cli.sweep.subprocess.run", run)
@@ -193,6 +193,20 @@ def test_jobs_have_a_line_each_and_the_users_configs(tiny: list[str], tmp_path: 
     assert lines[1].startswith("job 0: tight_map 10.00 % after ")
     for command, _ in started:
         assert command[command.index("--config-dir") + 1] == str(tmp_path / "my conf")
+
+
+def test_a_sweep_over_seeds_on_all_games_needs_no_score(tiny: list[str], tmp_path: Path, jobs: Prepare) -> None:
+    """As for the runs that are fused for a challenge; a sweeper that searches does need one."""
+    jobs(*[0] * 4, splits=())
+    called = call("train.py", "--multirun", "seed=1,2", *tiny, cwd=tmp_path)
+    assert called.status == 0, called.err
+    assert "job 1: trained after " in called.err
+    table = orjson.loads((sweep_folder(tmp_path) / "sweep.json").read_bytes())
+    assert [job["failed"] for job in table["jobs"]] == [False, False]
+    if importlib.util.find_spec("optuna") is not None:
+        called = call("train.py", "--multirun", *tiny, "sweep=optuna", "hydra.sweeper.n_trials=2", cwd=tmp_path)
+        assert called.status == 1
+        assert "has no score on valid; this sweeper searches by it" in called.err
 
 
 def test_interruption_ends_the_sweep(tiny: list[str], tmp_path: Path, jobs: Prepare) -> None:
