@@ -65,7 +65,7 @@ def test_several_devices(tiny: list[str], tmp_path: Path) -> None:
     ran = process("train.py", "--multirun", "seed=1,2", *tiny, *TINIEST, "trainer=ddp_cpu", cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr
     check_jobs(sweep_folder(tmp_path), ["1", "2"])
-    assert "2 seeds" in ran.stdout
+    assert "2 runs" in ran.stdout
     assert "Traceback" not in ran.stderr
 
 
