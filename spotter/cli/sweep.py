@@ -30,7 +30,6 @@ from spotter.training.callbacks.progress import show
 
 log = logging.getLogger(__name__)
 OUTPUT = "output.txt"  # of a job, in its folder
-LISTS = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"  # runs what is listed, whatever jobs reach
 FINISHED = "finished.json"  # the overrides of a job that has come to its end
 
 
@@ -91,7 +90,7 @@ def _score(cfg: DictConfig, folder: Path, hydra_config: HydraConf) -> float | No
     metrics = orjson.loads((folder / "metrics.json").read_bytes())
     if "valid" in metrics:
         return monitored(metrics["valid"], Task.load(cfg.data.task).monitor)
-    if hydra_config.sweeper["_target_"] != LISTS:
+    if hydra_config.runtime.choices["hydra/sweeper"] != "basic":  # which runs what is listed
         number = hydra_config.job.num
         raise UserError(
             f"job {number} of the sweep has no score on valid; this sweeper searches by it: label some games"
