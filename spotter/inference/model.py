@@ -16,7 +16,7 @@ from spotter.data.features import RowMaker
 from spotter.inference.engine import Compute
 from spotter.inference.inputs import Given, Input, open_input
 from spotter.inference.periods import Periods
-from spotter.inference.precision import fast_precision, fuse
+from spotter.inference.precision import fast_precision
 from spotter.inference.predict import merge, predict_records, say_broken_rows, score_records
 from spotter.inference.ranks import broadcast, gather, rank_and_world
 from spotter.io.checkpoints import choose_label_set, open_checkpoint
@@ -193,7 +193,7 @@ def load(
     path : a checkpoint, or the folder of a run, whose best checkpoint is taken; weights by ``spotter export-weights``;
         or either on the Hugging Face hub, ``hf://owner/name[@revision]/file``
     device : for example "cpu" or "cuda:1"; None for a GPU if there is one
-    precision : 32, 16 or bf16; None for bf16 on a GPU that has it and a CPU that is faster in it, else 32
+    precision : 32, 16 or bf16; None for bf16 on a GPU that has it, else 32
     trust : a module of yours, or several, whose networks and heads a checkpoint may name; no others are imported
     label_set : of a model that was trained jointly, the name of the other labels that are predicted; None for its own
 
@@ -203,7 +203,6 @@ def load(
     file = find_checkpoint(path)
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     content = choose_label_set(open_checkpoint(file), label_set)
-    system = fuse(System.load(content, import_trusted(trust)), where, precision)
+    system = System.load(content, import_trusted(trust))
     compute = Compute(where, fast_precision(where) if precision is None else str(precision), BATCH[system.spec.kind])
-    system.to(where)
-    return Model(system, compute)
+    return Model(system.fused().to(where), compute)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
 from spotter.errors import UserError
@@ -40,7 +39,7 @@ class Network(nn.Module):
         """
         raise NotImplementedError
 
-    def fuse_batchnorm(self, dtype: torch.dtype = torch.float32) -> None:
+    def fuse_batchnorm(self) -> None:
         """Prepare for inference in place, where a network has something to gain; the tokens stay the same."""
 
     def load_imagenet(self, weights: str | None = None) -> None:

@@ -183,13 +183,10 @@ class System:
             self.images.eval()
         return self
 
-    def fused(self, dtype: torch.dtype = torch.float32) -> Self:
-        """Return the system for inference alone, batch norms inside of convolutions where the network knows how.
-
-        dtype : of the bulk of the computation; its inputs and outputs stay float32
-        """
+    def fused(self) -> Self:
+        """Return the system for inference alone, batch norms inside of convolutions where the network knows how."""
         network = copy.deepcopy(self.network).eval().requires_grad_(False)
-        network.fuse_batchnorm(dtype)
+        network.fuse_batchnorm()
         return dataclasses.replace(self, network=network).eval()
 
     def state_dict(self) -> dict[str, Tensor]:

@@ -24,7 +24,6 @@ from spotter.extraction.two_stages import open_makers
 from spotter.inference.engine import Compute
 from spotter.inference.inputs import Input, open_input
 from spotter.inference.model import BATCH
-from spotter.inference.precision import fuse
 from spotter.inference.ranks import rank_and_world
 from spotter.io.anticipation import load_clip_splits
 from spotter.io.checkpoints import choose_label_set, open_checkpoint
@@ -85,11 +84,9 @@ def predict(cfg: DictConfig) -> Metrics | None:
     given = _own_input(cfg, system) if cfg.input else _split(cfg, system, settings)
     out = Path(cfg.out) if cfg.out else folder_beside(cfg.ckpt) / "predictions" / _name(cfg)
     with terminable(), naming_dead_ranks():
-        precision = short_precision(cfg.trainer)
-        compute = Compute(launch(cfg.trainer), precision, settings.batch_size, settings.num_workers)
-        system = fuse(system, compute.device, None if cfg.trainer.precision == "auto" else cfg.trainer.precision)
+        compute = Compute(launch(cfg.trainer), short_precision(cfg.trainer), settings.batch_size, settings.num_workers)
         predictions, metrics = predict_input(
-            system, given, out, compute, cfg.save_scores, out / "report.html", cfg.threshold
+            system.fused(), given, out, compute, cfg.save_scores, out / "report.html", cfg.threshold
         )
     if cfg.input and predictions:
         show(spots_table(predictions, system.task, SHOWN if cfg.threshold is None else cfg.threshold))

@@ -66,10 +66,10 @@ def training(name: str, clips: torch.Tensor) -> Callable[[], None]:
 
 
 def inference(name: str, clips: torch.Tensor) -> Callable[[], None]:
-    """Return one pass of ``gsm``, or of its fused copy in ``float32`` or ``bfloat16``."""
+    """Return one pass of ``gsm``, or of its ``fused`` copy."""
     network = build("gsm").eval()
-    if name in ("float32", "bfloat16"):
-        network.network.fuse_batchnorm(getattr(torch, name))
+    if name == "fused":
+        network.network.fuse_batchnorm()
 
     @torch.no_grad()
     def run() -> None:

@@ -102,16 +102,16 @@ class AdaSpot(Network):
                 f"{len(self.positions)}, the clip_len of its training; set both equal"
             )
         self.frames.count = video.shape[1]
-        images, dtype = video.flatten(0, 1), next(self.low.parameters()).dtype  # places are not told in half precision
+        images = video.flatten(0, 1)
         size = (images.shape[-2], images.shape[-1])
         small = F.interpolate(images, self.low_size or [each // 2 for each in size], mode="bilinear", antialias=True)
-        maps: Tensor = self.low.forward_features(small.to(dtype))  # type: ignore[operator]
+        maps: Tensor = self.low.forward_features(small)  # type: ignore[operator]
         low: Tensor = self.low.forward_head(maps)  # type: ignore[operator]
         with torch.no_grad():
             activity = maps.detach().float().mean(1).view(*video.shape[:2], *maps.shape[-2:])
             centres, sides = find_regions(activity, size, self.side, self.threshold)
             regions = cut_regions(images, centres.flatten(0, 1), sides.flatten(), self.side)
-        high: Tensor = self.high(regions.to(dtype))
+        high: Tensor = self.high(regions)
         low, high = (each.float().view(*video.shape[:2], -1) for each in (low, high))
         return self.high_mix(high), self.low_mix(low)
 
@@ -120,11 +120,11 @@ class AdaSpot(Network):
         for network in (self.low, self.high):
             backbones.load_imagenet(network, self.name, weights, **self.arguments)
 
-    def fuse_batchnorm(self, dtype: torch.dtype = torch.float32) -> None:
+    def fuse_batchnorm(self) -> None:
         """Fuse the batch norms of the backbones, in eval mode, in place, and leave out what training alone needs."""
         self.frames.count, self.alone = 2, None
-        fuse_batchnorm(self.low, dtype)
-        fuse_batchnorm(self.high, dtype)
+        fuse_batchnorm(self.low)
+        fuse_batchnorm(self.high)
 
 
 def repeat_borders(network: nn.Module) -> nn.Module:

@@ -12,10 +12,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 SIZE = 64  # of the images that a network is traced with
 
 
-def fuse_batchnorm(backbone: nn.Module, dtype: torch.dtype = torch.float32) -> None:
+def fuse_batchnorm(backbone: nn.Module) -> None:
     """Fuse the batch norms of a backbone in eval mode in place; its output stays the same, but for rounding.
-
-    dtype : of its weights; with bfloat16 it takes and returns the same as before, and rounds more in between
 
     It must take a batch of two images, as two frames of a clip.
     """
@@ -23,10 +21,7 @@ def fuse_batchnorm(backbone: nn.Module, dtype: torch.dtype = torch.float32) -> N
         before, then = backbone.get_submodule(convolution), backbone.get_submodule(norm)
         _replace(backbone, convolution, fuse_conv_bn_eval(cast(nn.Conv2d, before), cast(nn.BatchNorm2d, then)))
         _replace(backbone, norm, _activation(then))
-    backbone.to(dtype=dtype).to(memory_format=torch.channels_last)
-    for module in backbone.modules():
-        if isinstance(module, _BatchNorm):
-            module.float()  # those of gated shifts, which stand before a convolution
+    backbone.to(memory_format=torch.channels_last)
 
 
 def example_images(backbone: nn.Module) -> Tensor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
 from spotter.data.source import Layout
@@ -42,16 +41,15 @@ class ShiftedNetwork(Network):
     def features(self, clips: Tensor) -> Tensor:
         """Return the backbone's features of the frames (B, T, C, H, W), (B, T, d)."""
         self.frames.count = clips.shape[1]
-        dtype = next(self.backbone.parameters()).dtype
-        features = self.backbone(clips.flatten(0, 1).to(dtype))  # (B * T, d)
+        features = self.backbone(clips.flatten(0, 1))  # (B * T, d)
         return features.float().view(*clips.shape[:2], -1)
 
     def load_imagenet(self, weights: str | None = None) -> None:
         """Take ImageNet weights for the backbone from a file, or those that timm downloads."""
         backbones.load_imagenet(self.backbone, self.name, weights, **self.arguments)
 
-    def fuse_batchnorm(self, dtype: torch.dtype = torch.float32) -> None:
-        """Fuse what the backbone does after convolutions, in eval mode, in place; ``dtype`` is that of its weights."""
+    def fuse_batchnorm(self) -> None:
+        """Fuse what the backbone does after convolutions, in eval mode, in place."""
         self.frames.count = 2
-        fuse_batchnorm(self.backbone, dtype)
+        fuse_batchnorm(self.backbone)
         self.backbone = fuse_sums(self.backbone)
