@@ -146,12 +146,12 @@ def test_stages_begin_with_those_before(stage: str, before: str | None, monkeypa
     assert cfg.model.init_from == (before and str(folder / before / "checkpoints" / "best.ckpt"))
 
 
-def test_rounds_learn_from_the_round_before() -> None:
-    cfg = compose("train", ["sweep=rounds"], return_hydra_config=True)
-    first, *others = cfg.hydra.sweeper.params["data.pseudo"].split(",")
-    assert first == "null"
-    assert others == [f"{cfg.hydra.sweep.dir}/{number}" for number in range(len(others))]
+@pytest.mark.parametrize("words", [[], ["hydra.sweep.dir=a folder/of mine"]])
+def test_rounds_learn_from_the_round_before(words: list[str]) -> None:
+    cfg = compose("train", ["sweep=rounds", *words], return_hydra_config=True)
+    folder = cfg.hydra.sweep.dir
     assert cfg.data.predict_challenge
+    assert cfg.hydra.sweeper.params["data.pseudo"] == f"null,'{folder}/0','{folder}/1'"
 
 
 @pytest.mark.parametrize("option", options("postprocess"))

@@ -18,7 +18,8 @@ import orjson
 from numpy.typing import NDArray
 from omegaconf import OmegaConf
 
-from spotter.cli.sweep_table import SweepTable, choices_of, finished_jobs, markdown_table, mean_cost, percent, spread
+from spotter.cli.spread import percent, spread
+from spotter.cli.sweep_table import SweepTable, choices_of, finished_jobs, markdown_table, mean_cost
 from spotter.evaluation.bootstrap import difference, draw_resamples, score_resamples
 from spotter.evaluation.evaluate import load_evaluation
 from spotter.evaluation.frames import score_names

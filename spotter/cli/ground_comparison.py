@@ -11,7 +11,8 @@ import orjson
 from omegaconf import OmegaConf
 
 from spotter.cli.ground import read_shots, replays_in
-from spotter.cli.sweep_table import SweepTable, choices_of, finished_jobs, markdown_table, mean_cost, percent, spread
+from spotter.cli.spread import percent, spread
+from spotter.cli.sweep_table import SweepTable, choices_of, finished_jobs, markdown_table, mean_cost
 from spotter.data.replays import LABELS, ReplaySource
 from spotter.evaluation.grounding import grounding_scores, pair
 from spotter.evaluation.report.published import published_scores

@@ -11,6 +11,7 @@ import orjson
 import yaml
 from rich.table import Table
 
+from spotter.cli.spread import percent, spread
 from spotter.evaluation.report.published import published_scores
 from spotter.io.splits import SCORED
 from spotter.tasks import Task
@@ -75,11 +76,7 @@ def _cost(jobs: list[dict[str, Any]]) -> dict[str, float] | None:
 
 def _spread(scores: dict[str, dict[str, list[float]]]) -> dict[str, Any]:
     return {
-        split: {
-            name: {"mean": statistics.fmean(values), "deviation": statistics.stdev(values)}
-            for name, values in columns.items()
-            if len(values) > 1
-        }
+        split: {name: spread(values) for name, values in columns.items() if len(values) > 1}
         for split, columns in scores.items()
     }
 
@@ -100,7 +97,10 @@ def markdown(rows: list[dict[str, Any]], task: Task) -> str:
     ]
     lines = [head, ["---", *["---:"] * (len(shown) + 2), "---"]]
     for row in rows:
-        cells = [f"`{row['differs'] or 'all'}`", *(_percent(row[split].get(name)) for name in shown)]
+        cells = [
+            f"`{row['differs'] or 'all'}`",
+            *(percent(row[split][name]) if name in row[split] else "" for name in shown),
+        ]
         cost = row["cost"]
         cells += [f"{int(cost['parameters']):,}", f"{cost['cpu_seconds_per_epoch']:.2f}"] if cost else ["", ""]
         lines.append([*cells, "; ".join(_published(row["model"], task))])
@@ -122,10 +122,6 @@ def _published(model: str, task: Task) -> list[str]:
 
 def _number(row: dict[str, Any], name: str) -> str:
     return f"{row[name]:.2f}" if name in row else "–"
-
-
-def _percent(score: dict[str, float] | None) -> str:
-    return f"{100 * score['mean']:.1f} ± {100 * score['deviation']:.1f}" if score else ""
 
 
 def sweep_table(summary: dict[str, Any]) -> Table:

@@ -46,17 +46,6 @@ def choices_of(job: Path) -> DictConfig:
     return choices
 
 
-def spread(values: Sequence[float]) -> dict[str, float]:
-    """Return mean and sample deviation over seeds; that of a single one is 0."""
-    deviation = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
-    return {"mean": float(np.mean(values)), "deviation": deviation}
-
-
-def percent(score: Mapping[str, float]) -> str:
-    """Return what ``spread`` found, in percent."""
-    return f"{100 * score['mean']:.1f} ± {100 * score['deviation']:.1f}"
-
-
 def mean_cost(costs: Sequence[Mapping[str, float]], names: Sequence[str]) -> dict[str, float]:
     """Return the mean of each number that the runs of a system cost."""
     return {name: float(np.mean([cost[name] for cost in costs])) for name in names}
