@@ -96,6 +96,7 @@ def test_a_run_learns_from_them(words: list[str], predicted: Path, tmp_path: Pat
     (row,) = history(run)
     own, pseudo = (float(row[f"train/{name}/loss"]) for name in ("own", "pseudo"))
     assert float(row["train/loss"]) == pytest.approx(own / 2 + pseudo / 4, rel=1e-3)
+    assert orjson.loads((run / "cost.json").read_bytes())["clips"] == 8
     assert {path.name for path in (run / "predictions" / "challenge" / "l/s").iterdir()} == {"d", "e"}
     assert set(orjson.loads((run / "metrics.json").read_bytes())) == {"valid", "test"}
 

@@ -28,8 +28,8 @@ class RunCost(TrainingClock):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: object, batch: Batch, batch_idx: int
     ) -> None:
-        """Count the clips."""
-        self._clips += batch_size(batch)
+        """Count the clips, those of other label sets and of pseudo-labels as well."""
+        self._clips += sum(map(batch_size, (batch, *batch.get("others", {}).values())))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the numbers so far."""
