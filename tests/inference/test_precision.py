@@ -41,12 +41,12 @@ SYSTEMS: dict[str, tuple[str, int, dict[str, Any], bool, dict[str, Any]]] = {
 def test_every_network_of_video_computes_in_bf16_on_a_cpu(name: str) -> None:
     """Whatever colours it reads, and however short its clips are."""
     target, frames, head, grey, network = SYSTEMS[name]
-    system = video(f"spotter.models.{target}", frames, head, grey, **network)
+    system = video(f"spotter.models.{target}", frames, head, grey, **network).fused()
     images = torch.rand(2, frames, system.spec.layout["video"]["channels"], 64, 64)
-    batch = {"inputs": {"video": images}, "valid": torch.ones(2, frames, dtype=torch.bool)}
+    valid = torch.ones(2, frames, dtype=torch.bool)
     with torch.inference_mode():
-        exact = system.fused().network(batch["inputs"], {}, batch["valid"])
+        exact = system.network({"video": images}, {}, valid)
         with Compute(CPU, "bf16").autocast():
-            rounded = system.fused().network(batch["inputs"], {}, batch["valid"])
+            rounded = system.network({"video": images}, {}, valid)
     assert torch.allclose(rounded.float(), exact, atol=0.05 * exact.abs().max().item())
     assert not torch.equal(rounded.float(), exact)
