@@ -38,7 +38,7 @@ SYSTEMS: dict[str, tuple[int, list[str]]] = {  # epochs and sizes
         14,
         [
             *("model.network.dim=32", "model.network.receptive_field=16", "model.clips.clip_len=60"),
-            *("model.head.slots=3", "model.clips.per_epoch=256", "data.batch_size=8", "model.lr=3e-3"),
+            *("model.head.slots=3", "model.clips.per_epoch=256", "data.batch_size=8", "model.lr=1e-3"),
         ],
     ),
     "rms": (
