@@ -43,6 +43,12 @@ def shorten(value: object) -> str:
 SUCCESS, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130  # exit statuses
 
 
+def plural(number: int, noun: str) -> str:
+    """Return ``1 game``, ``2 games``, ``1,200 games``; of a noun that takes more than an s, as ``half``, both forms."""
+    one, _, many = noun.partition("/")
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
 def did_you_mean(word: str, options: Iterable[str]) -> str:
     """Return the end of a message on an unknown word: the option that is probably meant, else all there are."""
     options = sorted(options)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spotter.errors import UserError
+from spotter.errors import UserError, plural
 from spotter.io.exchange.annotations import find_any_predictions, read_any_predictions
 from spotter.io.files import atomic_write
 from spotter.io.periods import match_clock
@@ -57,7 +57,7 @@ class Predictions(Mapping[Half, HalfPredictions]):
 
     def __repr__(self) -> str:
         spots = sum(map(len, self._halves.values()))
-        return f"<Predictions of {self.task.name}: {spots} spots in {len(self)} halves>"
+        return f"<Predictions of {self.task.name}: {plural(spots, 'spot')} in {plural(len(self), 'half/halves')}>"
 
     @property
     def games(self) -> list[str]:

@@ -219,12 +219,12 @@ def test_missing_half_game_and_label(copied: Path, tiny: list[str], tmp_path: Pa
     command = [word for word in command if not word.startswith("data.demo.")]
     (half,) = train[0].glob("2_*.npy")
     half.unlink()
-    fails(tmp_path, 1, "1 files of split train", str(half), "data.allow_missing=true", command=command)
+    fails(tmp_path, 1, "1 file of split train", str(half), "data.allow_missing=true", command=command)
     (train[1] / "Labels-v2.json").unlink()
     fails(tmp_path, 1, "2 files of split train", "Labels-v2.json", command=command)
     called = call(*command, "data.allow_missing=true", "trainer.max_epochs=1", cwd=tmp_path)
     assert called.status == 0, called.err
-    assert "2 files of split train (2 games) are missing" in called.err
+    assert "2 files of split train (2 games) missing" in called.err
     assert "going on without them" in called.err
 
 

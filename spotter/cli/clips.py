@@ -28,7 +28,7 @@ import numpy as np
 from spotter.data.video.cut import Cutter, Movie
 from spotter.data.video.find import find_videos, official_half
 from spotter.data.video.scale import Images
-from spotter.errors import UsageError, UserError, did_you_mean
+from spotter.errors import UsageError, UserError, did_you_mean, plural
 from spotter.io.exchange.collection import Collection, Row, Video
 from spotter.io.exchange.files import at_least, read_collection
 from spotter.io.exchange.subtitles import AFTER, BEFORE, describe
@@ -89,7 +89,9 @@ def run(arguments: argparse.Namespace) -> int:
         chosen = _with_periods(chosen, parse_periods(arguments.periods))
     moments = _place(chosen, cutters)
     counts = cut_clips(arguments.out, moments, arguments.before, arguments.after, arguments.burn_in)
-    sys.stdout.write(f"{arguments.out}: {counts['clips']} clips, {counts['copied']} of them copied, and {REEL}\n")
+    sys.stdout.write(
+        f"{arguments.out}: {plural(counts['clips'], 'clip')}, {counts['copied']} of them copied, and {REEL}\n"
+    )
     return 0
 
 
@@ -200,7 +202,7 @@ def _place(videos: Sequence[Video], cutters: Mapping[Path, Cutter]) -> dict[Cutt
                 caption = describe(row, number if video.period else 0)
                 found.setdefault(cutter, []).append(Moment(number, max(0.0, time), row, caption))
     for reason, count in lost.items():
-        log.warning("%d spots are left out: %s", count, reason)
+        log.warning("%s left out: %s", plural(count, "spot"), reason)
     if not found:
         raise UserError("VIDEO: shows none of these spots: give a file for each half, named 1_… and 2_…, or in order")
     return found

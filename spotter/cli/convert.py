@@ -22,7 +22,7 @@ import logging
 from pathlib import Path
 
 from spotter.cli.options import add_trust
-from spotter.errors import UsageError
+from spotter.errors import UsageError, plural
 from spotter.io.exchange.collection import Collection, with_inputs
 from spotter.io.exchange.files import FORMATS, SHOWN, at_least, read_collection, write_collection
 from spotter.io.exchange.shards import find_tables, unpack_inputs
@@ -64,8 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
     folder = source if source.is_dir() else source.parent
     losses = write_collection(arguments.target, collection, arguments.to, label_file, folder)
     events = sum(len(video.rows) for video in collection.videos)
-    what = "predictions" if collection.predictions else "labels"
-    log.info("%s: %d %s of %d videos", arguments.target, events, what, len(collection.videos))
+    what = "prediction" if collection.predictions else "label"
+    log.info("%s: %s of %s", arguments.target, plural(events, what), plural(len(collection.videos), "video"))
     for loss in losses:
         log.warning("not kept: %s", loss)
     if arguments.inputs:
@@ -80,7 +80,7 @@ def _unpack(source: Path, target: Path) -> None:
         raise UsageError(f"--inputs: {source} is no folder of shards, its inputs are files already")
     for table, _ in tables:
         written, kept = unpack_inputs(table, target.parent if target.suffix else target)
-        log.info("%s: %d inputs unpacked, %d were there", table, written, kept)
+        log.info("%s: %s unpacked, %d were there", table, plural(written, "input"), kept)
 
 
 def _label_file(collection: Collection) -> str:

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
 
-from spotter.errors import UserError
+from spotter.errors import UserError, plural
 from spotter.io.archives import check_space, gigabytes, unpack_games, warn_of_others
 from spotter.io.downloads import (
     Remote,
@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     for remote, patterns in _zips(files, sources).items():
         archive = arguments.root / remote.path
         written, kept = unpack_games(archive, arguments.root, chain(*games.values()), patterns)
-        log.info("%s: %d files unpacked, %d were there; it may be deleted", archive, written, kept)
+        log.info("%s: %s unpacked, %d were there; it may be deleted", archive, plural(written, "file"), kept)
     log.info("data.root=%s", arguments.root)
     return 0
 
@@ -120,7 +120,7 @@ def _fetch(root: Path, files: list[Remote]) -> None:
     warn_of_others([place(root, remote) for remote in files if differs(root, remote)])
     left = [bytes_left(root, remote) for remote in files]
     total = sum(remote.size for remote in files)
-    log.info("%d files of %s, %s to come", len(files), gigabytes(total), gigabytes(sum(left)))
+    log.info("%s of %s, %s to come", plural(len(files), "file"), gigabytes(total), gigabytes(sum(left)))
     check_space(root, sum(left), "what is to come")
     if not sum(left):
         return

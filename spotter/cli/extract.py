@@ -35,7 +35,7 @@ from spotter.data.sidecars import read_sidecar
 from spotter.data.video.containers import duration_of
 from spotter.data.video.find import VIDEOS
 from spotter.data.video.readers import open_reader
-from spotter.errors import UsageError, UserError
+from spotter.errors import UsageError, UserError, plural
 from spotter.extraction.backbones import open_backbone
 from spotter.extraction.frames import CROPS, rows_in
 from spotter.extraction.jobs import Job, plan_jobs
@@ -152,11 +152,13 @@ def _extract(jobs: list[Job], extractor: Extractor, arguments: argparse.Namespac
             done += count
     bad = {path: count for path, count in missing.items() if count}
     if bad:
-        log.warning("%d rows of %d halves are NaN, for their images cannot be decoded, first %s",
-                    sum(bad.values()), len(bad), next(iter(bad)))  # fmt: skip
+        log.warning("%s of %s NaN, for their images cannot be decoded, first %s",
+                    plural(sum(bad.values()), "row"), plural(len(bad), "half/halves"), next(iter(bad)))  # fmt: skip
     there = len(_mine(jobs)) - len(todo)
-    sys.stdout.write(f"{arguments.out}: {len(todo)} halves extracted, {there} were there, {extractor.width} columns, "
-                     f"{extractor.fps} rows a second\n")  # fmt: skip
+    sys.stdout.write(
+        f"{arguments.out}: {plural(len(todo), 'half/halves')} extracted, {there} were there, "
+        f"{extractor.width} columns, {extractor.fps} rows a second\n"
+    )
 
 
 def _seconds(path: Path) -> Fraction:
@@ -178,7 +180,7 @@ def _reduce(jobs: list[Job], extractor: Extractor, components: int, name: str, a
         if not chosen:
             raise UserError(f"--pca: no game of the training split of {arguments.task} is among those extracted")
         fit_pca((_rows(job.target) for job in chosen), components).save(path)
-        log.info("%s: learned from %d halves", path, len(chosen))
+        log.info("%s: learned from %s", path, plural(len(chosen), "half/halves"))
     pca = Pca.load(path)
     reduced = replace(extractor, pca=pca)
     for job in _mine(jobs):
@@ -186,7 +188,9 @@ def _reduce(jobs: list[Job], extractor: Extractor, components: int, name: str, a
         if not is_written(target, reduced):
             offset = float(read_sidecar(job.target).get("offset", 0.0))
             write_features(target, pca(_rows(job.target)), arguments.dtype, reduced.fps, reduced.about, offset)
-    sys.stdout.write(f"{arguments.out}: {len(_mine(jobs))} halves reduced to {components} columns by {path.name}\n")
+    sys.stdout.write(
+        f"{arguments.out}: {plural(len(_mine(jobs)), 'half/halves')} reduced to {components} columns by {path.name}\n"
+    )
 
 
 def _training_games(arguments: argparse.Namespace) -> list[str]:

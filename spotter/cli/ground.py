@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spotter.errors import UsageError, UserError, did_you_mean
+from spotter.errors import UsageError, UserError, did_you_mean, plural
 
 if TYPE_CHECKING:
     from spotter.data.replays import Replay, ReplaySource
@@ -69,7 +69,12 @@ def run(arguments: argparse.Namespace) -> int:
         with ProgressDisplay(sum(source.length(each.sequence) for each in replays), "frames") as watch:
             answers = ground(model.system, source, replays, model.compute, watch.update)
     write_answers(out, answers)
-    log.info("%d replays of %d games are answered: %s", sum(map(len, answers.values())), len(answers), out / ZIP)
+    log.info(
+        "%s of %s answered: %s",
+        plural(sum(map(len, answers.values())), "replay"),
+        plural(len(answers), "game"),
+        out / ZIP,
+    )
     _score({game: cameras[game] for game in answers if game in cameras}, answers, out, split)
     return 0
 

@@ -12,6 +12,7 @@ import yaml
 from rich.table import Table
 
 from spotter.cli.spread import percent, spread
+from spotter.errors import plural
 from spotter.evaluation.report.published import published_scores
 from spotter.io.splits import SCORED
 from spotter.tasks import Task
@@ -143,5 +144,5 @@ def sweep_table(summary: dict[str, Any]) -> Table:
             f"{100 * found['mean']:.2f}\n±{100 * found['deviation']:.2f}" if (found := row[split].get(name)) else ""
             for split, name in columns
         ]
-        made.add_row(f"{row['seeds']} runs", row["differs"], *cells)
+        made.add_row(plural(row["seeds"], "run"), row["differs"], *cells)
     return made

@@ -25,7 +25,7 @@ from rich.progress import Progress
 from rich.table import Column, Table
 
 from spotter.cli.options import add_trust
-from spotter.errors import UsageError
+from spotter.errors import UsageError, plural
 from spotter.evaluation.average_map import average_map
 from spotter.evaluation.metrics import PRESENT, monitored, parse_monitor
 from spotter.inference.allocator import keep_freed_memory
@@ -74,7 +74,11 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.json:
         content = orjson.dumps(_report(trials, winners), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
         atomic_write(arguments.json, content)
-    _show(trials, winners, title=f"{info.split} of {info.task.name}, {len(tuner.candidates)} halves, mAP in %")
+    _show(
+        trials,
+        winners,
+        title=f"{info.split} of {info.task.name}, {plural(len(tuner.candidates), 'half/halves')}, mAP in %",
+    )
 
 
 def _run(search: Iterator[Trial], total: int) -> list[Trial]:

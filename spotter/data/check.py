@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from spotter.data.arrays import ArrayRows
 from spotter.data.rows import RowReader
 from spotter.data.source import Source
-from spotter.errors import UserError
+from spotter.errors import UserError, plural
 from spotter.types import Half
 
 log = logging.getLogger(__name__)
@@ -58,9 +58,9 @@ def warn_of_broken(source: Source, halves: Iterable[Half]) -> None:
     if found:
         rows = sum(broken.count for broken in found)
         log.warning(
-            "%d rows in %d files are not finite and count as missing in prediction, first %s",
-            rows,
-            len(found),
+            "%s in %s not finite, to count as missing in prediction, first %s",
+            plural(rows, "row"),
+            plural(len(found), "file"),
             found[0],
         )
 

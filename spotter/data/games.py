@@ -13,7 +13,7 @@ import numpy as np
 
 from spotter.data.periods import PeriodSource
 from spotter.data.source import Source
-from spotter.errors import UserError, shorten
+from spotter.errors import UserError, plural, shorten
 from spotter.io.exchange.annotations import Exchange
 from spotter.io.formats import AnnotationFormat, format_of
 from spotter.io.soccernet import warn_of_other_halves
@@ -151,7 +151,8 @@ def _collecting(damaged: list[UserError] | None) -> Iterator[None]:
 
 
 def _report(absent: Sequence[Path], split: str, root: str | Path, games: Sequence[str], allow_missing: bool) -> None:
-    message = f"{len(absent)} files of split {split} ({len(games)} games) are missing below {root}, first {absent[0]}"
+    what = f"{plural(len(absent), 'file')} of split {split} ({plural(len(games), 'game')})"
+    message = f"{what} missing below {root}, first {absent[0]}"
     if not allow_missing:
         raise UserError(f"{message}; complete the tree, or go on with what is there: data.allow_missing=true")
     log.warning("%s; going on without them", message)

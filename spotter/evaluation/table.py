@@ -11,6 +11,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from spotter.errors import plural
 from spotter.evaluation.anticipation import ANTICIPATED
 from spotter.evaluation.average_map import VIEWS
 from spotter.evaluation.frames import MEAN
@@ -183,7 +184,7 @@ def spots_table(predictions: Mapping[Half, HalfPredictions], task: Task, thresho
             table.add_row(moment, *shown, Text(task.classes[spots.label[row]]), *team, f"{spots.confidence[row]:.2f}")
         left = f", {len(rows) - most} later ones in the JSON file" if len(rows) > most else ""
         best = f"; the best has {spots.confidence.max():.2f}" if len(spots) and not len(rows) else ""
-        parts += [table, Text(f"{len(rows)} spots with a confidence of at least {threshold:g}{left}{best}")]
+        parts += [table, Text(f"{plural(len(rows), 'spot')} with a confidence of at least {threshold:g}{left}{best}")]
     return Group(*parts)
 
 

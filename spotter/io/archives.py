@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from spotter.bounded import BAD_ZIP, open_zip
-from spotter.errors import UserError
+from spotter.errors import UserError, plural
 from spotter.io.files import atomic_file
 from spotter.io.game_files import ROOT, game_file_to_write
 
@@ -45,8 +45,8 @@ def warn_of_others(paths: Sequence[Path]) -> None:
     """Say once which files stay, though what would have come in their place has another size."""
     if paths:
         log.warning(
-            "%d files are there in another size and stay, the first is %s: delete it to get the published one",
-            *(len(paths), paths[0]),
+            "%s in another size than published and kept, first %s: delete it to get the published one",
+            *(plural(len(paths), "file"), paths[0]),
         )
 
 

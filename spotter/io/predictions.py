@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from spotter.bounded import open_zip
-from spotter.errors import UserError
+from spotter.errors import UserError, plural
 from spotter.io.anticipation import FILE as ANTICIPATION_FILE
 from spotter.io.anticipation import write_anticipation
 from spotter.io.files import atomic_write, json_bytes
@@ -126,7 +126,8 @@ def confirm_zip(out: str | Path, expected: int) -> str:
     path = Path(out, PREDICTION_ZIP)
     with zipfile.ZipFile(path) as archive:
         games = len(archive.namelist())
-    return f"{path}: {games} of {expected} games, {path.stat().st_size / 1e6:.1f} MB, ready for the challenge server"
+    size = path.stat().st_size / 1e6
+    return f"{path}: {games} of {plural(expected, 'game')}, {size:.1f} MB, ready for the challenge server"
 
 
 def game_json(game: str, halves: Mapping[Half, HalfPredictions], task: Task) -> bytes:

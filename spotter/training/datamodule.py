@@ -25,7 +25,7 @@ from spotter.data.skips import Skips
 from spotter.data.source import Source
 from spotter.data.statistics import class_counts, dataset_statistics, statistics_table
 from spotter.data.workers import choose_workers
-from spotter.errors import UserError
+from spotter.errors import UserError, plural
 from spotter.inference.engine import to_device
 from spotter.io.exchange.annotations import Exchange
 from spotter.io.splits import LABELLED, SCORED, hold_out, load_splits
@@ -266,7 +266,7 @@ class SpottingDataModule(pl.LightningDataModule):
         """Return the games of a split that are not trained on; scores on the others would mean nothing."""
         games = [game for game in splits[split] if game not in set(splits["train"])]
         if len(games) < len(splits[split]):
-            log.info("%d games of split %s are trained on and not scored", len(splits[split]) - len(games), split)
+            log.info("%s of split %s trained on and not scored", plural(len(splits[split]) - len(games), "game"), split)
         return games
 
     def _epoch(self) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from spotter.data.games import find_halves
-from spotter.errors import UserError
+from spotter.errors import UserError, plural
 from spotter.evaluation.evaluate import load_evaluation
 from spotter.evaluation.f1 import f1_scores
 from spotter.io.exchange.annotations import find_any_predictions, read_any_predictions
@@ -76,7 +76,7 @@ class PseudoDataModule(SpottingDataModule):
         if not others:
             raise UserError(f"data.pseudo: {self._predictions} has no game beyond those of the labelled splits")
         if len(others) < len(games):
-            log.info("%d games of data.pseudo are of labelled splits and left out", len(games) - len(others))
+            log.info("data.pseudo: %s left out, being of labelled splits", plural(len(games) - len(others), "game"))
         return {split: [] for split in SPLITS} | {"train": others}
 
     def _find(self, split: str, games: list[str], labels: str = "required") -> list[HalfRecord]:

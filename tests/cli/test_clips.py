@@ -132,8 +132,8 @@ def test_what_no_file_shows_is_counted(match: Path, tmp_path: Path, caplog: pyte
         tmp_path / "found.json", [(1, 10_000, "Goal", 0.9), (1, 99_000, "Goal", 0.9), (2, 3000, "Goal", 0.8)]
     )
     assert cut(found, match, tmp_path / "out") == 0
-    assert "1 spots are left out: match.mp4 ends before them" in caplog.text
-    assert "1 spots are left out: half 2 has no VIDEO" in caplog.text
+    assert "1 spot left out: match.mp4 ends before them" in caplog.text
+    assert "1 spot left out: half 2 has no VIDEO" in caplog.text
 
 
 def test_other_forms_of_predictions_and_a_choice_of_classes(match: Path, tmp_path: Path) -> None:

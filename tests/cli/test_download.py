@@ -169,7 +169,7 @@ def test_a_file_of_the_users_own_stays_and_is_named(
     assert download("soccernet-v2", tmp_path / "data", "--split", "valid", "--what", "labels") == 0
     assert own.read_text() == "corrected"
     assert (
-        f"1 files are there in another size and stay, the first is {own}: delete it to get the published one"
+        f"1 file in another size than published and kept, first {own}: delete it to get the published one"
         in caplog.text
     )
     assert (tmp_path / "data" / GAMES["valid"][1] / "Labels-v2.json").is_file()
@@ -228,7 +228,7 @@ def test_zips_of_games_are_unpacked_into_the_tree(
     (root / BALL["train"][0] / "Labels-ball.json").write_text("corrected")
     assert download(*words) == 0
     assert f"{root}/bas-train.zip: 0 files unpacked, 8 were there" in caplog.text
-    assert "1 files are there in another size and stay" in caplog.text
+    assert "1 file in another size than published and kept" in caplog.text
     assert (root / BALL["train"][0] / "Labels-ball.json").read_text() == "corrected"
 
 

@@ -88,7 +88,7 @@ def test_a_fusion_is_a_prediction_like_any_other(
     out = tmp_path / "out"
     assert main(["fuse", *runs, "--labels", str(labels), "-o", str(out)]) == 0
     shown = capsys.readouterr().out
-    for said in ("0.50", "nms 2 s", "nms 3 s", "fusion", "first run; those of the others differ", "1 of 1 games"):
+    for said in ("0.50", "nms 2 s", "nms 3 s", "fusion", "first run; those of the others differ", "1 of 1 game"):
         assert said in shown
     assert load_scores_info(out / "scores") == ScoresInfo(TASK, "test", SUPPRESSION, (Half(GAMES["test"], 1),))
     read = read_predictions(out, [GAMES["test"]], TASK)

@@ -34,6 +34,6 @@ def test_spots_stay_as_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert [ALL.classes[label] for label in found.label] == ["Corner", "Goal"]
     assert found.time.tolist() == [4, 10]
     assert json.loads((tmp_path / "out" / "metrics.json").read_text())["tight"]["per_class"]["Goal"] == 1
-    assert "1 of 1 games" in capsys.readouterr().out
+    assert "1 of 1 game" in capsys.readouterr().out
     assert main(["join", sources[0], sources[0], "-o", out]) == 1
     assert "have Corner: fuse them by spotter fuse" in capsys.readouterr().err

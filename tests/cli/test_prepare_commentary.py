@@ -98,11 +98,11 @@ def test_games_without_a_transcript_are_zeros_and_oddities_are_said(
     assert np.load(root / "l/s/t0/2_commentary.npy").shape == (5000, WIDTH), "as long as the other features"
     assert not (root / "l/s/e0").exists()
     for line in (
-        "2 halves of the transcripts are of no game of soccernet-v2 and left out",
-        "2 halves without a transcript, all zeros",
-        "1 halves in another language than English",
-        "8 segments that repeat the one before them",
-        "8 segments that begin before the one before them ends",
+        "halves of the transcripts of no game of soccernet-v2, left out: 2",
+        "halves without a transcript, all zeros: 2",
+        "halves in another language than English: 1",
+        "segments that repeat the one before them, counted as no speech: 8",
+        "segments that begin before the one before them ends: 8",
     ):
         assert line in caplog.text
     assert "10 halves of 5 games made" in capsys.readouterr().out

@@ -61,7 +61,7 @@ def test_what_does_not_fit_is_named_or_counted(tmp_path: Path) -> None:
     assert not (tmp_path / "dst/g/1_a.npy").exists()
     large[0, 0] = np.nan
     save(tmp_path / "src/g/1_a.npy", large)
-    assert "1 rows are not finite" in prepare(tmp_path, "--fps", "1").out
+    assert "1 row not finite" in prepare(tmp_path, "--fps", "1").out
     np.savez(tmp_path / "src/g/2_a.npz", one=ROWS, two=ROWS)
     assert "2_a.npz: holds one, two; say which with --key" in prepare(tmp_path, "--fps", "1").err
     save(tmp_path / "src/g/2_a.npy", ROWS)

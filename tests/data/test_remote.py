@@ -93,7 +93,7 @@ def test_one_file_that_was_lost_comes_again(url: str, tmp_path: Path) -> None:
 def test_what_is_nowhere_is_named_as_missing(url: str, there: Path, tmp_path: Path) -> None:
     data = data_of(tmp_path / "here", url, splits={"train": ["c", "d"]})
     data.fetch()
-    with pytest.raises(UserError, match=r"1 files of split train .* first .*here/d/L\.json"):
+    with pytest.raises(UserError, match=r"1 file of split train .* first .*here/d/L\.json"):
         data.setup("fit")
 
 

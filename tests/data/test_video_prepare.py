@@ -131,7 +131,7 @@ def test_a_plan_covers_a_tree(tmp_path: Path) -> None:
     }
     (only,) = plan_jobs(src, dst, Recipe(Fraction(25), 720), games=["l/s/g3"])
     assert (only.source, only.target) == (src / "l/s/g3/720p.mkv", dst / "l/s/g3/1_720p_25fps.frames")
-    with pytest.raises(UserError, match="holds no video of its 1 games"):
+    with pytest.raises(UserError, match="holds no video of its 1 game;"):
         plan_jobs(src, dst, TWO, games=["l/s/g9"])
     with pytest.raises(UserError, match="no such folder"):
         plan_jobs(tmp_path / "nowhere", dst, TWO)

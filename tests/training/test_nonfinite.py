@@ -79,7 +79,7 @@ def test_prediction_takes_such_rows_for_missing(broken: Any, tiny: list[str], tm
     root, file = broken("valid", np.inf)
     called = call("train.py", *tiny, *FAST, f"data.root={root}", cwd=tmp_path)
     assert called.status == 0, called.err
-    said = f"2 rows in 1 files are not finite and count as missing in prediction, first {file}: row 100"
+    said = f"2 rows in 1 file not finite, to count as missing in prediction, first {file}: row 100"
     assert called.err.count(said) == 2  # in the first validation, and when the best weights predict
     (run,) = tmp_path.glob("outputs/*/*")
     called = call("predict.py", f"ckpt={run}", f"input={file}", "out=a", cwd=tmp_path)

@@ -59,7 +59,7 @@ def test_labels_of_another_format_are_trained_on_and_scored(
     predicted = call("predict.py", best, "out=out", "trainer=cpu", "trust=my_format", cwd=tmp_path)
     assert predicted.status == 0, predicted.err
     assert evaluate(root, tmp_path / "out") == {**metrics, "task": "own", "split": "test"}
-    assert "results_spotting.zip: 1 of 1 games" in predicted.err
+    assert "results_spotting.zip: 1 of 1 game" in predicted.err
     scores = tmp_path / "scores.json"
     words = ["evaluate", str(root), str(run), "--trust", "my_format", "--json", str(scores)]
     assert main(words) == 0

@@ -91,7 +91,7 @@ def test_a_run_learns_from_them(words: list[str], predicted: Path, tmp_path: Pat
     more = [f"data.pseudo={predicted}", "data.pseudo_weight=0.5", "data.predict_challenge=true"]
     called = call("train.py", *words, *more, cwd=tmp_path)
     assert called.status == 0, called.err
-    assert "1 games of data.pseudo are of labelled splits and left out" in called.err
+    assert "data.pseudo: 1 game left out, being of labelled splits" in called.err
     (run,) = tmp_path.glob("outputs/*/*")
     (row,) = history(run)
     own, pseudo = (float(row[f"train/{name}/loss"]) for name in ("own", "pseudo"))

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from spotter.errors import UserError
+from spotter.errors import UserError, plural
 from spotter.io.cameras import CameraShots, read_cameras
 from spotter.io.files import write_array
 from spotter.io.game_files import game_file_to_write
@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
             path = game_file_to_write(arguments.root, game, f"{half}_cameras.npy")
             write_array(path, camera_rows(shots, half, cameras))
             halves += 1
-    log.info("%s: %d halves of %d games", arguments.root, halves, len(games))
+    log.info("%s: %s of %s", arguments.root, plural(halves, "half/halves"), plural(len(games), "game"))
     return 0
 
 

@@ -25,7 +25,7 @@ from spotter.data.commentary.rows import count_rows
 from spotter.data.commentary.text_model import TEXT_MODEL
 from spotter.data.commentary.words import is_english, repeated
 from spotter.data.fps import parse_fps
-from spotter.errors import UsageError, UserError
+from spotter.errors import UsageError, UserError, plural
 from spotter.io.files import atomic_write, json_bytes, write_array
 from spotter.io.formats import format_of
 from spotter.io.game_files import game_file
@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         first = next(iter(given)).game
         raise UserError(f"{arguments.transcripts}: none of its games, as {first!r}, is of a split of {task.name}")
     if ignored := len(given) - len(known):
-        log.warning("%d halves of the transcripts are of no game of %s and left out", ignored, task.name)
+        log.warning("halves of the transcripts of no game of %s, left out: %d", task.name, ignored)
     there = [game for game in games if (root / game).is_dir() or any(Half(game, n) in known for n in task.halves)]
     halves = {half: known.get(half, NONE) for half in (Half(game, n) for game in there for n in task.halves)}
     rows = {half: count_rows(root, half, transcript, fps, name) for half, transcript in halves.items()}
@@ -157,12 +157,12 @@ def sum_up(
     counts["halves without a transcript, all zeros"] = len(halves) - len(said)
     for what, number in counts.items():
         if number:
-            log.warning("%d %s", number, what)
-    games = len({half.game for half in halves})
-    segments = sum(map(len, said))
+            log.warning("%s: %d", what, number)
+    games = plural(len({half.game for half in halves}), "game")
+    segments = plural(sum(map(len, said)), "segment")
     groups = str(model.groups).replace(" ", "")
     sys.stdout.write(
-        f"{root}: {len(halves)} halves of {games} games made, {segments:,} segments, {len(model.terms):,} terms, "
-        f"{sum(model.groups)} columns at {model.fps:g} fps\n"
+        f"{root}: {plural(len(halves), 'half/halves')} of {games} made, {segments}, "
+        f"{plural(len(model.terms), 'term')}, {sum(model.groups)} columns at {model.fps:g} fps\n"
         f"train with: data=commentary data.width={sum(model.groups)} data.source.streams.commentary.groups={groups}\n"
     )

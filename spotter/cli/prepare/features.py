@@ -22,7 +22,7 @@ from rich.filesize import decimal
 from spotter.cli.prepare.images import copy_labels
 from spotter.data.fps import parse_fps
 from spotter.data.video.find import half_of_name
-from spotter.errors import UsageError, UserError
+from spotter.errors import UsageError, UserError, plural
 from spotter.extraction.write import write_features
 from spotter.io.feature_files import SUFFIXES, read_features
 from spotter.progress import ProgressDisplay
@@ -64,8 +64,9 @@ def run(arguments: argparse.Namespace) -> int:
             display.update((number + 1) / len(todo))
     before, after = (sum(path.stat().st_size for path in paths) for paths in (todo, todo.values()))
     sys.stdout.write(
-        f"{arguments.dst}: {len(todo)} files converted, {len(files) - len(todo)} were there; {decimal(before)} became "
-        f"{decimal(after)}, largest error {error:.2g} of a file's largest number, {missing} rows are not finite\n"
+        f"{arguments.dst}: {plural(len(todo), 'file')} converted, {len(files) - len(todo)} were there; "
+        f"{decimal(before)} became {decimal(after)}, largest error {error:.2g} of a file's largest number, "
+        f"{plural(missing, 'row')} not finite\n"
     )
     return 0
 

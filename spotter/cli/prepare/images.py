@@ -27,7 +27,7 @@ from spotter.data.video.estimate import estimate
 from spotter.data.video.jobs import QUALITY, Job, Recipe, game_folders, plan_jobs
 from spotter.data.video.parallel import Result, make_all
 from spotter.data.workers import usable_cores
-from spotter.errors import UsageError
+from spotter.errors import UsageError, plural
 from spotter.io.files import atomic_write
 from spotter.io.splits import load_splits
 from spotter.progress import stderr_console
@@ -61,8 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
     jobs = [replace(job, threads=max(1, cores // workers)) for job in jobs]
     copied, kept = copy_labels(arguments.src, arguments.dst, games)
     if kept:
-        log.warning("%d files in %s differ from those in %s and are kept, first %s; delete them to copy them again",
-                    len(kept), arguments.dst, arguments.src, kept[0])  # fmt: skip
+        log.warning("kept, though not as in %s: %s in %s, first %s; delete to copy again",
+                    arguments.src, plural(len(kept), "file"), arguments.dst, kept[0])  # fmt: skip
     results = _make(jobs, workers, arguments.dst)
     _sum_up(results, copied, arguments.dst)
     return 1 if any(result.error for result in results) else 0
@@ -139,11 +139,11 @@ def _sum_up(results: list[Result], copied: int, dst: Path) -> None:
         log.warning("warning: the videos differ in shape: stores are %s wide; a network needs one --width", widths)
     there = sum(result.there_before for result in results)
     disk = sum(result.job.target.stat().st_size for result in results if result.header)
-    words = [f"{len(headers) - there} stores made", f"{there} were there", f"{len(failed)} failed"]
-    words += [f"{sum(header.count for header in headers)} images", decimal(disk)]
+    words = [f"{plural(len(headers) - there, 'store')} made", f"{there} were there", f"{len(failed)} failed"]
+    words += [plural(sum(header.count for header in headers), "image"), decimal(disk)]
     replaced = [header.replaced for header in headers if header.replaced]
     if replaced:
         words.append(f"{sum(replaced)} in {len(replaced)} halves could not be decoded and show their nearest neighbour")
     if copied:
-        words.append(f"{copied} label files copied")
+        words.append(f"{plural(copied, 'label file')} copied")
     sys.stdout.write(f"{dst}: {', '.join(words)}\n")

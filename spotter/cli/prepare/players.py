@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import track
 
 from spotter.data.players import BOXES, CALIBRATIONS, LEAST_CONFIDENCE, read_players
-from spotter.errors import UserError
+from spotter.errors import UserError, plural
 from spotter.io.files import write_array
 
 log = logging.getLogger(__name__)
@@ -52,7 +52,12 @@ def run(arguments: argparse.Namespace) -> int:
         write_array(boxes.with_name(f"{half}_players.npy"), rows)
         seen.append(float(rows[:, 0].mean()) if len(rows) else 0.0)
         homeless += left_out
-    log.info("%s: %d halves; %.0f %% of their frames are calibrated", arguments.root, len(found), 100 * np.mean(seen))
+    log.info(
+        "%s: %s; %.0f %% of frames are calibrated",
+        arguments.root,
+        plural(len(found), "half/halves"),
+        100 * np.mean(seen),
+    )
     if homeless:
         log.warning("%d boxes found no place among %d and are left out", homeless, arguments.players)
     return 0

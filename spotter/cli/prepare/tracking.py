@@ -22,6 +22,7 @@ from rich.progress import track
 
 from spotter.data.tracking import write_track
 from spotter.data.tracking_files import PROVIDERS, find_matches, load_tracks
+from spotter.errors import plural
 from spotter.types import Half
 
 log = logging.getLogger(__name__)
@@ -50,8 +51,14 @@ def run(arguments: argparse.Namespace) -> int:
             seen.append(float(np.isfinite(each.position[:, 0, 0]).mean()))
             rates[f"{each.fps}"] += 1
     log.info(
-        "%s: %d halves of %d games, rows per second: %s; the ball is known in %.0f %% of them",
-        *(arguments.root, len(seen), len(matches), ", ".join(rates), 100 * np.mean(seen)),
+        "%s: %s of %s, rows per second: %s; the ball is known in %.0f %% of them",
+        *(
+            arguments.root,
+            plural(len(seen), "half/halves"),
+            plural(len(matches), "game"),
+            ", ".join(rates),
+            100 * np.mean(seen),
+        ),
     )
     if homeless:
         log.warning("%d players found no place among %d and are left out", homeless, arguments.players)

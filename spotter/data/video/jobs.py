@@ -11,7 +11,7 @@ from pathlib import Path
 from spotter.data.video.find import VIDEOS, find_images, find_video, official_half
 from spotter.data.video.jpegs import JpegFolder, holds_images
 from spotter.data.video.store import store_name
-from spotter.errors import UserError
+from spotter.errors import UserError, plural
 
 QUALITY = 88  # about FFmpeg's -q:v 3
 
@@ -60,7 +60,7 @@ def plan_jobs(src: Path, dst: Path, recipe: Recipe, games: Collection[str] | Non
                 jobs[target] = Job(file, target, recipe)
     picked = [job for job in jobs.values() if games is None or job.target.parent.relative_to(dst).as_posix() in games]
     if not picked:
-        of = "" if games is None else f" of its {len(games)} games"
+        of = "" if games is None else f" of its {plural(len(games), 'game')}"
         raise UserError(f"{src}: holds no video{of}; expected for example <league>/<season>/<game>/1_224p.mkv")
     return picked
 
