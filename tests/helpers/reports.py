@@ -59,8 +59,9 @@ class Page:
         phone = width < 600
         size = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": phone}
         theme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        still = {"name": "prefers-reduced-motion", "value": "reduce"}  # else clicks race with smooth scrolling
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [theme]})
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [theme, still]})
         self.driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": phone})
         self.driver.get(path.absolute().as_uri())
         self.wait("return document.documentElement.dataset.ready || document.documentElement.dataset.failed")
