@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import orjson
 from rich.progress import track
 
-from spotter.errors import UserError
+from spotter.errors import UserError, plural
 from spotter.io.files import atomic_write, json_bytes
 from spotter.io.formats import format_of
 from spotter.io.splits import LABELLED
@@ -22,6 +23,8 @@ from spotter.types import Half, Spots
 RECORD = "demo.json"
 FIRST_KIND = "features"  # which a record need not name
 SHORTEST = 0.1  # minutes
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,6 +83,7 @@ def write_tree(root: Path, simulation: Simulation) -> Path:
     missing = [half for half in halves if not simulation.path(half).is_file()]
     if not missing:
         return root  # a progress bar of nothing would print an empty line
+    log.info("%s: %s to simulate, %d are there", root, plural(len(missing), "half/halves"), len(halves) - len(missing))
     spots = format_of(task).read(root, dict.fromkeys(half.game for half in missing), task)
     screen = stderr_console()
     for half in track(missing, simulation.kind, console=screen, transient=True, disable=not screen.is_terminal):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import pickle
 from collections.abc import Callable, Iterator
@@ -208,3 +209,20 @@ def test_every_process_opens_its_own(tmp_path: Path, method: str) -> None:
     assert ours.recv() == ([50, 51, 60], 1 if method == "fork" else 0)
     child.join()
     assert len(pickle.dumps(video)) < 10_000
+
+
+def test_a_fork_does_not_wait_for_decoding_threads_of_its_parent(tmp_path: Path) -> None:
+    """PyAV's containers refer to themselves: what the parent has not collected yet, a child must not free."""
+    video = Video(write_video(tmp_path / "a.mp4", 100), threads=2)
+    gc.collect()
+    gc.disable()
+    try:
+        read(video, [40, 41])
+        video.close()
+        child = multiprocessing.get_context("fork").Process(target=gc.collect)
+        child.start()
+    finally:
+        gc.enable()
+    child.join(60)
+    child.kill()
+    assert child.exitcode == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import logging
 import os
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 SKIP = 4  # images: to a keyframe further ahead than this the file is sought, in place of decoding all images up to it
 UNKNOWN = 500  # packets after a seek in which a keyframe of the index is looked for
 _orphans: list[Any] = []  # decoders of a parent process, which its forks must neither use nor free
+# Nor may a fork's collector: containers refer to themselves, and freeing one waits for threads of the parent.
+os.register_at_fork(after_in_child=gc.freeze)
 
 
 class Decoder:
