@@ -46,14 +46,13 @@ class ProgressDisplay:
         self._bar.stop()
         seconds = time.monotonic() - self._begin
         if self._shown and kind is None:
-            log.info(
-                "%s %s in %.1f s: %.0f %s/s", f"{self.total:,}", self.unit, seconds, self.total / seconds, self.unit
-            )
+            rate = _rate(self.total / seconds)
+            log.info("%s %s in %.1f s: %s %s/s", f"{self.total:,}", self.unit, seconds, rate, self.unit)
 
     def update(self, fraction: float) -> None:
         """Show that a fraction of all is done."""
         done, seconds = fraction * self.total, time.monotonic() - self._begin
-        text = f"{done:,.0f} of {self.total:,} {self.unit}, {done / max(seconds, 1e-9):,.0f} {self.unit}/s"
+        text = f"{done:,.0f} of {self.total:,} {self.unit}, {_rate(done / max(seconds, 1e-9))} {self.unit}/s"
         self._bar.update(self._task, completed=done, text=text)
         if self._lines is not None and self._lines.due() and 0 < fraction < 1:
             log.info("%s, %s left", text, clock(seconds / fraction - seconds))
@@ -108,3 +107,7 @@ def clock(seconds: float) -> str:
     """Return a duration as ``m:ss`` or ``h:mm:ss``."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"
+
+
+def _rate(a_second: float) -> str:
+    return f"{a_second:,.1f}" if a_second < 10 else f"{a_second:,.0f}"

@@ -9,7 +9,7 @@ on after an interruption; several processes (RANK and WORLD_SIZE, as torchrun se
 Row i lies at exactly i / fps seconds.
 
   spotter extract /data/SoccerNet /data/features --backbone regnety_008 --fps 2
-  spotter extract match.mp4 features --backbone runs/e2e/checkpoints/best.ckpt --fps 2 --context 1
+  spotter extract match.mp4 features --backbone outputs/RUN/checkpoints/best.ckpt --fps 2 --context 1
   spotter extract /data/SoccerNet /data/features --backbone resnet152 --fps 2 --pca 512
   spotter extract /data/SoccerNet /data/features --backbone resnet152 --recipe sn-spotting --weights KERAS.h5
 """

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from spotter.errors import UsageError
+from spotter.tasks import shipped_tasks
 
 
 def add_task(parser: argparse.ArgumentParser) -> None:
@@ -14,8 +15,8 @@ def add_task(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--task",
         metavar="NAME|FILE",
-        help="soccernet-v2, ball-2023, or the YAML file of your own task (default: that of the predictions, "
-        "or soccernet-v2)",
+        help=f"{', '.join(shipped_tasks())}, or the YAML file of your own task (default: that of the "
+        "predictions, or soccernet-v2)",
     )
 
 

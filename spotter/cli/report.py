@@ -72,7 +72,9 @@ def run(arguments: argparse.Namespace) -> int:
     )
     predictions = found.predictions[0]
     filled = [half for half, spots in predictions.items() if len(spots) or len(found.labels.get(half, ()))]
-    filled = filled or list(predictions)
+    if not filled:
+        source = next(iter(named.values()))
+        raise UserError(f"{source}: holds no prediction of the task {found.task.name}: give others, or their --task")
     scores = dict(zip(named, found.metrics(), strict=True)) if len(named) > 1 else {}
     write_report(
         arguments.out,

@@ -139,7 +139,8 @@ class SweepTable(Callback):
         log.info("sweep: %s", config.hydra.sweep.dir)
         failed = [job["job"] for job in summary["jobs"] if job["failed"]]
         if failed:
-            sys.stderr.write(f"error: job {', '.join(failed)} of the sweep failed, see {config.hydra.sweep.dir}\n")
+            jobs = f"job{'s' if len(failed) > 1 else ''} {', '.join(failed)}"
+            sys.stderr.write(f"error: {jobs} of the sweep failed, see output.txt of each in {config.hydra.sweep.dir}\n")
             raise SystemExit(FAILURE)
 
 

@@ -83,7 +83,9 @@ def test_split_and_task(root: Path) -> None:
     (root / "tree" / "splits.json").write_text(json.dumps({"valid": [GAME]}))
     assert main(["report", "predictions", "--labels", "tree", "--split", "valid"]) == 0
     assert summary(root / "report.html")["subtitle"] == "soccernet-v2 · valid split · 1 game"
-    (root / "predictions" / GAME / "results_spotting.json").write_text('{"predictions": []}')
+    ball = Task.load("ball-2023")
+    found = {Half(GAME, 1): HalfPredictions(np.array([0]), np.array([60.4]), np.array([0.9]))}
+    write_predictions(root / "predictions", found, ball)
     assert main(["report", "predictions", "--task", "ball-2023"]) == 0
     assert summary(root / "report.html")["classes"] == ["PASS", "DRIVE"]
 
@@ -131,6 +133,11 @@ def test_a_run_folder_says_its_task_and_split(root: Path) -> None:
         (["predictions", "--plots", "plots"], 2, "give --labels too"),
         (["a=predictions", "b=predictions"], 2, "compared by their scores: give --labels too"),
         (["predictions", "--task", "absent"], 1, "task 'absent' is unknown"),
+        (
+            ["predictions", "--task", "ball-2023"],
+            1,
+            "predictions: holds no prediction of the task ball-2023: give others, or their --task",
+        ),
     ],
 )
 def test_mistakes_are_one_line(
