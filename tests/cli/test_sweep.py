@@ -166,7 +166,7 @@ def test_failed_job_is_named_beside_the_others(tiny: list[str], tmp_path: Path, 
     called = call("train.py", "--multirun", "seed=1,2,3", *tiny, cwd=tmp_path)
     assert called.status == 1
     folder = sweep_folder(tmp_path)
-    assert f"error: job 1 of the sweep failed, see multirun/{folder.name}\n" in called.err
+    assert f"error: job 1 of the sweep failed, see output.txt of each in multirun/{folder.name}\n" in called.err
     assert "Traceback" not in called.err
     table = orjson.loads((folder / "sweep.json").read_bytes())
     assert [(job["job"], job["failed"], job["differs"]) for job in table["jobs"]] == [

@@ -73,7 +73,7 @@ def test_the_command(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write(tmp_path / "l" / "s" / "g", [frame((box_at(0, 0), [1, 2, 3]))], [calibration()])
     assert main(["prepare", "players", str(tmp_path)]) == 0
     assert np.load(tmp_path / "l" / "s" / "g" / "1_players.npy").shape == (1, 184)
-    assert "1 halves; 100 % of their frames are calibrated" in caplog.text
+    assert "1 half; 100 % of frames are calibrated" in caplog.text
 
 
 @pytest.mark.parametrize(
