@@ -44,9 +44,9 @@ SUCCESS, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130  # exit statuses
 
 
 def plural(number: int, noun: str) -> str:
-    """Return ``1 game``, ``2 games``, ``1,200 games``; of a noun that takes more than an s, as ``half``, both forms."""
-    one, _, many = noun.partition("/")
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
+    """Return ``1 game``, ``2 halves``, ``1,200 spots``."""
+    many = "halves" if noun == "half" else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else many}"
 
 
 def did_you_mean(word: str, options: Iterable[str]) -> str:

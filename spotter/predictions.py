@@ -57,7 +57,7 @@ class Predictions(Mapping[Half, HalfPredictions]):
 
     def __repr__(self) -> str:
         spots = sum(map(len, self._halves.values()))
-        return f"<Predictions of {self.task.name}: {plural(spots, 'spot')} in {plural(len(self), 'half/halves')}>"
+        return f"<Predictions of {self.task.name}: {plural(spots, 'spot')} in {plural(len(self), 'half')}>"
 
     @property
     def games(self) -> list[str]:

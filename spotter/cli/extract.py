@@ -153,10 +153,10 @@ def _extract(jobs: list[Job], extractor: Extractor, arguments: argparse.Namespac
     bad = {path: count for path, count in missing.items() if count}
     if bad:
         log.warning("%s of %s NaN, for their images cannot be decoded, first %s",
-                    plural(sum(bad.values()), "row"), plural(len(bad), "half/halves"), next(iter(bad)))  # fmt: skip
+                    plural(sum(bad.values()), "row"), plural(len(bad), "half"), next(iter(bad)))  # fmt: skip
     there = len(_mine(jobs)) - len(todo)
     sys.stdout.write(
-        f"{arguments.out}: {plural(len(todo), 'half/halves')} extracted, {there} were there, "
+        f"{arguments.out}: {plural(len(todo), 'half')} extracted, {there} were there, "
         f"{extractor.width} columns, {extractor.fps} rows a second\n"
     )
 
@@ -180,7 +180,7 @@ def _reduce(jobs: list[Job], extractor: Extractor, components: int, name: str, a
         if not chosen:
             raise UserError(f"--pca: no game of the training split of {arguments.task} is among those extracted")
         fit_pca((_rows(job.target) for job in chosen), components).save(path)
-        log.info("%s: learned from %s", path, plural(len(chosen), "half/halves"))
+        log.info("%s: learned from %s", path, plural(len(chosen), "half"))
     pca = Pca.load(path)
     reduced = replace(extractor, pca=pca)
     for job in _mine(jobs):
@@ -189,7 +189,7 @@ def _reduce(jobs: list[Job], extractor: Extractor, components: int, name: str, a
             offset = float(read_sidecar(job.target).get("offset", 0.0))
             write_features(target, pca(_rows(job.target)), arguments.dtype, reduced.fps, reduced.about, offset)
     sys.stdout.write(
-        f"{arguments.out}: {plural(len(_mine(jobs)), 'half/halves')} reduced to {components} columns by {path.name}\n"
+        f"{arguments.out}: {plural(len(_mine(jobs)), 'half')} reduced to {components} columns by {path.name}\n"
     )
 
 

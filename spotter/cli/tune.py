@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace) -> None:
     _show(
         trials,
         winners,
-        title=f"{info.split} of {info.task.name}, {plural(len(tuner.candidates), 'half/halves')}, mAP in %",
+        title=f"{info.split} of {info.task.name}, {plural(len(tuner.candidates), 'half')}, mAP in %",
     )
 
 

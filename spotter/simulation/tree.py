@@ -83,7 +83,7 @@ def write_tree(root: Path, simulation: Simulation) -> Path:
     missing = [half for half in halves if not simulation.path(half).is_file()]
     if not missing:
         return root  # a progress bar of nothing would print an empty line
-    log.info("%s: %s to simulate, %d are there", root, plural(len(missing), "half/halves"), len(halves) - len(missing))
+    log.info("%s: %s to simulate, %d are there", root, plural(len(missing), "half"), len(halves) - len(missing))
     spots = format_of(task).read(root, dict.fromkeys(half.game for half in missing), task)
     screen = stderr_console()
     for half in track(missing, simulation.kind, console=screen, transient=True, disable=not screen.is_terminal):

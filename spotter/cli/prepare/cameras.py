@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
             path = game_file_to_write(arguments.root, game, f"{half}_cameras.npy")
             write_array(path, camera_rows(shots, half, cameras))
             halves += 1
-    log.info("%s: %s of %s", arguments.root, plural(halves, "half/halves"), plural(len(games), "game"))
+    log.info("%s: %s of %s", arguments.root, plural(halves, "half"), plural(len(games), "game"))
     return 0
 
 

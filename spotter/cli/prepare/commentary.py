@@ -162,7 +162,7 @@ def sum_up(
     segments = plural(sum(map(len, said)), "segment")
     groups = str(model.groups).replace(" ", "")
     sys.stdout.write(
-        f"{root}: {plural(len(halves), 'half/halves')} of {games} made, {segments}, "
+        f"{root}: {plural(len(halves), 'half')} of {games} made, {segments}, "
         f"{plural(len(model.terms), 'term')}, {sum(model.groups)} columns at {model.fps:g} fps\n"
         f"train with: data=commentary data.width={sum(model.groups)} data.source.streams.commentary.groups={groups}\n"
     )

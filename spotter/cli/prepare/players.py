@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     log.info(
         "%s: %s; %.0f %% of frames are calibrated",
         arguments.root,
-        plural(len(found), "half/halves"),
+        plural(len(found), "half"),
         100 * np.mean(seen),
     )
     if homeless:

@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
         "%s: %s of %s, rows per second: %s; the ball is known in %.0f %% of them",
         *(
             arguments.root,
-            plural(len(seen), "half/halves"),
+            plural(len(seen), "half"),
             plural(len(matches), "game"),
             ", ".join(rates),
             100 * np.mean(seen),
