@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 log = logging.getLogger(__name__)
@@ -56,6 +56,11 @@ class ProgressDisplay:
         self._bar.update(self._task, completed=done, text=text)
         if self._lines is not None and self._lines.due() and 0 < fraction < 1:
             log.info("%s, %s left", text, clock(seconds / fraction - seconds))
+
+
+def print_table(table: RenderableType) -> None:
+    """Print a table on standard output, in colour only on a terminal."""
+    Console(file=sys.stdout, width=None if sys.stdout.isatty() else 120, highlight=False).print(table)
 
 
 def stderr_console() -> Console:

@@ -25,8 +25,8 @@ from spotter.cli.sweep_summary import markdown, read_job, summarise_jobs, sweep_
 from spotter.errors import FAILURE, INTERRUPTED, UserError
 from spotter.evaluation.metrics import monitored
 from spotter.io.files import atomic_write, json_bytes
+from spotter.progress import print_table
 from spotter.tasks import Task
-from spotter.training.callbacks.progress import show
 
 log = logging.getLogger(__name__)
 OUTPUT = "output.txt"  # of a job, in its folder
@@ -135,7 +135,7 @@ class SweepTable(Callback):
         summary = write_summary(config)
         if not summary["jobs"]:
             return
-        show(sweep_table(summary))
+        print_table(sweep_table(summary))
         log.info("sweep: %s", config.hydra.sweep.dir)
         failed = [job["job"] for job in summary["jobs"] if job["failed"]]
         if failed:

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.markdown import Markdown
 
 from spotter.cli.sweep import is_finished
-from spotter.training.callbacks.progress import show
+from spotter.progress import print_table
 
 
 class SweepTable(Callback, ABC):
@@ -31,7 +31,7 @@ class SweepTable(Callback, ABC):
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Print the table."""
         if text := self.write(Path(config.hydra.sweep.dir)):
-            show(Markdown(text))
+            print_table(Markdown(text))
 
 
 def finished_jobs(folder: Path) -> list[Path]:

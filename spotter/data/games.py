@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from spotter.data.periods import PeriodSource
+from spotter.data.root import check_root
 from spotter.data.source import Source
 from spotter.errors import UserError, plural, shorten
 from spotter.io.exchange.annotations import Exchange
@@ -25,18 +26,6 @@ log = logging.getLogger(__name__)
 SAME_RATE = 1e-4  # relative: 30 is not 29.97
 MOST_BEYOND_END = 0.02  # fraction of the training spots
 EXTRA_TIME = (3, 4)  # halves that few games have
-
-
-def check_root(root: str | Path | None) -> str | Path:
-    """Return ``root``; raises UserError where it is not set or no folder."""
-    if root is None:
-        raise UserError(
-            "data.root is not set: give data.root=FOLDER, or set the environment variable SOCCERNET_ROOT "
-            "(data=ngs reads NGS_ROOT, data=tennis TENNIS_ROOT)"
-        )
-    if not Path(root).is_dir():
-        raise UserError(f"data.root: no folder {str(root)!r}; give the official tree <root>/<league>/<season>/<game>/")
-    return root
 
 
 def find_halves(

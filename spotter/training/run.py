@@ -18,8 +18,8 @@ from pytorch_lightning.loggers import Logger, WandbLogger
 from torch import Tensor
 
 from spotter.data.fps import parse_fps
-from spotter.data.games import check_root
 from spotter.data.loaders import READERS, naming_dead_readers
+from spotter.data.root import check_root
 from spotter.errors import FAILURE, INTERRUPTED, SUCCESS, UsageError
 from spotter.evaluation.metrics import flatten
 from spotter.inference.engine import Compute

@@ -94,7 +94,7 @@ def test_examples_run(tiny: list[str], tmp_path: Path, sweep: str, words: list[s
 @pytest.mark.parametrize("trainer", ["cpu", pytest.param("ddp_cpu", marks=pytest.mark.slow)])
 def test_wandb_agent_starts_a_job(tiny: list[str], tmp_path: Path, trainer: str) -> None:
     """The command is built from the file by W&B's own code, and run as its agent runs it: one W&B run, its own id."""
-    sweep = yaml.safe_load((PROJECT / "conf" / "sweep" / "wandb.yaml").read_text(encoding="utf-8"))
+    sweep = yaml.safe_load((PROJECT / "conf" / "wandb_sweep.yaml").read_text(encoding="utf-8"))
     drawn = {key: {"value": each.get("min") or each["values"][0]} for key, each in sweep["parameters"].items()}
     variables = create_sweep_command_args({"args": drawn})
     variables |= {"env": ["/usr/bin/env"], "interpreter": ["python"], "program": [sweep["program"]]}

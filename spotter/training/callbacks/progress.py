@@ -9,13 +9,13 @@ import time
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import RichProgressBar
 from pytorch_lightning.utilities import rank_zero_only
-from rich.console import Console, RenderableType
 
-from spotter.progress import Lines, clock
+from spotter.progress import Lines, clock, print_table
 from spotter.training.callbacks.clock import cpu_limit_of
 from spotter.training.callbacks.history import fresh_metrics
 
 log = logging.getLogger(__name__)
+show = rank_zero_only(print_table)
 COLUMNS = {
     "loss": "train/loss",
     "val": "val/loss",
@@ -23,12 +23,6 @@ COLUMNS = {
     "loose": "val/loose_map",
     "at_1": "val/map_at_1",
 }
-
-
-@rank_zero_only
-def show(renderable: RenderableType) -> None:
-    """Print a table on standard output, in colour only on a terminal."""
-    Console(file=sys.stdout, width=None if sys.stdout.isatty() else 120, highlight=False).print(renderable)
 
 
 def progress_callback() -> pl.Callback:
