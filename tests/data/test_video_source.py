@@ -263,3 +263,18 @@ def test_the_rate_of_what_is_stored_is_known(root: Path) -> None:
     """A video, a store and a folder of images have one of their own, whatever the network reads."""
     for number in (1, 2, 3):
         assert source(root, 5).native_fps(Half(GAME, number)) == pytest.approx(25)
+
+
+@pytest.mark.parametrize(("size", "said"), [((128, 192), True), ((64, 96), False), ((32, 48), False)])
+def test_what_is_scaled_up_is_said_once(
+    root: Path, caplog: pytest.LogCaptureFixture, size: tuple[int, int], said: bool
+) -> None:
+    files = {Half(GAME, number): root / GAME / f"{each}_64p.mkv" for number, each in ((1, 1), (2, 3))}
+    reader = VideoSource(25, size=size, files=files)
+    assert [reader.length(half) for half in files] == [120, 120]
+    reader.read(list(files), [Clip(0, 0), Clip(1, 0)], 2)
+    warnings = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+    assert warnings == (
+        [f"{root / GAME / '1_64p.mkv'}: its images of 96x64 are scaled up to the 192x128 that the network reads; "
+         "a larger video shows more"] if said else []
+    )  # fmt: skip

@@ -69,7 +69,7 @@ class VideoSource:
         self._listed = {} if labels is None else listed_files(labels, self._folder, VIDEOS)
         self._readers: dict[Half, ImageReader] = {}
         self._recent: OrderedDict[Half, Video] = OrderedDict()
-        self._hinted, self._allow_gaps = False, allow_gaps
+        self._described, self._allow_gaps = False, allow_gaps
 
     @classmethod
     def of_spec(
@@ -173,15 +173,22 @@ class VideoSource:
             if path is None:
                 raise UserError(f"{self._expected(half)}: no such file, nor a prepared store in its place")
             self._readers[half] = self._open(path)
-            self._hint_at_stores(self._readers[half])
+            self._describe(self._readers[half])
         return self._readers[half]
 
-    def _hint_at_stores(self, reader: ImageReader) -> None:
-        """Log once that a tree's videos are decoded on the fly."""
-        if isinstance(reader, Video) and self._files is None and not self._hinted:
-            self._hinted = True
+    def _describe(self, reader: ImageReader) -> None:
+        """Log once, of the first video, that it is decoded on the fly and scaled up."""
+        if self._described or not isinstance(reader, Video):
+            return
+        self._described = True
+        if self._files is None:
             log.info("%s and other videos are decoded on the fly, after a first pass through each file; for training, "
                      "`spotter prepare video` makes stores that are several times as fast", reader.path)  # fmt: skip
+        height, width = reader.size()
+        reader.close()
+        if height < self.size[0] and width < self.size[1]:
+            log.warning("%s: its images of %dx%d are scaled up to the %dx%d that the network reads; "
+                        "a larger video shows more", reader.path, width, height, *self.size[::-1])  # fmt: skip
 
     def _open(self, path: Path) -> ImageReader:
         """Open what holds the images of a half and check its size and rate."""
