@@ -52,10 +52,11 @@ def f1_scores(
     frames : how far a prediction may lie from its label; by default what the task's own score allows at most
     threshold : one for all classes; by default that of the best micro F1
 
-    ``{"frames", "threshold", "micro", "macro", "per_class", "best"}``. Micro and each class are ``{"precision",
-    "recall", "f1"}``, None for a class without labels. ``best`` has ``thresholds`` by class, chosen on all games, with
-    their ``micro`` and ``macro`` F1 and ``per_class``; ``held_out`` micro and macro of games by thresholds that the
-    others chose, None for a single game; and ``unstable``, the classes whose threshold does not carry over.
+    ``{"frames", "seconds", "threshold", "micro", "macro", "per_class", "best"}``. Micro and each class are
+    ``{"precision", "recall", "f1"}``, None for a class without labels. ``best`` has ``thresholds`` by class, chosen on
+    all games, with their ``micro`` and ``macro`` F1 and ``per_class``; ``held_out`` micro and macro of games by
+    thresholds that the others chose, None for a single game; and ``unstable``, the classes whose threshold does not
+    carry over.
     """
     frames = max_frames(task) if frames is None else frames
     counts = count(labels, predictions, task, frames)
@@ -67,6 +68,7 @@ def f1_scores(
     at = true[:, level], found[:, level], total
     return {
         "frames": frames,
+        "seconds": frames / task.fps,
         "threshold": float(METRIC_THRESHOLDS[level]),
         "micro": _row(*(numbers.sum() for numbers in at)),
         "macro": _macro(*at),

@@ -60,7 +60,8 @@ def f1_table(scores: Mapping[str, Mapping[str, Any]], classes: bool = True) -> G
     parts: list[Table | Text] = []
     for name, form in scores.items():
         best, held_out = form["best"], form["best"]["held_out"] or {}
-        table = _table(f"F1, %, {name}, within ±{form['frames']} frames", ("micro", "macro"))
+        within = f"within ±{form['frames']} frames ({form['seconds']:.3g} s)"
+        table = _table(f"F1, %, {name}, {within}", ("micro", "macro"))
         table.add_row(f"one threshold, {form['threshold']:.3f}", _percent(form["micro"]["f1"]), _percent(form["macro"]))
         table.add_row("a threshold for each class", _percent(best["micro"]), _percent(best["macro"]))
         table.add_row("the same, chosen on other games", *(_percent(held_out.get(key)) for key in ("micro", "macro")))

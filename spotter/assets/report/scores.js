@@ -16,9 +16,9 @@ function showScores() {
   const byTeam = MAIN_VIEW.startsWith("_team");
   const tiles = Object.keys(NAMES).filter((name) => (byTeam || name !== MAIN) && metrics[name]).map((name) =>
     el("div", {}, el("dt", {}, NAMES[name]), el("dd", {}, percent(metrics[name].map))));
-  const { micro, macro, threshold, frames } = summary.f1;
+  const { micro, macro, threshold, frames, seconds } = summary.f1;
   const f1 = [["F1, micro", micro.f1, `precision ${percent(micro.precision)}, recall ${percent(micro.recall)}`], ["F1, macro", macro, "mean of the classes"]];
-  tiles.push(...f1.map(([name, value, more]) => el("div", { title: `at a threshold of ${threshold.toFixed(3)}, within ±${frames} frames of the metric: ${more}` }, el("dt", {}, name), el("dd", {}, percent(value), el("small", {}, `at ${threshold.toFixed(2)}`)))));
+  tiles.push(...f1.map(([name, value, more]) => el("div", { title: `at a threshold of ${threshold.toFixed(3)}, within ±${frames} frames of the metric (${Number(seconds.toFixed(2))} s): ${more}` }, el("dt", {}, name), el("dd", {}, percent(value), el("small", {}, `at ${threshold.toFixed(2)}`)))));
   const score = el("div", { class: "card" },
     el("p", { class: "muted" }, mainName()),
     el("p", { class: "headline" }, percent(main, 2), el("small", {}, " %")),
@@ -103,6 +103,6 @@ function showClasses(metrics) {
   });
   const heads = [["class", ""], ["spots", "n"], ["not shown", "n wide"], ...views.flatMap((view) => [[view, "metered"], ["shown", "n wide"], ["unshown", "n wide"]]), ...(framed ? [["within frames", "metered"]] : []), ["F1", "metered"]];
   const table = el("table", {}, el("thead", {}, el("tr", {}, heads.map(([name, kind]) => el("th", { class: kind, scope: "col" }, name)))), el("tbody", {}, rows));
-  $("classes").append(head("classes", "Classes", `Average precision of every class, in percent, and F1 at a threshold of ${summary.f1.threshold.toFixed(2)}, within ±${summary.f1.frames} frames. A class without spots counts as 0 in the mean, as in the official code.`),
+  $("classes").append(head("classes", "Classes", `Average precision of every class, in percent, and F1 at a threshold of ${summary.f1.threshold.toFixed(2)}, within ±${summary.f1.frames} frames (${Number(summary.f1.seconds.toFixed(2))} s). A class without spots counts as 0 in the mean, as in the official code.`),
     el("div", { class: "card scroll" }, sortable(table)));
 }

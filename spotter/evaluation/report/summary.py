@@ -52,7 +52,7 @@ def summarise_predictions(
         "unpublished": _unpublished(task, official),
         "f1": None
         if f1 is None
-        else {name: f1[name] for name in ("frames", "threshold", "micro", "macro", "per_class")},
+        else {name: f1[name] for name in ("frames", "seconds", "threshold", "micro", "macro", "per_class")},
         "label_errors": label_errors(analysis),
         "halves": [_half(half, placed.get(half)) for half in halves],
         "tolerances": JUDGED,
