@@ -43,7 +43,8 @@ def read_predictions(root: str | Path, games: Iterable[str], task: Task) -> dict
     """Return the predictions of the halves of each game, in file order; a half may be empty.
 
     A confidence of null becomes NaN. Labels outside the task are skipped with one counted warning. A strict task
-    refuses them, and has one half, whatever the file says, unless it says where halves lie in the match's video.
+    refuses them, and has one half, whatever the file says, unless it says where halves lie in the match's video; other
+    tasks have the halves that the file names, beside their own.
     Raises UserError for a missing or malformed file.
     """
     halves, unknown = {}, Counter[str]()
@@ -51,9 +52,9 @@ def read_predictions(root: str | Path, games: Iterable[str], task: Task) -> dict
     for game, entries in read_entries(root, games, PREDICTION_FILE, "predictions", remedy):
         time = entries.column("position", MILLISECONDS, int) / 1000
         periods = read_intervals(entries.more.get(KEY), entries.where)
-        numbers = sorted({*halves_of(task), *periods})
         fixed = task.strict and not periods
         number = np.array(task.halves[:1]) if fixed else entries.column("half", "a half's number", int)
+        numbers = sorted({*halves_of(task), *periods, *number[number >= 1].tolist()})
         label = entries.classes(task, unknown)
         counted = (label >= 0) & np.isin(number, numbers)
         confidence = np.full(len(label), np.nan)

@@ -52,4 +52,6 @@ def _with_video(video: Video, given: Input, out: Path) -> Video:
     path = given.source.video(video.half)
     if path is None:
         return video
-    return replace(video, inputs=[{"type": "video", "path": Path(os.path.relpath(path, out)).as_posix()}])
+    rate = given.source.native_fps(video.half) if given.source.spec.kind == "video" else None
+    found = {"type": "video", "path": Path(os.path.relpath(path, out)).as_posix()}
+    return replace(video, inputs=[found | ({"fps": round(rate, 3)} if rate else {})])

@@ -21,16 +21,22 @@ from spotter.types import Half
         ("game;half;Label;gameTime\ng/h;2;PASS;2 - 01:02\n", [(Half("g/h", 2), "PASS", 62_000)]),
         ("\ufeffaction\ttime\tconfidence\nShot\t1:02:03.25\t0.5\n", [(Half("own", 1), "Shot", 3_723_250)]),
         ("event,clock\nGOAL,3 - 91:00\n", [(Half("own", 3), "GOAL", 5_460_000)]),
+        ("class,time\rPASS,1.5\rDRIVE,2\r", [(Half("own", 1), "PASS", 1500), (Half("own", 1), "DRIVE", 2000)]),
     ],
 )
 def test_tables_of_people_are_read(text: str, rows: list[Any], tmp_path: Path) -> None:
-    (tmp_path / "own.csv").write_text(text, encoding="utf-8")
+    (tmp_path / "own.csv").write_text(text, encoding="utf-8", newline="")
     found = read_collection(tmp_path / "own.csv")
     assert [(v.half, r["label"], r["position"]) for v in found.videos for r in v.rows] == rows
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [("a,b\n1,2\n", "columns class and time"), ("class,time\nPASS,soon\n", "line 2")]
+    ("text", "said"),
+    [
+        ("a,b\n1,2\n", "columns class and time"),
+        ("class,time\nPASS,soon\n", "line 2"),
+        (f"class,{140_000 * 'x'}\n", "no table"),
+    ],
 )
 def test_a_wrong_table_is_named(text: str, said: str, tmp_path: Path) -> None:
     (tmp_path / "own.csv").write_text(text)

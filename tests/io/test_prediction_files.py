@@ -78,3 +78,11 @@ def test_the_challenge_zip_is_confirmed(tmp_path: Path) -> None:
 def test_game_without_predictions_is_written_too(tmp_path: Path) -> None:
     write_predictions(tmp_path, {Half(GAME, 1): HalfPredictions.empty()}, TASK)
     assert [len(half) for half in read_predictions(tmp_path, [GAME], TASK).values()] == [0, 0]
+
+
+def test_extra_time_is_read_back(tmp_path: Path) -> None:
+    one = HalfPredictions(np.array([0]), np.array([10.0]), np.array([0.5]))
+    halves = {Half(GAME, number): one for number in (1, 3, 4)}
+    write_predictions(tmp_path, halves, TASK)
+    found = read_predictions(tmp_path, [GAME], TASK)
+    assert {half.number: len(rows.label) for half, rows in found.items()} == {1: 1, 2: 0, 3: 1, 4: 1}

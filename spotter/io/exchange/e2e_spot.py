@@ -63,12 +63,14 @@ def _entry(video: Video, predictions: bool) -> Row:
 
 
 def frame_of(position: int, fps: float) -> int:
-    """Return the frame that is shown at so many milliseconds."""
-    return int(fps * position / 1000 + 1e-6)
+    """Return the frame that is shown at so many milliseconds, which are rounded: half of one may be missing."""
+    return int(fps * (position + 0.5) / 1000 + 1e-9)
 
 
 def _event(row: Row, fps: float, predictions: bool) -> Row:
     event = {"frame": frame_of(row["position"], fps), "label": row["label"]}
     if predictions:
-        return event | {"score": row.get("confidence")} | ({"team": row["team"]} if "team" in row else {})
-    return event | {"comment": f"{row.get('team', '')}; {row.get('visibility', '')}".strip("; ")}
+        score = {"score": row["confidence"]} if row.get("confidence") is not None else {}
+        return event | score | ({"team": row["team"]} if "team" in row else {})
+    team, visibility = row.get("team", ""), row.get("visibility")
+    return event | {"comment": f"{team}; {visibility}" if visibility else team}

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from spotter.bounded import parse_json, read_file
-from spotter.errors import UserError
+from spotter.errors import UserError, shorten
 from spotter.io.exchange import e2e_spot, osl
-from spotter.io.exchange.collection import SPLIT_NAMES, Collection, Video, by_file
+from spotter.io.exchange.collection import SPLIT_NAMES, Collection, Row, Video, by_file
 from spotter.io.exchange.official import read_single, read_tree, write_tree
 from spotter.io.exchange.shards import find_tables, read_shards, write_shards
 from spotter.io.exchange.subtitles import write_edl, write_srt
@@ -22,6 +22,7 @@ from spotter.io.game_files import game_file_to_write
 from spotter.io.predictions import PREDICTION_FILE
 from spotter.io.trees import find_games, read_game_files
 from spotter.tasks import Task
+from spotter.types import Half
 
 FORMATS = ("soccernet", "osl", "osl-shards", "osl-v1", "e2e-spot", "csv")
 SHOWN = {"srt": write_srt, "edl": write_edl}  # written only
@@ -132,12 +133,24 @@ def write_collection(
 
 
 def at_least(collection: Collection, threshold: float) -> Collection:
-    """Return a collection without predictions of a lower confidence."""
+    """Return a collection without predictions of a lower confidence; those without any stay.
+
+    Raises UserError for a confidence that is no number.
+    """
     videos = [
-        replace(video, rows=[row for row in video.rows if float(row.get("confidence", 1)) >= threshold])
+        replace(video, rows=[row for row in video.rows if _confidence(row, video.half) >= threshold])
         for video in collection.videos
     ]
     return replace(collection, videos=videos)
+
+
+def _confidence(row: Row, half: Half) -> float:
+    value = row.get("confidence")
+    try:
+        return 1.0 if value is None else float(value)
+    except (TypeError, ValueError) as error:
+        found = f"{half.game}, half {half.number}: has the confidence {shorten(value)}, not a number"
+        raise UserError(f"{found}: correct the file") from error
 
 
 def _by_split(collection: Collection) -> Iterator[tuple[str | None, Collection]]:

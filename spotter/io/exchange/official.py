@@ -121,9 +121,10 @@ def _inputs(folder: Path | None) -> dict[int, str]:
 
 def _entry(row: Row, half: Half, prediction: bool) -> Row:
     clock = game_time(half.number, row["position"])
-    entry = {"gameTime": clock, "label": row["label"], "position": str(row["position"])}
+    entry: Row = {"gameTime": clock, "label": row["label"], "position": str(row["position"])}
     if prediction:
-        entry |= {"half": str(half.number), "confidence": str(row.get("confidence", 1.0))}
+        confidence = row.get("confidence", 1.0)
+        entry |= {"half": str(half.number), "confidence": confidence if confidence is None else str(confidence)}
         return entry | without(row, *entry, "head", "frame")
     return entry | {"visibility": row.get("visibility", "visible")} | without(row, *entry, "head", "frame")
 

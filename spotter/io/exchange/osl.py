@@ -196,7 +196,7 @@ def _event(row: Row, video: Video, head: str) -> Row:
     event = {"head": head, "label": row["label"], "position_ms": row["position"] + video.start}
     event["gameTime"] = row.get("gameTime") or game_time(video.half.number, row["position"])
     event |= {key: row[key] for key in ("team", "visibility") if key in row}
-    event |= {key: _number(row["confidence"]) for key in SCORES if "confidence" in row}
+    event |= {key: _number(row["confidence"]) for key in SCORES if row.get("confidence") is not None}
     return {**without(row, *PLAIN, "gameTime", "half", "head"), **event}
 
 

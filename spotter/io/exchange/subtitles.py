@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from spotter.io.exchange.collection import Row, Video
+from spotter.io.exchange.e2e_spot import FPS, frame_of
 from spotter.io.periods import match_clock
 
 BEFORE, AFTER = 1000, 2000  # milliseconds that a subtitle stands around its event
-FPS = 25.0  # of an EDL, where the file says none
 
 
 def write_srt(videos: Sequence[Video]) -> bytes:
@@ -67,6 +67,6 @@ def _stamp(milliseconds: int) -> str:
 
 
 def _timecode(milliseconds: int, fps: float) -> str:
-    rate = round(fps)
-    seconds, rest = divmod(max(0, milliseconds), 1000)
-    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}:{int(rest * rate / 1000):02d}"
+    """Return a time code, which counts frames: a second of it is 30 of them where 29.97 are shown in a second."""
+    seconds, frame = divmod(frame_of(max(0, milliseconds), fps), round(fps))
+    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}:{frame:02d}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from spotter.errors import UserError, shorten
@@ -28,13 +28,13 @@ def read_table(text: str, where: str, game: str) -> Collection:
 
     game : what lines without a game are of
     """
-    reader = csv.DictReader(io.StringIO(text), dialect=_dialect(text))
-    names = {name: NAMES.get(name.strip().lower(), name.strip().lower()) for name in reader.fieldnames or []}
+    lines, found = _read_lines(text, where)
+    names = {name: NAMES.get(name.strip().lower(), name.strip().lower()) for name in found}
     if "class" not in names.values() or not {"time", "clock", "position"} & set(names.values()):
         raise UserError(f"{where}: expected columns class and time (or clock), found {', '.join(names) or 'none'}")
     halves: dict[Half, list[Row]] = {}
     periods: dict[Half, Period] = {}
-    for number, line in enumerate(reader, start=2):
+    for number, line in enumerate(lines, start=2):
         row = {names[key]: (value or "").strip() for key, value in line.items() if key in names and value is not None}
         try:
             half, event, start = _event(row, game, where)
@@ -63,6 +63,16 @@ def write_table(collection: Collection) -> bytes:
     writer.writeheader()
     writer.writerows(lines)
     return out.getvalue().encode()
+
+
+def _read_lines(text: str, where: str) -> tuple[list[dict[str, str | None]], Sequence[str]]:
+    """Return the lines of a table by column, and the names of columns."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    reader = csv.DictReader(io.StringIO(text), dialect=_dialect(text))
+    try:
+        return list(reader), reader.fieldnames or []
+    except csv.Error as error:
+        raise UserError(f"{where}: no table that can be read ({error}): give labels or predictions") from error
 
 
 def _of_game(periods: Mapping[Half, Period], game: str) -> list[tuple[Half, Period]]:
