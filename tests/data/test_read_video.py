@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -69,3 +70,12 @@ def test_videos_are_scaled_in_their_shape(folder: Path) -> None:
 def test_a_mistake_gets_one_line(folder: Path, name: str, settings: dict[str, Any], said: str) -> None:
     with pytest.raises(UserError, match=said):
         read_video(folder / name, **settings)
+
+
+@pytest.mark.parametrize("fps", ["60", "30000/1001", "24000/1001"])
+def test_all_images_of_a_matroska_file_are_read_once(fps: str, tmp_path: Path) -> None:
+    """Its stamps are whole milliseconds, so that images do not lie equally far apart."""
+    path = write_video(tmp_path / "match.mkv", 90, Fraction(fps))
+    assert numbers_of(read_video(path)) == list(range(90))
+    shown = [number for number in range(90) if 0.5 <= number / Fraction(fps) < 1]
+    assert numbers_of(read_video(path, start=0.5, end=1.0)) == shown

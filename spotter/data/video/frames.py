@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from spotter.data.fps import parse_fps
 from spotter.data.video.decode import Video
 from spotter.data.video.find import find_videos
 from spotter.data.video.readers import ImageReader, check_decoded, even_width, open_reader
+from spotter.data.video.times import Numbers, Times
 from spotter.errors import UserError
 
 
@@ -36,21 +38,25 @@ def read_video(
     if len(found) > 1:
         raise UserError(f"{path}: holds {len(found)} videos, first {found[0][1]}; give one of them")
     reader = open_reader(found[0][1], threads=0)
-    rate = reader.times.fps if fps is None else parse_fps(fps)
-    first = max(0, math.ceil(start * rate - 1e-6))
-    count = reader.times.frames(rate)
-    last = count if end is None else min(count, math.ceil(end * rate - 1e-6))
-    if first >= last:
-        raise UserError(
-            f"{path}: has no frame from start={start:g} to end={end}; it ends after {float(count / rate):.1f} s"
-        )
-    numbers = reader.times.nearest(range(first, last), rate)
+    numbers = _numbers(reader.times, None if fps is None else parse_fps(fps), start, math.inf if end is None else end)
+    if len(numbers) == 0:
+        seconds = float(reader.times.duration)
+        raise UserError(f"{path}: has no frame from start={start:g} to end={end}; it ends after {seconds:.1f} s")
     frames = np.empty((len(numbers), *_size(reader, height), 3), np.uint8)
     shown = reader.read(numbers, frames)
     if isinstance(reader, Video) and shown is not None:
         check_decoded(reader, numbers, shown)
         reader.close()
     return frames
+
+
+def _numbers(times: Times, fps: Fraction | None, start: float, end: float) -> Numbers:
+    """Return the images that are shown from ``start`` to before ``end``: all, or those nearest to frames of a rate."""
+    if fps is None:
+        seconds = float(times.unit) * (np.arange(times.count) if times.ticks is None else times.ticks)
+        return np.flatnonzero((seconds > start - 1e-6) & (seconds < end - 1e-6))
+    frames = np.arange(times.frames(fps))
+    return times.nearest(frames[(frames > start * fps - 1e-6) & (frames < end * fps - 1e-6)], fps)
 
 
 def _size(reader: ImageReader, height: int | None) -> tuple[int, int]:

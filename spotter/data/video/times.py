@@ -44,8 +44,16 @@ class Times:
 
     @property
     def fps(self) -> Fraction:
-        """Return the rate; of images at uneven distances the one of the median distance."""
-        return 1 / (self._step() * self.unit)
+        """Return the rate; of images at uneven distances the one of the usual distance.
+
+        Where stamps cannot tell it from a whole rate, or that of NTSC, as those of Matroska files, which are rounded to
+        milliseconds, it is that one.
+        """
+        seconds = self._step() * self.unit
+        whole, ntsc = Fraction(round(1 / seconds)), Fraction(1000 * round(1001 / (1000 * seconds)), 1001)
+        usual = min((whole, ntsc), key=lambda rate: abs(rate - 1 / seconds))
+        drift = abs(1 - seconds * usual) * (self.count - 1)  # images until the last
+        return usual if self.ticks is not None and 0 < drift * seconds <= self.unit else 1 / seconds
 
     @property
     def duration(self) -> Fraction:
@@ -72,11 +80,14 @@ class Times:
         """Return the tick of the last image."""
         return self.count - 1 if self.ticks is None else int(self.ticks[-1])
 
-    def _step(self) -> int:
-        """Return the ticks between an image and the next."""
+    def _step(self) -> Fraction:
+        """Return the ticks between an image and the next: the mean of those that are as the median, within rounding."""
         if self.ticks is None or self.count < 2:
-            return 1
-        return max(1, int(np.median(np.diff(self.ticks))))
+            return Fraction(1)
+        steps = np.diff(self.ticks)
+        median = np.partition(steps, (len(steps) - 1) // 2)[(len(steps) - 1) // 2]
+        usual = steps[np.abs(steps - median) <= 1]
+        return max(Fraction(1), Fraction(int(usual.sum()), len(usual)))
 
 
 def clock(seconds: float) -> str:
