@@ -18,6 +18,7 @@ from spotter.cli.aliases import translate_config
 from spotter.cli.compose import run_hydra
 from spotter.cli.conf_files import keys_of
 from spotter.cli.mistakes import CONFIG_ERRORS, check, explain_deletion
+from spotter.cli.run_config import restore_config
 from spotter.cli.run_folder import outside_ranks
 from spotter.errors import UserError
 from spotter.trust import search_current_folder
@@ -44,6 +45,13 @@ def command_of(name: str) -> list[str]:
         if script.name == f"{name}.py"
         else [sys.executable, "-m", "spotter", name]
     )
+
+
+def own_configs(hydra: HydraConf) -> list[str]:
+    """Return the words by which a command was given configs of the user's."""
+    folders = [source.path for source in hydra.runtime.config_sources if source.provider == "command-line"]
+    searched = [word for word in hydra.overrides.hydra if word.startswith("hydra.searchpath=")]
+    return [*(word for path in folders for word in ("--config-dir", path)), *searched]
 
 
 def run_jobs(name: str, words: Sequence[str], job: Callable[[DictConfig], T]) -> T | None:
@@ -87,6 +95,7 @@ class _Job(Generic[T]):
             self.result = self.job(cfg)
         except BaseException as raised:
             _leave_no_empty_folder(hydra)
+            restore_config(Path(hydra.runtime.output_dir))
             error = explain_deletion(raised, hydra.overrides.task) or raised
             if not isinstance(error, (UserError, OSError, *CONFIG_ERRORS)):
                 raise

@@ -10,19 +10,19 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 
-from spotter.errors import UserError
+from spotter.errors import UsageError, UserError
 from spotter.evaluation.average_map import average_map
 from spotter.evaluation.table import metrics_table
 from spotter.io.formats import format_of
 from spotter.io.predictions import confirm_zip, find_predictions, read_predictions, write_scored
-from spotter.io.run_folders import find_predictions_of
+from spotter.io.run_folders import describe, find_predictions_of
 from spotter.io.splits import SPLITS
 from spotter.tasks import Task
 from spotter.types import Half, HalfPredictions
@@ -41,18 +41,34 @@ def run(arguments: argparse.Namespace) -> None:
     """Read, check that no class is predicted twice, write, and score where there are labels."""
     task = Task.load(arguments.task)
     sources = [find_predictions_of(path, arguments.split) for path in arguments.predictions]
+    _check_out(arguments.out, sources)
     games = find_predictions(sources[0])
     systems = [read_predictions(source, games, task) for source in sources]
     joined = join(systems, task)
-    root = arguments.labels or os.environ.get("SOCCERNET_ROOT")
+    root = arguments.labels or _find_labels(games, task)
     metrics = None
     if root:
         metrics = {**average_map(format_of(task).read(root, games, task), joined, task), "postprocess": {}}
-    write_scored(arguments.out, joined, task, metrics, arguments.split)
+    write_scored(arguments.out, joined, task, metrics, arguments.split or describe(sources[0]).split)
     console = Console(width=None if Console().is_terminal else 120)
     if metrics is not None:
         console.print(metrics_table(metrics, str(arguments.out)))
     console.print(confirm_zip(arguments.out, len(games)), soft_wrap=True)
+
+
+def _check_out(out: Path, sources: Sequence[Path]) -> None:
+    """Raise UsageError where writing to ``out`` would destroy a run, or what is read."""
+    if any((out / name).exists() for name in (".hydra", "checkpoints")):
+        raise UsageError(f"--out: {out} holds a run; give another folder")
+    for path in sources:
+        if out.resolve() in (path.resolve(), path.resolve().parent):
+            raise UsageError(f"--out: {out} holds an input, {path}; give another folder")
+
+
+def _find_labels(games: Iterable[str], task: Task) -> str | None:
+    """Return the folder of labels that the environment names, if it has these games."""
+    root = os.environ.get("SOCCERNET_ROOT")
+    return root if root and not set(games).isdisjoint(format_of(task).games(root, task)) else None
 
 
 def join(systems: Sequence[Mapping[Half, HalfPredictions]], task: Task) -> dict[Half, HalfPredictions]:

@@ -58,7 +58,13 @@ def _requeued(words: Sequence[str]) -> list[str]:
     given = [unquote(word.partition("=")[2]) for word in words if word.startswith("hydra.run.dir=")]
     folders = [Path(folder) for folder in given] or list(Path("outputs").glob("*/*"))
     notes = [folder / SLURM_JOB for folder in folders if (folder / SLURM_JOB).is_file()]
-    mine = [note.parent.parent for note in notes if note.read_text(encoding="utf-8") == slurm_job()]
+    _, typed = split_flags(list(words))  # a job may train several runs, one after the other
+    mine = [
+        note.parent.parent
+        for note in notes
+        if note.read_text(encoding="utf-8") == slurm_job()
+        and set(stored_overrides(note.parent.parent)) == {word for word in typed if not word.startswith("hydra.")}
+    ]
     saved = [run / "checkpoints" / "last.ckpt" for run in sorted(mine, key=lambda run: run.name)]
     return [quote(f"ckpt={path}") for path in saved if path.is_file()][-1:]
 

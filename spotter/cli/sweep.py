@@ -19,7 +19,7 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from spotter.cli.jobs import command_of
+from spotter.cli.jobs import command_of, own_configs
 from spotter.cli.overrides import hydra_string, key_of
 from spotter.cli.sweep_summary import markdown, read_job, summarise_jobs, sweep_table
 from spotter.errors import FAILURE, INTERRUPTED, UserError
@@ -42,8 +42,7 @@ def run_job(cfg: DictConfig) -> float | None:
     """
     hydra_config = HydraConfig.get()
     number, folder = hydra_config.job.num, Path(hydra_config.runtime.output_dir)
-    configs = [source.path for source in hydra_config.runtime.config_sources if source.provider == "command-line"]
-    words = [*(word for path in configs for word in ("--config-dir", path)), *hydra_config.overrides.task]
+    words = [*own_configs(hydra_config), *hydra_config.overrides.task]
     words += ["hydra.mode=RUN", "hydra.run.dir=" + hydra_string(str(folder)), f"hydra.job.num={number}"]
     name, began = _name_of_job(hydra_config), time.monotonic()
     if is_finished(folder):
@@ -60,6 +59,7 @@ def run_job(cfg: DictConfig) -> float | None:
             stderr=subprocess.STDOUT,
         )
     if process.returncode == INTERRUPTED:
+        log.info("the same command goes on with hydra.sweep.dir=%s", hydra_config.sweep.dir)
         raise KeyboardInterrupt
     if process.returncode:
         raise UserError(f"job {number} of the sweep failed{_last_error(folder / OUTPUT)}, see {folder}")
@@ -150,6 +150,10 @@ def write_summary(config: DictConfig) -> dict[str, Any]:
     summary = summarise_jobs([read_job(path.parent.parent) for path in folder.glob("*/.hydra/overrides.yaml")])
     if summary["jobs"]:
         atomic_write(folder / "sweep.json", json_bytes(summary))
-    if summary["over_seeds"]:
-        atomic_write(folder / "sweep.md", markdown(summary["over_seeds"], Task.load(config.data.task)).encode())
+    if rows := summary["over_seeds"]:
+        tables = [
+            markdown([row for row in rows if row["task"] == task], Task.load(task))
+            for task in dict.fromkeys(row["task"] for row in rows)
+        ]
+        atomic_write(folder / "sweep.md", "\n".join(tables).encode())
     return summary

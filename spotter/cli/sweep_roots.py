@@ -9,10 +9,12 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
-from spotter.cli.compose import compose_config
+from spotter.cli.compose import compose_config, split_flags
+from spotter.cli.jobs import own_configs
 from spotter.cli.mistakes import CONFIG_ERRORS
 from spotter.data.root import check_root
 from spotter.errors import FAILURE, UserError
+from spotter.io.exchange.annotations import root_of_labels
 
 
 class SweepRoots(Callback):
@@ -34,20 +36,24 @@ class SweepRoots(Callback):
 
 def missing_roots(config: DictConfig) -> list[str]:
     """Return what is wrong with the folder of each data set of a sweep that has none."""
-    sources = [source.path for source in config.hydra.runtime.config_sources if source.provider == "command-line"]
-    flags = [word for path in sources for word in ("--config-dir", path)]
+    flags, searched = split_flags(own_configs(config.hydra))
     listed = _listed_values(config)
-    others = [f"{key}={values[0]}" for key, values in listed.items() if key != "data"]
+    others = [*searched, *(f"{key}={values[0]}" for key, values in listed.items() if key != "data")]
     found = []
     for name in listed.get("data", [""]):
         cfg = compose_config("train", flags, [*others, f"data={name}"] if name else others)
-        if "demo" in cfg.data or cfg.data.get("remote"):  # makes or fetches what is missing
-            continue
         try:
-            check_root(cfg.data.root)
+            check_data_root(cfg.data)
         except UserError as error:
             found.append(f"data={cfg.hydra.runtime.choices.data}: {error}")
     return found
+
+
+def check_data_root(data: DictConfig) -> None:
+    """Raise UserError where the folder of a data set is not there, and nothing of spotter would make or fetch it."""
+    ours = str(data.get("_target_")).startswith("spotter.")
+    if ours and "demo" not in data and not data.get("remote"):
+        check_root(root_of_labels(data.labels, data.root) if data.get("labels") else data.root)
 
 
 def _listed_values(config: DictConfig) -> dict[str, list[str]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 import yaml
+from omegaconf import OmegaConf
 from rich.table import Table
 
 from spotter.cli.spread import percent, spread
@@ -25,13 +26,14 @@ REPEATS = ("seed=", "data.fold=")  # jobs that differ in these alone are runs of
 
 
 def read_job(folder: Path) -> dict[str, Any]:
-    """Return a job's number, overrides, scores by split, and cost where it is known."""
+    """Return a job's number, overrides, task, scores by split, and cost where it is known."""
     overrides = yaml.safe_load((folder / ".hydra" / "overrides.yaml").read_text(encoding="utf-8"))
     done, cost = folder / "metrics.json", folder / "cost.json"
     metrics = orjson.loads(done.read_bytes()) if done.is_file() else {}
     scores = {split: _scores(found) for split, found in metrics.items()}
     known = {"cost": orjson.loads(cost.read_bytes())} if cost.is_file() else {}
-    return {"job": folder.name, "overrides": overrides, "failed": not done.is_file(), **scores, **known}
+    task = OmegaConf.load(folder / ".hydra" / "config.yaml").data.task
+    return {"job": folder.name, "overrides": overrides, "task": task, "failed": not done.is_file(), **scores, **known}
 
 
 def _scores(found: Metrics) -> dict[str, float]:
@@ -64,7 +66,8 @@ def over_seeds(jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 for split in SCORED
             }
             words = (word for word in group[0].get("overrides", []) if word.startswith("model="))
-            row = {"differs": overrides, "model": next(words, "").removeprefix("model="), "seeds": len(group)}
+            model = next(words, "").removeprefix("model=")
+            row = {"differs": overrides, "model": model, "task": group[0]["task"], "seeds": len(group)}
             rows.append({**row, "cost": _cost(group), **_spread(scores)})
     return rows
 

@@ -28,6 +28,7 @@ from spotter.cli.jobs import is_main_process, run_jobs, set_command_line
 from spotter.cli.mistakes import one_line_errors
 from spotter.cli.overrides import hydra_string, quote
 from spotter.cli.resume import resume
+from spotter.cli.run_config import begin_run
 from spotter.cli.run_folder import claim, occupied
 from spotter.errors import INTERRUPTED, UsageError, UserError
 from spotter.progress import visible_log
@@ -65,7 +66,9 @@ def _train_one(cfg: DictConfig) -> Run:
     from spotter.training.run import train as train_run
 
     _name_missing_size(HydraConfig.get().runtime.choices)
-    with occupied(Path(cfg.run_dir)) if is_main_process() else nullcontext():
+    folder = Path(cfg.run_dir)
+    with occupied(folder) if is_main_process() else nullcontext():
+        begin_run(folder)
         return train_run(cfg)
 
 

@@ -23,7 +23,7 @@ from spotter.models.system import System
 from spotter.training.callbacks.clock import cpu_limit_of
 from spotter.training.callbacks.nonfinite import nonfinite_of
 from spotter.training.datamodule import SpottingDataModule, data_of
-from spotter.training.optimizer import OptimizerConfig, SharpnessAware, adamw, schedule_factor
+from spotter.training.optimizer import OptimizerConfig, SharpnessAware, adamw, schedule_factor, update_rates
 from spotter.types import OWN, PSEUDO, Batch, Output, Plain, batch_size
 
 
@@ -203,6 +203,12 @@ class SpottingModule(pl.LightningModule):
         per_epoch = -(-batches // trainer.accumulate_grad_batches)
         steps = per_epoch * (trainer.max_epochs or 0) if trainer.max_steps < 0 else trainer.max_steps
         return lambda step: steps
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Let the learning rate and the weight decay of today win over those that the run began with."""
+        before = OptimizerConfig.load(checkpoint["hyper_parameters"].get("optimizer") or {})
+        for state in checkpoint.get("optimizer_states", []):
+            update_rates(state, checkpoint.get("lr_schedulers", []), before, self.optimizer_config)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the version of the checkpoint's format."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
@@ -14,6 +14,7 @@ from torch.optim.optimizer import ParamsT
 from spotter.errors import UserError
 from spotter.types import Plain
 
+LISTED = ("base_lrs", "_last_lr")  # rates in the state of a schedule
 SCHEDULES = ("cosine", "linear", "plateau")
 
 
@@ -86,6 +87,24 @@ def adamw(config: OptimizerConfig, network: nn.Module, head: nn.Module) -> torch
             {"params": vectors, "lr": lr, "weight_decay": 0.0},
         ]
     return SharpnessAware(groups, config.lr, config.sam) if config.sam else torch.optim.AdamW(groups, config.lr)
+
+
+def update_rates(
+    optimizer: dict[str, Any], schedules: Sequence[dict[str, Any]], before: OptimizerConfig, now: OptimizerConfig
+) -> None:
+    """Give the stored states of an optimizer and its schedules another learning rate and weight decay.
+
+    Nothing changes where they are those that the run had ``before``.
+    """
+    for group in optimizer["param_groups"][::2] if now.weight_decay != before.weight_decay else []:
+        group["weight_decay"] = now.weight_decay  # of matrices, see ``adamw``
+    if now.lr == before.lr or not before.lr:
+        return
+    factor = now.lr / before.lr
+    for group in optimizer["param_groups"]:
+        group.update({key: factor * group[key] for key in ("lr", "initial_lr") if key in group})
+    for schedule in schedules:
+        schedule.update({key: [factor * lr for lr in schedule[key]] for key in LISTED if key in schedule})
 
 
 class SharpnessAware(torch.optim.AdamW):

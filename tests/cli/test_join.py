@@ -37,3 +37,27 @@ def test_spots_stay_as_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "1 of 1 game" in capsys.readouterr().out
     assert main(["join", sources[0], sources[0], "-o", out]) == 1
     assert "have Corner: fuse them by spotter fuse" in capsys.readouterr().err
+
+
+def test_neither_a_run_nor_an_input_is_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for task, name in zip(PARTS, ("Corner", "Goal"), strict=True):
+        spots = HalfPredictions(np.array([task.classes.index(name)]), np.array([4.0]), np.array([0.5]))
+        write_predictions(tmp_path / task.name, {Half("a/b/c", 1): spots}, task)
+    sources = [str(tmp_path / task.name) for task in PARTS]
+    assert main(["join", *sources, "-o", sources[0]]) == 2
+    assert "holds an input" in capsys.readouterr().err
+    (tmp_path / "run" / ".hydra").mkdir(parents=True)
+    assert main(["join", *sources, "-o", str(tmp_path / "run")]) == 2
+    assert "holds a run" in capsys.readouterr().err
+
+
+def test_labels_of_the_environment_count_where_they_are_of_these_games(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOCCERNET_ROOT", str(tmp_path / "labels"))
+    (tmp_path / "labels" / "other" / "game").mkdir(parents=True)
+    (tmp_path / "labels" / "other" / "game" / "Labels-v2.json").write_text('{"annotations": []}')
+    spots = HalfPredictions(np.array([PARTS[0].classes.index("Corner")]), np.array([4.0]), np.array([0.5]))
+    write_predictions(tmp_path / "one", {Half("a/b/c", 1): spots}, PARTS[0])
+    assert main(["join", str(tmp_path / "one"), "-o", str(tmp_path / "out")]) == 0
+    assert not (tmp_path / "out" / "metrics.json").exists()

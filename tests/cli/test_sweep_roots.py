@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from omegaconf import open_dict
 
+from spotter.cli.compose import compose_config
+from spotter.cli.sweep_roots import check_data_root
 from tests.conftest import call
 
 
@@ -49,3 +52,20 @@ def test_a_mistake_in_a_word_is_said_by_hydra_once(tmp_path: Path) -> None:
     assert called.status != 0
     assert "did you mean model.lr" in called.err
     assert "Callback" not in called.err
+
+
+@pytest.mark.usefixtures("no_roots")
+@pytest.mark.parametrize(
+    "words",
+    [["data=baidu", "data.labels=osl/annotations.json"], ["data=baidu", "data.remote=s3://bucket/tree"], ["data=mine"]],
+)
+def test_folders_that_are_known_otherwise_are_not_asked_for(tmp_path: Path, words: list[str]) -> None:
+    """Those of files of labels, of what is fetched, and of data modules of the user's."""
+    (tmp_path / "osl").mkdir()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "mine.yaml").write_text("defaults: [baidu]\n_target_: mine.Mine\n", encoding="utf-8")
+    config = compose_config("train", ["--config-dir", str(tmp_path)], words)
+    labels = config.data.labels
+    with open_dict(config):
+        config.data.labels = labels and str(tmp_path / labels)
+    check_data_root(config.data)

@@ -9,8 +9,10 @@ from typing import Any
 import orjson
 import pytest
 import yaml
+from omegaconf import OmegaConf
 from rich.console import Console
 
+from spotter.cli.sweep import write_summary
 from spotter.cli.sweep_summary import markdown, read_job, summarise_jobs, sweep_table
 from spotter.tasks import ASSETS, Task
 from tests.conftest import PROJECT
@@ -19,12 +21,18 @@ V2 = Task.load("soccernet-v2")
 
 
 def job(
-    folder: Path, number: int, overrides: list[str], score: float, team: tuple[float | None, ...] = ()
+    folder: Path,
+    number: int,
+    overrides: list[str],
+    score: float,
+    team: tuple[float | None, ...] = (),
+    task: str = "soccernet-v2",
 ) -> dict[str, Any]:
     """Write what a run leaves and read it as a sweep does."""
     run = folder / str(number)
     (run / ".hydra").mkdir(parents=True)
     (run / ".hydra" / "overrides.yaml").write_text(yaml.safe_dump(overrides), encoding="utf-8")
+    (run / ".hydra" / "config.yaml").write_text(yaml.safe_dump({"data": {"task": task}}), encoding="utf-8")
     of_teams = dict(zip(("map_team", "map_team_present"), team, strict=False))
     form = {name: {"map": score, **of_teams} for name in ("tight", "loose", "at_1")}
     (run / "metrics.json").write_bytes(orjson.dumps({"valid": form, "test": form}))
@@ -74,6 +82,21 @@ def test_folds_of_a_task_with_teams_have_a_mean_by_what_it_is_judged_by(tmp_path
     assert "2 runs" in shown
     assert "team_at_1" in shown
     assert "40.00" in shown
+
+
+def test_each_task_of_a_sweep_has_a_table_of_its_own(tmp_path: Path) -> None:
+    """Columns and published scores are those of the job's own data, not of the data set that is the default."""
+    for number, task in enumerate(("ball-2023", "soccernet-v2")):
+        for seed in (1, 2):
+            job(tmp_path, 2 * number + seed, [f"data={task}", "model=netvlad", f"seed={seed}"], 0.1, task=task)
+    config = OmegaConf.create({"hydra": {"sweep": {"dir": str(tmp_path)}}})
+    write_summary(config)
+    ball, broadcasts = (tmp_path / "sweep.md").read_text(encoding="utf-8").split("\n\n")
+    assert "at_1" in ball.splitlines()[0]
+    assert "published on ball-2023" in ball.splitlines()[0]
+    assert "`data=ball-2023`" in ball
+    assert "4.20 / 31.37" in broadcasts
+    assert "4.20 / 31.37" not in ball
 
 
 def test_published_models_are_options() -> None:

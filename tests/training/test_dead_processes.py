@@ -95,10 +95,14 @@ def test_a_job_that_must_give_way_is_queued_again_and_goes_on(tiny: list[str], t
     assert process.returncode == 130, err
     assert "job 4077 is queued again" in err
     assert (tmp_path / "told").read_text(encoding="utf-8") == "requeue 4077\n"
-    words = [word for word in words if word != "trainer.max_epochs=40"]
-    called = call("train.py", *words, "trainer.max_epochs=5", cwd=tmp_path, env=slurm | {"SLURM_RESTART_COUNT": "1"})
+    again = slurm | {"SLURM_RESTART_COUNT": "1"}
+    called = call("train.py", *words, cwd=tmp_path, env=again)
     assert called.status == 0, called.err
     assert (the_run(tmp_path) / "metrics.json").is_file()
+    others = [word for word in words if not word.startswith(("trainer.max_epochs=", "model.lr="))]
+    called = call("train.py", *others, "trainer.max_epochs=1", cwd=tmp_path, env=again)
+    assert called.status == 0, called.err
+    assert len(list(tmp_path.glob("outputs/*/*"))) == 2, "the next run of the same job is another one"
 
 
 @pytest.mark.parametrize("command", ["demo", "prepare"])
