@@ -253,7 +253,13 @@ def test_over_seeds_groups_what_differs_in_the_seed_only() -> None:
 
     def job(number: int, differs: str, score: float) -> dict[str, Any]:
         scores = {"tight": score, "loose": score, "at_1": score}
-        return {"job": str(number), "failed": False, "differs": differs.split(), "valid": scores}
+        return {
+            "job": str(number),
+            "task": "soccernet-v2",
+            "failed": False,
+            "differs": differs.split(),
+            "valid": scores,
+        }
 
     jobs = [job(0, "seed=1 lr=1", 0.1), job(1, "seed=2 lr=1", 0.3), job(2, "lr=2 seed=1", 0.5)]
     (row,) = over_seeds(jobs)

@@ -210,45 +210,6 @@ def test_a_run_does_not_go_on_as_another(trained: Path, tmp_path: Path, word: st
     assert files_below(run) == before
 
 
-@pytest.mark.parametrize(
-    ("word", "said"),
-    [("data.batch_size=0", "data.batch_size"), ("model.warmup=-1", "model.warmup"), ("trainer.x=1", "x")],
-)
-def test_a_refused_command_leaves_the_config_of_the_run(trained: Path, tmp_path: Path, word: str, said: str) -> None:
-    """Else the next one would go on with the mistake."""
-    run = tmp_path / "outputs" / "transformer-demo" / "run"
-    shutil.copytree(trained, run)
-    before = files_below(run / ".hydra")
-    called = call("train.py", f"ckpt={run}/checkpoints/last.ckpt", word, cwd=tmp_path)
-    assert called.status in (1, 2)
-    assert said in called.err
-    assert files_below(run / ".hydra") == before
-
-
-ANEW = {"same": [], "typed": ["model.lr=1e-2"], "low": ["model.lr=0"], "decay": ["model.weight_decay=9"]}
-
-
-def test_a_rate_and_a_decay_that_are_typed_act_on_a_run_that_goes_on(tiny: list[str], tmp_path: Path) -> None:
-    words = [*tiny, "model=linear", "model.lr=1e-2", "callbacks.early_stopping=null", "callbacks.ema=null"]
-    assert call("train.py", *words, "hydra.run.dir=begun", "trainer.max_epochs=2", cwd=tmp_path).status == 0
-    for name, more in ANEW.items():
-        shutil.copytree(tmp_path / "begun", tmp_path / name)
-        resumed = [f"ckpt={name}/checkpoints/last.ckpt", "trainer.max_epochs=4", *more]
-        assert call("train.py", *resumed, cwd=tmp_path).status == 0
-    left = {
-        name: torch.load(tmp_path / name / "checkpoints" / "last.ckpt", weights_only=True) for name in ("begun", *ANEW)
-    }
-    decays = {
-        name: [group["weight_decay"] for group in left[name]["optimizer_states"][0]["param_groups"]] for name in left
-    }
-    assert decays == {name: [9 if name == "decay" else 0.01, 0.0] for name in left}
-    weights = {name: torch.cat([each.ravel() for each in left[name]["state_dict"].values()]) for name in left}
-    assert torch.equal(weights["same"], weights["typed"])
-    assert torch.equal(weights["low"], weights["begun"]), "a rate of 0 changes nothing"
-    assert not torch.equal(weights["same"], weights["begun"])
-    assert not torch.equal(weights["same"], weights["decay"])
-
-
 def test_what_a_run_was_started_with_may_be_typed_again(tiny: list[str], tmp_path: Path) -> None:
     """The same command with ``ckpt=last`` behind it is how many go on."""
     words = [*tiny, "model.network.dim=16", "model.network.heads=2", "model.schedule=linear"]
