@@ -19,6 +19,7 @@ PATHS = (
     "model.weights",
 )
 TEXTS = (*PATHS, "trust", "format", "periods", "game", "label_set")  # values that are taken as typed
+SPLITS = r"data\.splits\.\w+"  # which may be the path of a file
 OF_LABELS = r"data\.joint\.[\w-]+\.(?:root|labels|task)"  # paths of other label sets
 QUOTED = re.compile(r"'.*'|\".*\"|\['.*'\]|null", re.DOTALL)
 
@@ -58,7 +59,7 @@ def from_folder(word: str, folder: str) -> str:
     """Return an override whose relative path, if it is one, was typed in ``folder``, with the whole path."""
     key, _, value = word.partition("=")
     path = Path(folder, unquote(value))
-    named = key in PATHS or re.fullmatch(OF_LABELS, key)
+    named = key in PATHS or re.fullmatch(f"{OF_LABELS}|{SPLITS}", key)
     if not named or value == "null" or Path(unquote(value)).is_absolute() or not path.exists():
         return word  # a task may be the name of one that ships with spotter
     return f"{key}={hydra_string(str(path.absolute()))}"

@@ -85,7 +85,7 @@ def train(cfg: DictConfig) -> Run:
         raise UsageError(f"trainer.max_epochs: give a number of epochs, found {cfg.trainer.get('max_epochs')}")
     # Whatever a user can get wrong in the config shows before data is rendered or read.
     import_trusted(cfg.trust)
-    if cfg.model.init_from:
+    if cfg.model.init_from and not cfg.ckpt:
         open_checkpoint(cfg.model.init_from, "model.init_from")
     data = build_data(cfg)
     trainer = build_trainer(cfg)
@@ -194,7 +194,7 @@ def build_module(cfg: DictConfig, data: SpottingDataModule) -> SpottingModule:
     if cfg.data.get("augment"):  # what may be changed in positions is a fact about the data
         model["augment"] = {**(model["augment"] or {}), "tracking": plain(cfg.data.augment)}
     if cfg.ckpt:
-        model |= {"pretrained": False, "weights": None}  # its weights are about to come
+        model |= {"init_from": None, "pretrained": False, "weights": None}  # its weights are about to come
     others = {name: other.task.to_dict() for name, other in data.others.items() if name != PSEUDO}
     module = build_from(model, data.task.to_dict(), data.source.spec.to_dict(), others)
     for name, each in data.sets.items():

@@ -48,3 +48,17 @@ def test_a_rate_and_a_decay_that_are_typed_act_on_a_run_that_goes_on(tiny: list[
     assert torch.equal(weights["low"], weights["begun"]), "a rate of 0 changes nothing"
     assert not torch.equal(weights["same"], weights["begun"])
     assert not torch.equal(weights["same"], weights["decay"])
+
+
+def test_what_a_run_began_with_is_not_needed_to_go_on(tiny: list[str], trained: Path, tmp_path: Path) -> None:
+    """The weights that it took, and the folder in which a file of its games was named."""
+    shutil.copy(trained / "checkpoints" / "best.ckpt", tmp_path / "first.ckpt")
+    (tmp_path / "games.txt").write_text("train", encoding="utf-8")
+    words = [*tiny, "model.init_from=first.ckpt", "data.splits.train=games.txt", "callbacks.early_stopping=null"]
+    called = call("train.py", *words, "hydra.run.dir=run", "trainer.max_epochs=1", cwd=tmp_path)
+    assert called.status == 0, called.err
+    (tmp_path / "first.ckpt").unlink()
+    (tmp_path / "elsewhere").mkdir()
+    called = call("train.py", "ckpt=../run/checkpoints/last.ckpt", "trainer.max_epochs=2", cwd=tmp_path / "elsewhere")
+    assert called.status == 0, called.err
+    assert len((tmp_path / "run" / "metrics.csv").read_text(encoding="utf-8").splitlines()) == 3
