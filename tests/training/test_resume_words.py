@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from spotter.cli.run_folder import occupied
 from tests.conftest import call, files_below
 
 
@@ -23,6 +24,19 @@ def test_a_refused_command_leaves_the_config_of_the_run(trained: Path, tmp_path:
     called = call("train.py", f"ckpt={run}/checkpoints/last.ckpt", word, cwd=tmp_path)
     assert called.status in (1, 2)
     assert said in called.err
+    assert files_below(run / ".hydra") == before
+
+
+def test_a_run_at_work_keeps_its_config(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it has written meanwhile."""
+    monkeypatch.setattr("spotter.cli.run_folder.RELEASE", 0.0)
+    run = tmp_path / "outputs" / "transformer-demo" / "run"
+    shutil.copytree(trained, run)
+    before = files_below(run / ".hydra")
+    with occupied(run):
+        called = call("train.py", f"ckpt={run}/checkpoints/last.ckpt", "model.lr=9", cwd=tmp_path)
+    assert called.status == 1
+    assert "another run is at work there" in called.err
     assert files_below(run / ".hydra") == before
 
 
