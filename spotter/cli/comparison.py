@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import orjson
 from numpy.typing import NDArray
-from omegaconf import OmegaConf
 
+from spotter.cli.job_config import read_job_config
 from spotter.cli.spread import percent, spread
 from spotter.cli.sweep_table import SweepTable, choices_of, finished_jobs, markdown_table, mean_cost
 from spotter.evaluation.bootstrap import difference, draw_resamples, score_resamples
@@ -75,7 +75,7 @@ def write_comparison(folder: Path) -> str:
 def read_run(job: Path) -> Run:
     """Read a finished job; its score in resamples of the games is computed once."""
     choices = choices_of(job)
-    config = OmegaConf.load(job / ".hydra" / "config.yaml")
+    config = read_job_config(job)
     task, metrics = Task.load(config.data.task), orjson.loads((job / "metrics.json").read_bytes())
     split = "test" if "test" in metrics else "valid"
     if not (job / RESAMPLED).is_file():

@@ -36,7 +36,7 @@ from spotter.errors import UsageError, UserError
 from spotter.evaluation.metrics import monitored
 from spotter.inference.fuse import STEPS, Weights, search
 from spotter.inference.runs import check_same_halves, load_run, valid_beside
-from spotter.io.formats import format_of
+from spotter.io.formats import format_of, has_labels
 from spotter.io.predictions import confirm_zip
 from spotter.io.run_folders import find_scores
 from spotter.io.scores import load_scores_info
@@ -192,7 +192,7 @@ def _read(folders: Sequence[Path], runs: int, root: str | None, progress: Progre
     task, games = read[0].info.task, dict.fromkeys(half.game for half in read[0].halves)
     if for_learning and read[0].info.split != VALID:
         raise UserError(f"{read[0].folder}: of split {read[0].info.split}; weights are learned only on valid")
-    if root and not for_learning and games.keys().isdisjoint(format_of(task).games(root, task)):
+    if root and not for_learning and not has_labels(root, games, task):
         log.warning("%s: holds no labels of these games, so they are not scored", root)
         root = None
     return Ensemble(read[:runs], alone, format_of(task).read(root, games, task) if root else None)

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from omegaconf import OmegaConf
 
 from spotter.cli.ground import read_shots, replays_in
+from spotter.cli.job_config import read_job_config
 from spotter.cli.spread import percent, spread
 from spotter.cli.sweep_table import SweepTable, choices_of, finished_jobs, markdown_table, mean_cost
 from spotter.data.replays import LABELS, ReplaySource
@@ -47,7 +47,7 @@ def write_table(folder: Path) -> str:
 def score_job(job: Path) -> dict[str, Any]:
     """Return the scores of a finished job on test, which it answers once."""
     if not (job / SCORES).is_file():
-        root = str(OmegaConf.load(job / ".hydra" / "config.yaml").data.root)
+        root = str(read_job_config(job).data.root)
         model, cameras = load(job), read_shots(root, SPLIT)
         source = ReplaySource.of_spec(model.system.spec, root)
         answers = ground(model.system, source, replays_in(cameras), model.compute)

@@ -20,7 +20,7 @@ from rich.console import Console
 from spotter.errors import UsageError, UserError
 from spotter.evaluation.average_map import average_map
 from spotter.evaluation.table import metrics_table
-from spotter.io.formats import format_of
+from spotter.io.formats import format_of, has_labels
 from spotter.io.predictions import confirm_zip, find_predictions, read_predictions, write_scored
 from spotter.io.run_folders import describe, find_predictions_of
 from spotter.io.splits import SPLITS
@@ -68,7 +68,7 @@ def _check_out(out: Path, sources: Sequence[Path]) -> None:
 def _find_labels(games: Iterable[str], task: Task) -> str | None:
     """Return the folder of labels that the environment names, if it has these games."""
     root = os.environ.get("SOCCERNET_ROOT")
-    return root if root and not set(games).isdisjoint(format_of(task).games(root, task)) else None
+    return root if root and has_labels(root, games, task) else None
 
 
 def join(systems: Sequence[Mapping[Half, HalfPredictions]], task: Task) -> dict[Half, HalfPredictions]:

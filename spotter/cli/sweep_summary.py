@@ -9,9 +9,9 @@ from typing import Any
 
 import orjson
 import yaml
-from omegaconf import OmegaConf
 from rich.table import Table
 
+from spotter.cli.job_config import read_job_config
 from spotter.cli.spread import percent, spread
 from spotter.errors import plural
 from spotter.evaluation.report.published import published_scores
@@ -32,7 +32,7 @@ def read_job(folder: Path) -> dict[str, Any]:
     metrics = orjson.loads(done.read_bytes()) if done.is_file() else {}
     scores = {split: _scores(found) for split, found in metrics.items()}
     known = {"cost": orjson.loads(cost.read_bytes())} if cost.is_file() else {}
-    task = OmegaConf.load(folder / ".hydra" / "config.yaml").data.task
+    task = read_job_config(folder).data.task
     return {"job": folder.name, "overrides": overrides, "task": task, "failed": not done.is_file(), **scores, **known}
 
 

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from hydra.core.utils import JobReturn
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from rich.markdown import Markdown
 
+from spotter.cli.job_config import read_job_config
 from spotter.cli.sweep import is_finished
 from spotter.progress import print_table
 
@@ -42,7 +43,7 @@ def finished_jobs(folder: Path) -> list[Path]:
 
 def choices_of(job: Path) -> DictConfig:
     """Return the options of every group that a job was run with."""
-    choices: DictConfig = OmegaConf.load(job / ".hydra" / "hydra.yaml").hydra.runtime.choices
+    choices: DictConfig = read_job_config(job, "hydra").hydra.runtime.choices
     return choices
 
 

@@ -47,6 +47,11 @@ def format_at(root: str | Path, task: Task) -> AnnotationFormat:
     return Exchange() if is_exchange(root) else format_of(task)
 
 
+def has_labels(root: str | Path, games: Iterable[str], task: Task) -> bool:
+    """Return whether labels of any of these games lie at ``root``."""
+    return not set(games).isdisjoint(format_of(task).games(root, task))
+
+
 def register_format(name: str, annotations: AnnotationFormat) -> None:
     """Make an annotation format known; a task then asks for it by ``format: <name>``.
 
