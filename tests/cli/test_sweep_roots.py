@@ -69,3 +69,14 @@ def test_folders_that_are_known_otherwise_are_not_asked_for(tmp_path: Path, word
     with open_dict(config):
         config.data.labels = labels and str(tmp_path / labels)
     check_data_root(config.data)
+
+
+@pytest.mark.usefixtures("no_roots")
+@pytest.mark.parametrize("given", ["--config-dir={}", "hydra.searchpath=[file://{}]"])
+def test_configs_of_the_user_are_found_as_in_the_jobs(tmp_path: Path, given: str) -> None:
+    (tmp_path / "conf" / "data").mkdir(parents=True)
+    (tmp_path / "conf" / "data" / "mine.yaml").write_text("defaults: [baidu]\n", encoding="utf-8")
+    called = call("train.py", "--multirun", given.format(tmp_path / "conf"), "data=mine", "seed=1,2", cwd=tmp_path)
+    assert called.status == 1
+    assert called.err.startswith("error: data=mine: data.root is not set")
+    assert len(called.err.splitlines()) == 1
