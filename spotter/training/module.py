@@ -205,7 +205,7 @@ class SpottingModule(pl.LightningModule):
         return lambda step: steps
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Let the learning rate and the weight decay of today win over those that the run began with."""
+        """Let the learning rate, the weight decay and the plateau of today win over those that the run began with."""
         before = OptimizerConfig.load(checkpoint["hyper_parameters"].get("optimizer") or {})
         for state in checkpoint.get("optimizer_states", []):
             update_rates(state, checkpoint.get("lr_schedulers", []), before, self.optimizer_config)

@@ -66,6 +66,8 @@ class OptimizerConfig:
 
 
 def _check_plateau(plateau: Plain) -> None:
+    if unknown := sorted(set(plateau) - {"factor", "patience"}):
+        raise UserError(f"model.plateau.{unknown[0]}: unknown; keys are factor, patience")
     patience, factor = plateau.get("patience", 10), plateau.get("factor", 0.1)
     if not isinstance(patience, int) or patience < 0:
         raise UserError(f"model.plateau.patience: expected a whole number of at least 0, found {patience!r}")
@@ -92,10 +94,12 @@ def adamw(config: OptimizerConfig, network: nn.Module, head: nn.Module) -> torch
 def update_rates(
     optimizer: dict[str, Any], schedules: Sequence[dict[str, Any]], before: OptimizerConfig, now: OptimizerConfig
 ) -> None:
-    """Give the stored states of an optimizer and its schedules another learning rate and weight decay.
+    """Give the stored states of an optimizer and its schedules another learning rate, weight decay and plateau.
 
     Nothing changes where they are those that the run had ``before``.
     """
+    for schedule in schedules if now.plateau != before.plateau else []:
+        schedule.update(now.plateau or {})
     for group in optimizer["param_groups"][::2] if now.weight_decay != before.weight_decay else []:
         group["weight_decay"] = now.weight_decay  # of matrices, see ``adamw``
     if now.lr == before.lr or not before.lr:

@@ -35,7 +35,7 @@ def test_a_key_that_nothing_reads_is_refused() -> None:
     ("key", "value"),
     [
         ("lr", -1), ("lr", "fast"), ("lr", True), ("weight_decay", float("inf")), ("sam", -0.1), ("schedule", "step"),
-        ("plateau", {"patience": -1}), ("plateau", {"factor": 1}), ("momentum", 0.9),
+        ("plateau", {"patience": -1}), ("plateau", {"factor": 1}), ("plateau", {"threshold": 1}), ("momentum", 0.9),
     ],
 )  # fmt: skip
 def test_wrong_optimizer_keys_are_named(key: str, value: object) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from spotter.training.optimizer import OptimizerConfig, SharpnessAware, adamw, schedule_factor
+from spotter.training.optimizer import OptimizerConfig, SharpnessAware, adamw, schedule_factor, update_rates
 from tests.conftest import call
 
 
@@ -83,6 +84,17 @@ def test_the_head_may_learn_at_its_own_rate() -> None:
     rates = {p: group["lr"] for group in sharp.param_groups for p in group["params"]}
     assert (rates[network.weight], rates[network.bias]) == (0.1, 0.1)
     assert (rates[head.weight], rates[head.bias]) == (1.0, 1.0)
+
+
+def test_another_plateau_acts_on_a_run_that_goes_on() -> None:
+    before, now = (OptimizerConfig(0.1, schedule="plateau", plateau={"factor": 0.5, "patience": n}) for n in (3, 7))
+    optimizer = adamw(before, nn.Linear(3, 2), nn.Linear(2, 1))
+    schedule = ReduceLROnPlateau(optimizer, factor=0.5, patience=3)
+    schedule.step(1.0)
+    schedule.step(2.0)
+    state = schedule.state_dict()
+    update_rates(optimizer.state_dict(), [state], before, now)
+    assert (state["patience"], state["factor"], state["num_bad_epochs"]) == (7, 0.5, 1)
 
 
 def test_the_linear_schedule_by_hand() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -91,6 +92,17 @@ def test_cpu_seconds_end_training_and_the_weights_are_validated(monkeypatch: pyt
     assert seen == sorted(seen)
     assert 4 <= len(seen) <= 6
     assert set(module.validated) == {module.current_epoch - 1} == {1}
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_run_whose_cpu_seconds_are_used_trains_no_more(tmp_path: Path) -> None:
+    data = DataLoader(TensorDataset(torch.zeros(3, 1)))
+    trainer = Trainer(max_epochs=1, max_cpu_seconds=1e-6, **QUIET)
+    trainer.fit(Module(), data, data)
+    trainer.save_checkpoint(tmp_path / "last.ckpt")
+    resumed = Trainer(max_epochs=1, max_cpu_seconds=1e-6, **QUIET)
+    resumed.fit(Module(), data, data, ckpt_path=tmp_path / "last.ckpt", weights_only=True)
+    assert resumed.global_step == trainer.global_step == 1
 
 
 @pytest.mark.parametrize(("steps", "share"), [(0, 0.0), (10, 0.1), (50, 0.5), (100, 1.0)])

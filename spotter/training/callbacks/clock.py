@@ -75,9 +75,10 @@ class CpuLimit(TrainingClock):
         return (step + 1) / max(self.share, 1e-3)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Refuse to count what other processes do."""
+        """Refuse to count what other processes do; train no more where a resumed run has used its seconds."""
         if trainer.world_size > 1:
             raise UsageError("trainer.max_cpu_seconds: counts one process; take trainer.devices=1")
+        trainer.should_stop = self.share >= 1
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: object, batch: object, batch_idx: int
