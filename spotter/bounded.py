@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import stat
 import struct
 import tokenize
@@ -25,7 +24,6 @@ MOST_JSON = 256 * MB  # a half without a threshold has some 20 MB
 MOST_VALUES = 4_000_000, 40_000_000  # containers, and separators between values: objects take 20 times their text
 MOST_YAML = MB
 MOST_MEMBERS, MOST_RATIO = 100_000, 200  # of a zip: files, and what comes out over its size; labels shrink to a tenth
-INTERPOLATION = re.compile(r"(?<!\\)(\\\\)*\$\{")  # of OmegaConf, as configs write it
 BAD_ZIP = (zipfile.BadZipFile, zlib.error, struct.error, RuntimeError, EOFError, ValueError, OverflowError, OSError)
 BAD_ARRAYS = (*BAD_ZIP, KeyError, TypeError, MemoryError, SyntaxError, tokenize.TokenError)
 
@@ -91,13 +89,6 @@ def read_yaml(path: str | Path) -> object:
         raise UserError(f"{path}: not a readable YAML file ({reason})") from error
 
 
-def plain_text(value: object) -> str | None:
-    """Return the text that a value in a stored config stands for; None for an interpolation and for other values."""
-    if not isinstance(value, str) or INTERPOLATION.search(value):
-        return None
-    return re.sub(r"(\\+)\$\{", lambda match: match[1][: len(match[1]) // 2] + "${", value)
-
-
 @contextmanager
 def open_zip(path: str | Path) -> Iterator[zipfile.ZipFile]:
     """Open a zip to read; raises UserError where it is damaged, or what it declares is out of bounds."""
@@ -140,8 +131,8 @@ def _check_members(archive: zipfile.ZipFile, file: IO[bytes], where: str) -> Non
         raise UserError(f"{where}: would unpack to more than {MOST_RATIO} times its size, as nothing of ours does")
 
 
-def read_member(archive: zipfile.ZipFile, name: str, where: str, most: int = MOST_JSON) -> bytes:
-    """Return a member of a zip, at most ``most`` bytes by what it declares and by what comes out.
+def read_member(archive: zipfile.ZipFile, name: str, where: str) -> bytes:
+    """Return a member of a zip, at most 256 MB by what it declares and by what comes out.
 
     Raises UserError, beginning with ``where``, for more, a link and a damaged one; KeyError where there is none.
     """
@@ -149,10 +140,10 @@ def read_member(archive: zipfile.ZipFile, name: str, where: str, most: int = MOS
     if stat.S_ISLNK(member.external_attr >> 16):
         raise UserError(f"{where}: {name} is a link, which is not followed: put the file itself into the zip")
     try:
-        _check_size(member.file_size, most, f"{where}/{name}")
+        _check_size(member.file_size, MOST_JSON, f"{where}/{name}")
         with archive.open(member) as file:
-            content = file.read(most + 1)
-        _check_size(len(content), most, f"{where}/{name}")
+            content = file.read(MOST_JSON + 1)
+        _check_size(len(content), MOST_JSON, f"{where}/{name}")
         return content
     except BAD_ZIP as error:
         raise UserError(f"{where}: cannot read {name} ({error}): make the zip again") from error

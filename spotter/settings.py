@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -134,11 +133,6 @@ class Postprocess:
         window = list(self.window) if isinstance(self.window, tuple) else self.window
         content = {"method": self.method, "window": window, "threshold": self.threshold}
         return content | ({"smooth": self.smooth} if self.smooth else {})
-
-
-def literal(text: str) -> str:
-    """Return what a config has to hold to mean this very text: nothing in it is interpolated."""
-    return re.sub(r"(\\*)\$\{", lambda match: 2 * match[1] + r"\${", text)
 
 
 def _number(key: str, value: object) -> float:

@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Answer, write, and score what has labels."""
     from spotter.data.replays import ReplaySource
     from spotter.inference.grounding import ground
-    from spotter.inference.model import load
+    from spotter.inference.model import load_model
     from spotter.io.grounding import ZIP, write_answers
     from spotter.io.run_folders import folder_beside
     from spotter.progress import ProgressDisplay
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     if "spots" in given:
         out, answers = Path(given["out"]), _by_spots(given, split, cameras)
     else:
-        model = load(given["ckpt"], given.get("device"), trust=given.get("trust", ""))
+        model = load_model(given["ckpt"], given.get("device"), trust=given.get("trust", ""))
         spec = model.system.spec
         out = Path(given.get("out") or folder_beside(given["ckpt"]) / "answers" / split)
         if "input" in given:

@@ -17,7 +17,7 @@ from spotter.data.replays import LABELS, ReplaySource
 from spotter.evaluation.grounding import grounding_scores, pair
 from spotter.evaluation.report.published import published_scores
 from spotter.inference.grounding import ground
-from spotter.inference.model import load
+from spotter.inference.model import load_model
 from spotter.io.files import atomic_write, json_bytes
 
 SCORES = "grounding.json"  # in the folder of a job
@@ -48,7 +48,7 @@ def score_job(job: Path) -> dict[str, Any]:
     """Return the scores of a finished job on test, which it answers once."""
     if not (job / SCORES).is_file():
         root = str(read_job_config(job).data.root)
-        model, cameras = load(job), read_shots(root, SPLIT)
+        model, cameras = load_model(job), read_shots(root, SPLIT)
         source = ReplaySource.of_spec(model.system.spec, root)
         answers = ground(model.system, source, replays_in(cameras), model.compute)
         scores = grounding_scores(pair({game: cameras[game] for game in answers}, answers))

@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from spotter.interpolation import escape, unescape
+
 PATHS = (
     "ckpt",
     "input",
@@ -44,14 +46,13 @@ def unquote(value: str) -> str:
     """Return the text that a quoted string of Hydra's grammar stands for; any other value stays."""
     if len(value) > 1 and value[0] == value[-1] == "'":
         text = re.sub(r"(\\*)('|$)", lambda m: m[1][: len(m[1]) // 2] + m[2], value[1:-1])
-        return re.sub(r"(\\+)\$\{", lambda m: m[1][: len(m[1]) // 2] + "${", text)
+        return unescape(text)
     return value
 
 
 def hydra_string(text: str) -> str:
     """Return ``text`` as a quoted string of Hydra's grammar, which stands for exactly this text."""
-    text = re.sub(r"(\\*)\$\{", lambda m: 2 * m[1] + r"\${", text)  # else OmegaConf would interpolate
-    escaped = re.sub(r"(\\*)('|$)", lambda m: 2 * m[1] + ("\\'" if m[2] else ""), text)
+    escaped = re.sub(r"(\\*)('|$)", lambda m: 2 * m[1] + ("\\'" if m[2] else ""), escape(text))
     return f"'{escaped}'"
 
 

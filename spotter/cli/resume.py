@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from spotter.bounded import plain_text
 from spotter.cli.compose import choices_of, split_flags
 from spotter.cli.overrides import from_folder, hydra_string, key_of, quote, unquote
 from spotter.cli.stored_overrides import check_values, stored_overrides, stored_runtime
 from spotter.errors import UsageError, UserError, shorten
+from spotter.interpolation import plain_text
 from spotter.io.run_folders import SLURM_JOB, slurm_job
 
 log = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from omegaconf import DictConfig, StringNode, read_write
 
 from spotter.cli.overrides import hydra_string
 from spotter.errors import FAILURE, UsageError, UserError
-from spotter.settings import literal
+from spotter.interpolation import escape
 
 try:
     import fcntl
@@ -44,7 +44,7 @@ class _Literal(StringNode):
     """Hold a text in which nothing is interpolated."""
 
     def _set_value(self, value: Any, flags: dict[str, bool] | None = None) -> None:
-        super()._set_value(literal(value) if isinstance(value, str) else value, flags)
+        super()._set_value(escape(value) if isinstance(value, str) else value, flags)
 
 
 class RunFolder(Callback):
@@ -62,7 +62,7 @@ class RunFolder(Callback):
             sys.stderr.write(f"error: {error}\n")
             raise SystemExit(FAILURE) from error
         with read_write(config.hydra):
-            config.hydra.run.dir = literal(folder)
+            config.hydra.run.dir = escape(folder)
             if not first:
                 config.hydra.output_subdir = None
 
@@ -71,7 +71,7 @@ class RunFolder(Callback):
         if not _is_given(config, "hydra.sweep.dir") and TIMED.search(str(config.hydra.sweep.dir)):
             folder = claim(Path(config.hydra.sweep.dir))
             with read_write(config.hydra):
-                config.hydra.sweep.dir = literal(str(folder))
+                config.hydra.sweep.dir = escape(str(folder))
                 config.hydra.overrides.hydra.append(f"hydra.sweep.dir={hydra_string(str(folder))}")
 
 

@@ -11,11 +11,12 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
 from hydra.errors import HydraException
 
-from spotter.bounded import INTERPOLATION, read_yaml
+from spotter.bounded import read_yaml
 from spotter.cli.aliases import translate_words
 from spotter.cli.conf_files import groups_of
 from spotter.cli.overrides import key_of
 from spotter.errors import UsageError, UserError, shorten
+from spotter.interpolation import INTERPOLATION
 
 LOCAL_LOGGERS = ("csv", "none", "tensorboard")  # which write into the run's folder and nowhere else
 REFUSED = ("hydra", "logger", "run_dir", "trust", "sweep", "trainer.default_root_dir", "trainer.plugins")

@@ -40,9 +40,9 @@ Array = NDArray[np.float64]
 Each = Callable[[Sequence[float]], Iterable[float]]
 
 
-def draw_resamples(games: int, resamples: int = RESAMPLES, seed: int = 0) -> Array:
+def draw_resamples(games: int, resamples: int = RESAMPLES) -> Array:
     """Return how often each game is drawn in each resample, all games equally likely: (R, G)."""
-    return np.random.default_rng(seed).multinomial(games, np.full(games, 1 / games), resamples).astype(np.float64)
+    return np.random.default_rng(0).multinomial(games, np.full(games, 1 / games), resamples).astype(np.float64)
 
 
 def score_resamples(

@@ -40,7 +40,7 @@ class LabelErrors:
         return len(self.kind)
 
 
-def find_label_errors(errors: ErrorAnalysis, found: Diagnosis, threshold: float, least: float = LEAST) -> LabelErrors:
+def find_label_errors(errors: ErrorAnalysis, found: Diagnosis, threshold: float) -> LabelErrors:
     """Return the disagreements in which predictions are more probably right than labels.
 
     A prediction speaks against the labels where it reaches the threshold and is no duplicate, and with the precision of
@@ -69,7 +69,7 @@ def find_label_errors(errors: ErrorAnalysis, found: Diagnosis, threshold: float,
     event = np.concatenate([aimed[against], alone])
     chance = np.concatenate([chance, _recall(errors, found, threshold)[events.label[alone]]])
     order = np.argsort(-chance, kind="stable")
-    order = order[chance[order] >= least]
+    order = order[chance[order] >= LEAST]
     picked = {name: column[order] for name, column in columns.items()}
     return LabelErrors(kind[order], event=event[order], chance=chance[order], **picked)
 

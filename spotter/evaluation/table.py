@@ -27,6 +27,7 @@ VIEW_NAMES = {
     TEAM_VIEW: "by team",
     TEAM_VIEW + PRESENT: "by team,\nwhat has labels",
 }
+MOST_SPOTS = 200  # of a half, in a table
 FEW = 8  # games: with fewer, intervals are too rough to mark a difference
 
 
@@ -168,22 +169,22 @@ def grounding_table(systems: Mapping[str, Metrics]) -> Table:
     return table
 
 
-def spots_table(predictions: Mapping[Half, HalfPredictions], task: Task, threshold: float, most: int = 200) -> Group:
-    """Return the spots of at least ``threshold`` by time, with action and confidence; at most ``most`` of a half."""
+def spots_table(predictions: Mapping[Half, HalfPredictions], task: Task, threshold: float) -> Group:
+    """Return the spots of at least ``threshold`` by time, with action and confidence, at most 200 of a half."""
     parts: list[Text | Table] = []
     for half, spots in predictions.items():
         rows = np.flatnonzero(spots.confidence >= threshold)
         clock = ["match"] if spots.period else []
         columns = ("time", *clock, "action", *(["team"] if task.teams else []), "confidence")
         table = Table(*columns, title=Text(f"{half.game}, half {half.number}"), box=SIMPLE_HEAD)
-        for row in rows[np.argsort(spots.time[rows], kind="stable")][:most]:
+        for row in rows[np.argsort(spots.time[rows], kind="stable")][:MOST_SPOTS]:
             minutes, rest = divmod(round(1000 * spots.time[row]), 60_000)
             moment = f"{minutes:02d}:{rest // 1000:02d}.{rest % 1000 // 100}"
             side = spots.sides[row]
             team = [Text(task.teams[side] if side >= 0 else "–")] if task.teams else []
             shown = [match_clock(half.number, round(1000 * spots.time[row]))] if spots.period else []
             table.add_row(moment, *shown, Text(task.classes[spots.label[row]]), *team, f"{spots.confidence[row]:.2f}")
-        left = f", {len(rows) - most} later ones in the JSON file" if len(rows) > most else ""
+        left = f", {len(rows) - MOST_SPOTS} later ones in the JSON file" if len(rows) > MOST_SPOTS else ""
         best = f"; the best has {spots.confidence.max():.2f}" if len(spots) and not len(rows) else ""
         parts += [table, Text(f"{plural(len(rows), 'spot')} with a confidence of at least {threshold:g}{left}{best}")]
     return Group(*parts)

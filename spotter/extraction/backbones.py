@@ -21,7 +21,7 @@ from spotter.extraction.frames import Choice, ImageView, VideoFrames, View, chec
 from spotter.extraction.sn_spotting import RECIPES, build_network
 from spotter.inference.background import in_background
 from spotter.inference.engine import Compute, run
-from spotter.inference.model import Model, load
+from spotter.inference.model import Model, load_model
 from spotter.inference.precision import fast_precision
 from spotter.io.hub import is_hub
 from spotter.models.blocks.backbones import create, load_imagenet, width_of
@@ -186,7 +186,7 @@ def open_backbone(
         seen, exact = RECIPES[recipe], Compute(where, "32", at_once)
         return FrameBackbone(name, build_network(name, weights), seen, exact, stop, seen.choose)
     if is_hub(name) or Path(name).exists():
-        return CheckpointBackbone(load(name, where), stop)
+        return CheckpointBackbone(load_model(name, where), stop)
     if name.endswith((".ckpt", ".safetensors")):
         raise UserError(f"--backbone: no file {name!r}")
     return open_timm(name, weights, crop, compute, stop)

@@ -21,8 +21,7 @@ from spotter.errors import UserError
 from spotter.extraction.backbones import open_backbone
 from spotter.extraction.sn_spotting import RECIPES
 from spotter.extraction.write import Extractor
-from spotter.inference.model import Model
-from spotter.inference.model import load as load_model
+from spotter.inference.model import Model, load_model
 
 log = logging.getLogger(__name__)
 Given = str | PathLike[str] | Sequence[str | PathLike[str]]
@@ -35,6 +34,7 @@ def load(
     trust: str | Sequence[str] = (),
     extractor: Given | None = None,
     extractor_weights: str | None = None,
+    label_set: str | None = None,
 ) -> Model:
     """Load a trained model for prediction.
 
@@ -46,15 +46,16 @@ def load(
     extractor : what made the features that the model was trained on: a network of timm, or a checkpoint that reads
         video, one for each stream; then ``predict`` and ``scores`` take videos
     extractor_weights : a file of weights of a network of timm; None for those that timm downloads
+    label_set : of a model that was trained jointly, the name of the other labels that are predicted; None for its own
 
     Raises UserError for a file that is missing, damaged, of a newer format, or names a network that is not trusted, for
     a trusted module that cannot be imported, and for an extractor that did not make the model's features.
     """
-    model = load_model(path, device, precision, trust)
-    if extractor is not None:
-        where = str(model.compute.device)
-        model.makers = open_makers(model.system.spec, extractor, extractor_weights, where)
-    return model
+    model = load_model(path, device, precision, trust, label_set)
+    if extractor is None:
+        return model
+    makers = open_makers(model.system.spec, extractor, extractor_weights, str(model.compute.device))
+    return Model(model.system, model.compute, makers)
 
 
 def open_makers(

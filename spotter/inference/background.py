@@ -10,24 +10,25 @@ from typing import Generic, Self, TypeVar
 
 S = TypeVar("S")
 T = TypeVar("T")
+AHEAD = 2  # items that may wait
 
 
 class Background(Generic[S, T]):
     """Apply a function to one item after another in a thread; results come in the order of the items.
 
-    ahead : how many items may wait; beyond that their results are waited for, so that memory stays bounded
+    At most ``AHEAD`` items wait; beyond that their results are waited for, so that memory stays bounded.
     An error of the function is raised in place of its result.
     """
 
-    def __init__(self, function: Callable[[S], T], ahead: int = 2) -> None:
-        self._function, self._ahead = function, ahead
+    def __init__(self, function: Callable[[S], T]) -> None:
+        self._function = function
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="spotter")
         self._pending: deque[Future[T]] = deque()
 
     def submit(self, item: S) -> Iterator[T]:
         """Hand an item over; return the results that are ready, which have to be taken before the next item."""
         self._pending.append(self._pool.submit(self._function, item))
-        return self._results(self._ahead)
+        return self._results(AHEAD)
 
     def finish(self) -> Iterator[T]:
         """Wait for all items; return the results that are left."""

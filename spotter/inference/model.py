@@ -181,25 +181,14 @@ class Model:
             yield watch.update
 
 
-def load(
+def load_model(
     path: str | PathLike[str],
     device: str | torch.device | None = None,
     precision: str | int | None = None,
     trust: str | Sequence[str] = (),
     label_set: str | None = None,
 ) -> Model:
-    """Load a trained model for prediction.
-
-    path : a checkpoint, or the folder of a run, whose best checkpoint is taken; weights by ``spotter export-weights``;
-        or either on the Hugging Face hub, ``hf://owner/name[@revision]/file``
-    device : for example "cpu" or "cuda:1"; None for a GPU if there is one
-    precision : 32, 16 or bf16; None for bf16 on a GPU that has it, else 32
-    trust : a module of yours, or several, whose networks and heads a checkpoint may name; no others are imported
-    label_set : of a model that was trained jointly, the name of the other labels that are predicted; None for its own
-
-    Raises UserError for a file that is missing, damaged, of a newer format, or names a network that is not trusted, and
-    for a trusted module that cannot be imported.
-    """
+    """Load a trained model for prediction, without extractors; see ``spotter.load``."""
     file = find_checkpoint(path)
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     content = choose_label_set(open_checkpoint(file), label_set)

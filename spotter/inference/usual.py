@@ -69,11 +69,11 @@ class UsualActions:
         return {clip: answers[_last(spots, self.by_last)] for clip, spots in clips.items()}
 
 
-def cut_labels(labels: Mapping[Half, Spots], step: float = 1.0) -> dict[Half, Spots]:
-    """Return the clips of labelled matches, ``step`` seconds apart; what is no longer than a clip is one."""
+def cut_labels(labels: Mapping[Half, Spots]) -> dict[Half, Spots]:
+    """Return the clips of labelled matches, a second apart; what is no longer than a clip is one."""
     clips = {}
     for half, spots in labels.items():
-        starts = np.arange(0, spots.time.max(initial=0.0) - SECONDS, step).astype(np.int64).tolist()
+        starts = np.arange(0, spots.time.max(initial=0.0) - SECONDS).astype(np.int64).tolist()
         parts = [ClipOf(half, start) for start in starts]
         clips.update({part.name: part.cut(spots) for part in parts} if parts else {half: spots})
     return clips

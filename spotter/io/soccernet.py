@@ -21,6 +21,7 @@ from spotter.types import Half, Spots
 
 OFFICIAL_HALVES = (1, 2)  # read whatever the task has: the official evaluator scores both, and no other
 MILLISECONDS = "a whole number of milliseconds"
+MOST_NAMED = 8  # unknown classes, in a warning
 CLOCK = "text like '1 - 12:34', half and time"
 _CLOCK = re.compile(r"\s*([0-9])\s*-\s*([0-9]+):([0-9]{2})\s*")
 
@@ -97,11 +98,11 @@ def game_time(half: int, milliseconds: int) -> str:
     return f"{half} - {minutes:02d}:{seconds:02d}"
 
 
-def warn_of_unknown(unknown: Counter[str], what: str, task: Task, most: int = 8) -> None:
+def warn_of_unknown(unknown: Counter[str], what: str, task: Task) -> None:
     """Warn once of all entries whose class the task does not have; a strict task raises UserError instead."""
     if unknown:
-        named = ", ".join(f"{shorten(name)} ({count})" for name, count in unknown.most_common(most))
-        more = f" and {len(unknown) - most} more" if len(unknown) > most else ""
+        named = ", ".join(f"{shorten(name)} ({count})" for name, count in unknown.most_common(MOST_NAMED))
+        more = f" and {len(unknown) - MOST_NAMED} more" if len(unknown) > MOST_NAMED else ""
         if task.strict:
             raise UserError(f"{what} outside the task {task.name}: {named}{more}; correct them, or give their --task")
         _log.warning("%s: skipped %d outside the task %s: %s%s", what, unknown.total(), task.name, named, more)

@@ -12,7 +12,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from spotter.bounded import plain_text, read_yaml
+from spotter.bounded import read_yaml
 from spotter.data.anticipation import AnticipationSource, find_clips
 from spotter.data.games import find_halves, warn_of_rates
 from spotter.data.periods import PeriodSource
@@ -25,6 +25,7 @@ from spotter.inference.engine import Compute
 from spotter.inference.inputs import Input, open_input
 from spotter.inference.model import BATCH
 from spotter.inference.ranks import rank_and_world
+from spotter.interpolation import plain_text
 from spotter.io.anticipation import load_clip_splits
 from spotter.io.checkpoints import choose_label_set, open_checkpoint
 from spotter.io.exchange.annotations import Exchange, root_of_labels

@@ -24,7 +24,7 @@ from spotter.errors import FAILURE, INTERRUPTED, SUCCESS, UsageError
 from spotter.evaluation.metrics import flatten
 from spotter.inference.engine import Compute
 from spotter.inference.inputs import Input
-from spotter.inference.model import Model, load
+from spotter.inference.model import Model, load_model
 from spotter.io.checkpoints import open_checkpoint
 from spotter.io.exchange.annotations import root_of_labels
 from spotter.io.files import atomic_file, atomic_write, json_bytes
@@ -75,7 +75,7 @@ class Run:
 
     def load(self, device: str | torch.device | None = None, precision: str | int | None = None) -> Model:
         """Load the best checkpoint for prediction, as ``spotter.load`` does; the network trained here is trusted."""
-        return load(self.folder / BEST, device, precision, self.trusted)
+        return load_model(self.folder / BEST, device, precision, self.trusted)
 
 
 def train(cfg: DictConfig) -> Run:

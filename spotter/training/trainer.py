@@ -20,7 +20,7 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 from spotter.errors import UsageError, UserError
 from spotter.inference.allocator import keep_freed_memory
 from spotter.inference.precision import PRECISIONS, fast_precision
-from spotter.settings import literal
+from spotter.interpolation import escape
 from spotter.tasks import full_name
 from spotter.training.callbacks.clock import CpuLimit
 from spotter.training.callbacks.nonfinite import NonFinite
@@ -176,7 +176,7 @@ def _guarded(value: Any) -> Any:
     """Return a value whose texts survive that Hydra resolves them twice."""
     match value:
         case str():
-            return literal(literal(value))
+            return escape(escape(value))
         case Mapping():
             return {key: _guarded(each) for key, each in value.items()}
         case list():

@@ -22,7 +22,7 @@ from spotter.extraction.frames import VideoFrames, View
 from spotter.extraction.pca import fit_pca
 from spotter.extraction.write import Extractor
 from spotter.inference.engine import Compute
-from spotter.inference.model import HalfScores, load
+from spotter.inference.model import HalfScores, load_model
 from tests.conftest import PROJECT, Called, call
 from tests.helpers.videos import damage, numbers_of, write_video
 
@@ -172,7 +172,7 @@ def test_a_checkpoint_gives_what_it_makes_of_frames_before_its_head(tmp_path: Pa
     said = call("extract", *words, "--backbone", str(CHECKPOINTS / "e2e_spot.ckpt"), cwd=tmp_path)
     assert said.status == 0, said.err
     rows = read(tmp_path / "out/match/1_e2e_spot.npy")
-    model = load(CHECKPOINTS / "e2e_spot.ckpt", "cpu")
+    model = load_model(CHECKPOINTS / "e2e_spot.ckpt", "cpu")
     width, step = model.system.network.width, round(model.fps / 2)
     assert rows.shape == (5, width)
     with torch.inference_mode():

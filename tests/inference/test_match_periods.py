@@ -11,7 +11,7 @@ import pytest
 
 from spotter.data.video.silence import between_gaps, read_loudness
 from spotter.errors import UsageError, UserError
-from spotter.inference.model import Model, load
+from spotter.inference.model import Model, load_model
 from spotter.io.scores import load_scores
 from spotter.predictions import Predictions
 from spotter.types import Half, Period
@@ -21,7 +21,7 @@ from tests.helpers.videos import write_video
 
 @pytest.fixture(scope="module")
 def model(trained: Path) -> Model:
-    return load(trained, device="cpu", precision="32")
+    return load_model(trained, device="cpu", precision="32")
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ import torch.distributed as dist
 
 import spotter
 from spotter.errors import UserError
-from spotter.inference.model import HalfScores, Model, load
+from spotter.inference.model import HalfScores, Model, load_model
 from spotter.predictions import Predictions
 from spotter.types import Half
 from tests.conftest import call, on_ranks
@@ -28,7 +28,7 @@ VIDEO = FOLDER / "e2e_spot.ckpt"
 @pytest.fixture(scope="module")
 def model(trained: Path) -> Model:
     """Return the model of a run."""
-    return load(trained, device="cpu", precision="32")
+    return load_model(trained, device="cpu", precision="32")
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def test_scores_are_what_predictions_come_from(model: Model, half: Path) -> None
 
 
 def test_two_models_side_by_side(model: Model, trained: Path, half: Path) -> None:
-    other = load(trained, device="cpu", precision="32")
+    other = load_model(trained, device="cpu", precision="32")
     before = model.predict(half)
     for parameter in other.system.network.parameters():
         parameter.data.zero_()
@@ -123,7 +123,7 @@ def test_two_models_side_by_side(model: Model, trained: Path, half: Path) -> Non
 
 def test_video(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A video at its own rate; one of a lower rate is predicted with a warning."""
-    model = load(VIDEO, device="cpu")
+    model = load_model(VIDEO, device="cpu")
     write_video(tmp_path / "fast.mp4", 60, fps=25)
     write_video(tmp_path / "slow.mp4", 12, fps=5)
     predictions = model.predict(tmp_path / "fast.mp4", progress=False)
@@ -139,7 +139,7 @@ def test_video(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
 
 def test_mirrored_images_are_seen_too(model: Model, half: Path, tmp_path: Path) -> None:
     """As where the checkpoint says so; a call changes nothing for the next."""
-    seeing = load(VIDEO, device="cpu", precision="32")
+    seeing = load_model(VIDEO, device="cpu", precision="32")
     path = write_video(tmp_path / "match.mp4", 30, fps=25)
     plain, both, again = (seeing.scores(path, flip=flip, progress=False) for flip in (None, True, None))
     assert not np.allclose(plain.confidences, both.confidences)  # type: ignore[union-attr]
@@ -222,25 +222,25 @@ def test_what_cannot_be_predicted(model: Model, given: object, settings: dict[st
 
 
 def test_precision_may_be_a_number(trained: Path) -> None:
-    assert load(trained, device="cpu", precision=16).compute.precision == "16"
+    assert load_model(trained, device="cpu", precision=16).compute.precision == "16"
 
 
 def test_what_cannot_be_loaded(tmp_path: Path, trained: Path) -> None:
     with pytest.raises(UserError, match="ckpt: no file"):
-        load(tmp_path / "missing.ckpt")
+        load_model(tmp_path / "missing.ckpt")
     with pytest.raises(UserError, match=r"a folder without checkpoints.best\.ckpt"):
-        load(tmp_path)
+        load_model(tmp_path)
     with pytest.raises(UserError, match="precision: 'half' is unknown"):
-        load(trained, precision="half")
+        load_model(trained, precision="half")
     with pytest.raises(UserError, match="trust: my_modul cannot be imported"):
-        load(trained, trust="my_modul")
+        load_model(trained, trust="my_modul")
     with pytest.raises(UserError, match=r"ckpt: expected hf://owner/name\[@revision\]/file, found 'hf://me/model'"):
-        load("hf://me/model")
+        load_model("hf://me/model")
     content = torch.load(trained / "checkpoints" / "best.ckpt", weights_only=True)
     content["hyper_parameters"]["network"]["_target_"] = "my_module.Network"
     torch.save(content, tmp_path / "theirs.ckpt")
     with pytest.raises(UserError, match="my_module"):
-        load(tmp_path / "theirs.ckpt")
+        load_model(tmp_path / "theirs.ckpt")
 
 
 def test_a_folder_of_json(model: Model, half: Path, tmp_path: Path) -> None:

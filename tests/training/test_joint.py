@@ -9,6 +9,7 @@ import orjson
 import pytest
 import torch
 
+import spotter
 from spotter.io.checkpoints import choose_label_set, open_checkpoint
 from spotter.training.module import SpottingModule
 from spotter.types import Batch
@@ -77,6 +78,11 @@ def test_each_label_set_is_predicted_as_in_training(name: str | None, run: Path,
     assert [each["label"] for each in mine] == [each["label"] for each in theirs]
     confidences = [[float(each["confidence"]) for each in found] for found in (mine, theirs)]
     assert confidences[0] == pytest.approx(confidences[1], abs=1e-3)
+
+
+def test_python_loads_each_label_set(run: Path) -> None:
+    model, more = (spotter.load(run, "cpu", label_set=name) for name in (None, "more"))
+    assert (len(model.classes), len(more.classes)) == (2, 12)
 
 
 def test_unknown_label_set_is_one_line(run: Path, tmp_path: Path) -> None:

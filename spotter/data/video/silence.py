@@ -35,18 +35,17 @@ def find_periods(path: Path) -> list[Period]:
     return found
 
 
-def between_gaps(loudness: NDArray[np.float64], gap: int = GAP, least: int = LEAST) -> list[Period]:
+def between_gaps(loudness: NDArray[np.float64]) -> list[Period]:
     """Return the stretches that gaps of quiet part, but for short ones.
 
     loudness : (S,) decibels of every second
-    gap, least : seconds of a gap, and of a period
     """
     quiet = np.flatnonzero(np.diff(loudness < np.median(loudness) - QUIET, prepend=False, append=False))
     begins, ends = quiet[::2], quiet[1::2]
-    long = ends - begins >= gap
+    long = ends - begins >= GAP
     starts = np.concatenate([[0], ends[long]])
     stops = np.concatenate([begins[long], [len(loudness)]])
-    return [Period(float(a), float(b)) for a, b in zip(starts, stops, strict=True) if b - a >= least]
+    return [Period(float(a), float(b)) for a, b in zip(starts, stops, strict=True) if b - a >= LEAST]
 
 
 def read_loudness(path: Path) -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spotter.errors import plural
 from spotter.evaluation.error_causes import AROUND, ERRORS
 from spotter.evaluation.frames import score_names
 from spotter.evaluation.label_errors import find_label_errors
@@ -44,9 +45,8 @@ def summarise_predictions(
         "teams": list(task.teams),
         "monitor": _monitor(task, analysis),
         "subtitle": _subtitle(task, halves, official or split),
-        "scored": f"{_count(len(games), 'game')}, in percent; {_exactness(task)}",
-        "metrics": analysis
-        and {name: analysis.metrics[name] for name in (*tolerance_names(analysis.metrics), "games")},
+        "scored": f"{plural(len(games), 'game')}, in percent; {_exactness(task)}",
+        "metrics": analysis and _scores(analysis.metrics),
         "postprocess": describe_postprocess((metrics or {}).get("postprocess") or {}, task),
         "published": published_scores(task, official),
         "unpublished": _unpublished(task, official),
@@ -79,13 +79,13 @@ def compare_scores(systems: Mapping[str, Metrics], task: Task) -> list[dict[str,
     ]
 
 
-def label_errors(analysis: Analysis | None, most: int = MOST_ERRORS) -> list[dict[str, Any]]:
+def label_errors(analysis: Analysis | None) -> list[dict[str, Any]]:
     """Return the probable errors of the labels, the most probable first; times are milliseconds of the half."""
     if analysis is None:
         return []
     threshold = float(METRIC_THRESHOLDS[analysis.default.threshold])
     found, events = find_label_errors(analysis.errors, analysis.default.errors, threshold), analysis.errors.events
-    rows = zip(*(getattr(found, name)[:most].tolist() for name in found.__slots__), strict=True)
+    rows = zip(*(getattr(found, name)[:MOST_ERRORS].tolist() for name in found.__slots__), strict=True)
     return [
         {
             "kind": kind,
@@ -145,13 +145,9 @@ def _seconds(window: object) -> str:
     return f"{window:g} s" if isinstance(window, int | float) else str(window)
 
 
-def _count(number: int, word: str) -> str:
-    return f"{number:,} {word}{'' if number == 1 else 's'}"
-
-
 def _subtitle(task: Task, halves: Sequence[Half], split: str | None) -> str:
     games = len({half.game for half in halves})
-    parts = [task.name, f"{split} split" if split else "", _count(games, "game")]
+    parts = [task.name, f"{split} split" if split else "", plural(games, "game")]
     return " · ".join(part for part in parts if part)
 
 

@@ -36,14 +36,14 @@ FLOOR = 1e-6  # confidence where there is no evidence
 SUPPRESSION = Postprocess("soft_nms", window=4.0, threshold=1e-5)
 
 
-def write_oracle(root: str | Path, out: str | Path, file: str, split: str = "test") -> None:
-    """Write the oracle's predictions for a split of a simulated tree, by one of its feature files."""
+def write_oracle(root: str | Path, out: str | Path, file: str) -> None:
+    """Write the oracle's predictions for the test split of a simulated tree, by one of its feature files."""
     task, record = Task.load("soccernet-v2"), read_record(root, "features")
     entry = record["files"][file]
     oracle = Oracle.build(task, record["seed"], FeatureFile(file, entry["fps"], entry["width"]))
-    halves = [Half(game, number) for game in load_splits(task, root)[split] for number in task.halves]
+    halves = [Half(game, number) for game in load_splits(task, root)["test"] for number in task.halves]
     if not halves:
-        raise UserError(f"{root}: has no game in split {split}: simulate some by --games")
+        raise UserError(f"{root}: has no game in split test: simulate some by --games")
     scores = {half: oracle.score(np.load(feature_path(root, half, file))) for half in halves}
     write_predictions(out, {half: decode(scores[half], SUPPRESSION, task.fps, task.sides) for half in halves}, task)
 
