@@ -31,7 +31,8 @@ from spotter.io.exchange.annotations import Exchange
 from spotter.io.splits import LABELLED, SCORED, hold_out, load_splits
 from spotter.settings import ClipConfig
 from spotter.tasks import ANTICIPATION, Task
-from spotter.training.callbacks.clock import cpu_limit_of
+from spotter.training.callbacks.clock import CpuLimit
+from spotter.training.callbacks.lookup import callback_of
 from spotter.training.callbacks.progress import show
 from spotter.training.out_of_fold import read_out_of_fold
 from spotter.types import OWN, Batch, Clip, HalfRecord, Plain, TargetMaker
@@ -221,7 +222,7 @@ class SpottingDataModule(pl.LightningDataModule):
         """Return how many threads or processes of this rank read the input."""
         if self.num_workers is not None:
             return self.num_workers
-        if self.trainer is None or cpu_limit_of(self.trainer) is not None:  # which counts no other process
+        if self.trainer is None or callback_of(self.trainer, CpuLimit) is not None:  # which counts no other process
             return 0
         return choose_workers(self.source.spec.kind, self.trainer.strategy.root_device.type, self.trainer.num_devices)
 

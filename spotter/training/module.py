@@ -20,8 +20,9 @@ from spotter.io.upgrade import FORMAT
 from spotter.models.build import module_of
 from spotter.models.joint import forward_jointly, joint_losses
 from spotter.models.system import System
-from spotter.training.callbacks.clock import cpu_limit_of
-from spotter.training.callbacks.nonfinite import nonfinite_of
+from spotter.training.callbacks.clock import CpuLimit
+from spotter.training.callbacks.lookup import callback_of
+from spotter.training.callbacks.nonfinite import NonFinite
 from spotter.training.datamodule import SpottingDataModule, data_of
 from spotter.training.optimizer import OptimizerConfig, SharpnessAware, adamw, schedule_factor, update_rates
 from spotter.types import OWN, PSEUDO, Batch, Output, Plain, batch_size
@@ -129,7 +130,7 @@ class SpottingModule(pl.LightningModule):
 
     def _finite(self, losses: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """Return losses to be logged; where steps are skipped, the last finite one stands in for one that is not."""
-        watch = nonfinite_of(self.trainer)
+        watch = callback_of(self.trainer, NonFinite)
         if watch is None or not watch.skips:
             return losses
         for name, value in losses.items():
@@ -195,7 +196,7 @@ class SpottingModule(pl.LightningModule):
     def _steps(self) -> Callable[[int], float]:
         """Return what says, at a step, how many steps there will be in all."""
         # Not trainer.estimated_stepping_batches: it would fetch the first batches before a resumed run knows its epoch.
-        trainer, clock = self.trainer, cpu_limit_of(self.trainer)
+        trainer, clock = self.trainer, callback_of(self.trainer, CpuLimit)
         if clock is not None:
             return clock.expected_steps
         batches, limit = self._data.batches_per_epoch, trainer.limit_train_batches

@@ -92,8 +92,9 @@ def test_a_schedule_ends_with_the_run_whatever_limits_its_epochs(
 ) -> None:
     """Epochs of 10 batches, 5 of them."""
     module, _ = build("linear", batches=10)
-    monkeypatch.setattr("spotter.training.module.cpu_limit_of", lambda trainer: None)
-    limited = mock.Mock(limit_train_batches=limit, accumulate_grad_batches=accumulate, max_epochs=5, max_steps=-1)
+    limited = mock.Mock(
+        callbacks=[], limit_train_batches=limit, accumulate_grad_batches=accumulate, max_epochs=5, max_steps=-1
+    )
     monkeypatch.setattr(SpottingModule, "trainer", limited)
     monkeypatch.setattr(SpottingModule, "_data", mock.Mock(batches_per_epoch=10))
     assert module._steps()(0) == expected

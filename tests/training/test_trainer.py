@@ -16,7 +16,8 @@ from pytorch_lightning.accelerators import CPUAccelerator
 from torch.utils.data import DataLoader, TensorDataset
 
 from spotter.errors import UsageError, UserError
-from spotter.training.callbacks.clock import CpuLimit, cpu_limit_of
+from spotter.training.callbacks.clock import CpuLimit
+from spotter.training.callbacks.lookup import callback_of
 from spotter.training.optimizer import schedule_factor
 from spotter.training.trainer import Trainer, build_trainer, precision
 
@@ -81,7 +82,7 @@ def test_cpu_seconds_end_training_and_the_weights_are_validated(monkeypatch: pyt
 
     class Timed(Module):
         def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
-            limit = cpu_limit_of(self.trainer)
+            limit = callback_of(self.trainer, CpuLimit)
             assert limit is not None
             seen.append(limit.share)
             limit.expected_steps(len(seen) - 1)

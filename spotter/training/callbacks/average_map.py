@@ -110,12 +110,6 @@ class AverageMap(pl.Callback):
             epoch.close()
 
 
-def average_map_of(trainer: pl.Trainer) -> AverageMap:
-    """Return the trainer's callback that scores."""
-    callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
-    return next(each for each in callbacks if isinstance(each, AverageMap))
-
-
 class _Epoch:
     """Collect the predictions and losses of one rank for a label set; decoding runs in a thread beside the device."""
 

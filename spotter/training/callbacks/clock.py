@@ -85,9 +85,3 @@ class CpuLimit(TrainingClock):
     ) -> None:
         """Ask for the end when the seconds are used."""
         trainer.should_stop = trainer.should_stop or self.share >= 1
-
-
-def cpu_limit_of(trainer: pl.Trainer) -> CpuLimit | None:
-    """Return the trainer's limit of CPU seconds, None where it has none."""
-    callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
-    return next((each for each in callbacks if isinstance(each, CpuLimit)), None)

@@ -156,12 +156,6 @@ class NonFinite(pl.Callback):
         return ""
 
 
-def nonfinite_of(trainer: pl.Trainer) -> NonFinite | None:
-    """Return the trainer's callback that looks at losses, None where it has none."""
-    callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
-    return next((each for each in callbacks if isinstance(each, NonFinite)), None)
-
-
 def _not_finite(state: Mapping[str, Tensor]) -> Iterator[str]:
     """Yield the names of tensors that are not finite."""
     return (name for name, value in state.items() if value.is_floating_point() and not value.isfinite().all())

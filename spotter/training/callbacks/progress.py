@@ -11,8 +11,9 @@ from pytorch_lightning.callbacks import RichProgressBar
 from pytorch_lightning.utilities import rank_zero_only
 
 from spotter.progress import Lines, clock, print_table
-from spotter.training.callbacks.clock import cpu_limit_of
+from spotter.training.callbacks.clock import CpuLimit
 from spotter.training.callbacks.history import fresh_metrics
+from spotter.training.callbacks.lookup import callback_of
 
 log = logging.getLogger(__name__)
 show = rank_zero_only(print_table)
@@ -59,7 +60,7 @@ class ProgressLines(pl.Callback):
         """Write a line if it is time."""
         if not trainer.is_global_zero or not self._lines.due():
             return
-        count, limit = int(trainer.num_training_batches), cpu_limit_of(trainer)
+        count, limit = int(trainer.num_training_batches), callback_of(trainer, CpuLimit)
         done = trainer.current_epoch + (batch_idx + 1) / count - self._first  # epochs
         todo = max(0, (trainer.max_epochs or 1) - self._first - done)
         pace = 1 / limit.share - 1 if limit is not None else todo / done

@@ -12,7 +12,8 @@ from spotter.data.statistics import dataset_statistics
 from spotter.evaluation.events import collect_events
 from spotter.evaluation.metrics import flatten
 from spotter.tasks import ANTICIPATION, Task, monitors
-from spotter.training.callbacks.average_map import average_map_of
+from spotter.training.callbacks.average_map import AverageMap
+from spotter.training.callbacks.lookup import callback_of
 from spotter.training.datamodule import data_of
 from spotter.training.loggers.source_code import code_changes, code_state, command
 from spotter.training.loggers.wandb import Wandb, wandb_logger
@@ -65,8 +66,8 @@ class Dashboard(pl.Callback):
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Log what was scored."""
-        logger, scored, began = wandb_logger(trainer), average_map_of(trainer), time.monotonic()
-        if logger is None or trainer.sanity_checking or scored.metrics is None:
+        logger, scored, began = wandb_logger(trainer), callback_of(trainer, AverageMap), time.monotonic()
+        if logger is None or trainer.sanity_checking or scored is None or scored.metrics is None:
             return
         self._summarise(logger, trainer, scored.metrics)
         if began < self._rest:
@@ -147,7 +148,6 @@ def _define(run: Run, task: Task, not_shown: bool) -> None:
 
 def show_run(trainer: pl.Trainer, run: Path) -> None:
     """Let the dashboard, if there is one, upload what a finished run has left in its folder."""
-    callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
-    for callback in callbacks:
-        if isinstance(callback, Dashboard):
-            callback.on_run_end(trainer, run)
+    dashboard = callback_of(trainer, Dashboard)
+    if dashboard is not None:
+        dashboard.on_run_end(trainer, run)
