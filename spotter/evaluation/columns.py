@@ -77,8 +77,10 @@ def detection_columns(predictions: Mapping[Half, HalfPredictions], halves: Seque
 
 
 def count_thresholds(confidence: Floats) -> Ints:
-    """Return how many of the metric's thresholds each confidence reaches: 0 … 200."""
-    return np.searchsorted(METRIC_THRESHOLDS, confidence, side="right")
+    """Return how many of the metric's thresholds each confidence, of at least 0, reaches: 0 … 200."""
+    last = len(METRIC_THRESHOLDS) - 1
+    nearest = np.rint(np.minimum(confidence, 1) * last).astype(np.int64)  # they are equally spaced
+    return nearest + (confidence >= METRIC_THRESHOLDS[nearest])
 
 
 def find_pairs(detections: EventColumns, rows: Ints, events: EventColumns, radius: int, same_class: bool) -> Pairs:

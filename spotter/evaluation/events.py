@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spotter.errors import UserError
+from spotter.evaluation.columns import count_thresholds
 from spotter.tasks import Task
 from spotter.types import HALF_SECONDS, METRIC_THRESHOLDS, Half, HalfPredictions, Spots, quantise
 
@@ -96,7 +97,7 @@ def collect_events(
         detection, confidence = detection[legal], confidence[legal]
     first = np.searchsorted(detection, len(halves) * frames * np.arange(classes))  # of each class
     cell = _histogram_row(detection, first, event, shown, frames)
-    cell += _thresholds_reached(confidence)
+    cell += count_thresholds(confidence)
     return MetricEvents(
         event=event,
         detection=detection,
@@ -179,13 +180,6 @@ def _histogram_row(
     step[0] = classes  # the first row of those not shown
     order = np.argsort(change, kind="stable")
     return np.repeat(COLUMNS * np.cumsum(step[order]), np.diff(change[order], append=len(detection)))
-
-
-def _thresholds_reached(confidence: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return how many thresholds of the metric each confidence, of at least 0, reaches."""
-    last = len(METRIC_THRESHOLDS) - 1
-    nearest = np.rint(np.minimum(confidence, 1) * last).astype(np.int64)  # they are equally spaced
-    return nearest + (confidence >= METRIC_THRESHOLDS[nearest])
 
 
 def reaching(histogram: NDArray[np.int64]) -> NDArray[np.int64]:
