@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 from spotter.data.anticipation import AnticipationSource
@@ -13,41 +12,7 @@ from spotter.data.user_files import find_feature_files, find_video_files
 from spotter.data.video.source import VideoSource
 from spotter.types import Half
 
-
-@dataclass(frozen=True, slots=True)
-class SourceKind:
-    """Open an input of one kind.
-
-    open_tree : read the official tree below a root, by the paths in a file of labels where there is one
-    open_files : read files, or all that lie below folders, and return their halves, too
-    """
-
-    open_tree: Callable[[InputSpec, str | Path | None, str | Path | None], Source]
-    open_files: Callable[[InputSpec, Sequence[str | Path]], tuple[list[Half], Source]]
-
-
-def _feature_tree(spec: InputSpec, root: str | Path | None, labels: str | Path | None) -> Source:
-    return FeatureSource.of_spec(spec, root, labels=labels)
-
-
-def _video_tree(spec: InputSpec, root: str | Path | None, labels: str | Path | None) -> Source:
-    return VideoSource.of_spec(spec, root, labels=labels)
-
-
-def _feature_files(spec: InputSpec, paths: Sequence[str | Path]) -> tuple[list[Half], Source]:
-    files = find_feature_files(paths, spec.streams)
-    return list(files), FeatureSource.of_spec(spec, files=files)
-
-
-def _video_files(spec: InputSpec, paths: Sequence[str | Path]) -> tuple[list[Half], Source]:
-    files = find_video_files(paths)
-    return list(files), VideoSource.of_spec(spec, files=files)
-
-
-SOURCE_KINDS = {
-    "features": SourceKind(_feature_tree, _feature_files),
-    "video": SourceKind(_video_tree, _video_files),
-}
+SOURCES: dict[str, type[FeatureSource] | type[VideoSource]] = {"features": FeatureSource, "video": VideoSource}
 
 
 def open_source(spec: InputSpec, root: str | Path | None, labels: str | Path | None = None) -> Source:
@@ -55,7 +20,7 @@ def open_source(spec: InputSpec, root: str | Path | None, labels: str | Path | N
 
     labels : a file of labels whose paths, relative to ``root``, name the files of its halves
     """
-    source = SOURCE_KINDS[spec.kind].open_tree(spec, root, labels)
+    source = SOURCES[spec.kind].of_spec(spec, root, labels=labels)
     return source if spec.clip_seconds is None else AnticipationSource(source, spec.clip_seconds)
 
 
@@ -66,4 +31,8 @@ def open_files(spec: InputSpec, paths: Sequence[str | Path]) -> tuple[list[Half]
     half. A model of several feature streams takes a folder with one ``<name>_<stream's file>.npy`` for each.
     Raises UserError when there is nothing that can be read, a stream is missing, or two files have one name.
     """
-    return SOURCE_KINDS[spec.kind].open_files(spec, paths)
+    if spec.kind == "video":
+        videos = find_video_files(paths)
+        return list(videos), VideoSource.of_spec(spec, files=videos)
+    rows = find_feature_files(paths, spec.streams)
+    return list(rows), FeatureSource.of_spec(spec, files=rows)
