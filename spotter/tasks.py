@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,6 @@ TEAM_MONITORS = (
 ANTICIPATION_MONITORS = ("map_at_inf", "anticipation_map")
 TEAM = "team"  # the key of an entry that holds it
 SIDES = ("left", "right")  # teams by where they stand in the image
-OPTIONAL = {"tolerances", "halves", "format", "class_key", "teams", "strict", "any_case", "metric", "splits"}
 PLAIN_NAME = re.compile(r"[^./\\\x00-\x1f][^/\\\x00-\x1f]{0,99}")  # of a file in some folder
 MOST_NUMBERS = 100  # of tolerances or halves
 REPLAY_GROUNDING = "replay-grounding"
@@ -195,50 +194,22 @@ class Task:
 
     @classmethod
     def _from_mapping(cls, content: Mapping[str, Any], where: str) -> Task:
-        required = {"name", "classes", "label_file", "fps", "monitor"}
-        missing, unknown = required - set(content), set(content) - required - OPTIONAL
-        if missing or unknown:
-            named = [f"lacks {key!r}" for key in sorted(missing)]
-            named += [f"has the unknown key {shorten(key)}" for key in sorted(map(str, unknown))[:3]]
-            raise UserError(f"{where} {' and '.join(named)}: it needs exactly {', '.join(sorted(required))}")
-        classes, halves, tolerances = content["classes"], content.get("halves", (1, 2)), content.get("tolerances", ())
-        listed = isinstance(classes, Sequence) and not isinstance(classes, str)
-        if not listed or not classes or not all(isinstance(name, str) for name in classes):
-            raise UserError(f"{where}: classes must be a list of names, found {shorten(classes)}")
-        if len(set(classes)) != len(classes):
-            raise UserError(f"{where}: a class is listed twice in {shorten(list(classes))}")
-        if not isinstance(content["fps"], int) or isinstance(content["fps"], bool) or content["fps"] < 1:
-            found = shorten(content["fps"])
-            raise UserError(f"{where}: fps must be a whole number of frames per second, found {found}")
-        teams = content.get("teams", ())
-        if isinstance(teams, str) or not isinstance(teams, Sequence) or not _are_two_names_or_none(teams):
-            raise UserError(f"{where}: teams must be two different names, as [left, right], found {shorten(teams)}")
-        for key in ("strict", "any_case"):
-            if not isinstance(content.get(key, False), bool):
-                raise UserError(f"{where}: {key} must be true or false, found {shorten(content[key])}")
-        if not _are_distinct(tolerances, least=0):
-            found = shorten(tolerances)
-            raise UserError(f"{where}: tolerances must be a list of frames, as [0, 1, 2, 4], found {found}")
+        _check_keys(content, where)
+        _check_values(content, where)
+        teams, tolerances = content.get("teams", ()), content.get("tolerances", ())
         metric = content.get("metric", cls.metric)
-        if metric not in METRICS:
-            raise UserError(f"{where}: metric {shorten(metric)} is unknown: give one of {', '.join(METRICS)}")
         try:
             monitor = monitor_name(str(content["monitor"]), tolerances, bool(teams), metric == ANTICIPATION)
         except UserError as error:
             raise UserError(f"{where}: {error}") from error
-        if not _are_distinct(halves, least=1) or not halves:
-            raise UserError(f"{where}: halves must be a list of numbers from 1 up, as [1, 2], found {shorten(halves)}")
-        for key in ("name", "label_file", *(["splits"] if content.get("splits") else [])):
-            if not PLAIN_NAME.fullmatch(str(content[key])):
-                raise UserError(f"{where}: {key} must be a plain name, found {shorten(content[key])}")
         return cls(
             name=str(content["name"]),
-            classes=tuple(classes),
+            classes=tuple(content["classes"]),
             label_file=str(content["label_file"]),
             fps=content["fps"],
             monitor=monitor,
             tolerances=tuple(sorted(tolerances)),
-            halves=tuple(sorted(halves)),
+            halves=tuple(sorted(content.get("halves", cls.halves))),
             format=str(content.get("format", cls.format)),
             class_key=str(content.get("class_key", cls.class_key)),
             metric=str(metric),
@@ -251,6 +222,48 @@ class Task:
     def to_dict(self) -> dict[str, Any]:
         """Return the task as plain values, as checkpoints hold it."""
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+
+def _check_keys(content: Mapping[str, Any], where: str) -> None:
+    required = [field.name for field in fields(Task) if field.default is MISSING]
+    optional = [field.name for field in fields(Task) if field.default is not MISSING]
+    missing, unknown = set(required) - set(content), set(content) - {*required, *optional}
+    if missing or unknown:
+        named = [f"lacks {key!r}" for key in sorted(missing)]
+        named += [f"has the unknown key {shorten(key)}" for key in sorted(map(str, unknown))[:3]]
+        raise UserError(
+            f"{where} {' and '.join(named)}: it needs {', '.join(required)}, and may have {', '.join(optional)}"
+        )
+
+
+def _check_values(content: Mapping[str, Any], where: str) -> None:
+    """Raise UserError for a value that a task cannot have; of the monitor, see ``monitor_name``."""
+    classes, halves, tolerances = content["classes"], content.get("halves", Task.halves), content.get("tolerances", ())
+    listed = isinstance(classes, Sequence) and not isinstance(classes, str)
+    if not listed or not classes or not all(isinstance(name, str) for name in classes):
+        raise UserError(f"{where}: classes must be a list of names, found {shorten(classes)}")
+    if len(set(classes)) != len(classes):
+        raise UserError(f"{where}: a class is listed twice in {shorten(list(classes))}")
+    if not isinstance(content["fps"], int) or isinstance(content["fps"], bool) or content["fps"] < 1:
+        found = shorten(content["fps"])
+        raise UserError(f"{where}: fps must be a whole number of frames per second, found {found}")
+    teams = content.get("teams", ())
+    if isinstance(teams, str) or not isinstance(teams, Sequence) or not _are_two_names_or_none(teams):
+        raise UserError(f"{where}: teams must be two different names, as [left, right], found {shorten(teams)}")
+    for key in ("strict", "any_case"):
+        if not isinstance(content.get(key, False), bool):
+            raise UserError(f"{where}: {key} must be true or false, found {shorten(content[key])}")
+    if not _are_distinct(tolerances, least=0):
+        found = shorten(tolerances)
+        raise UserError(f"{where}: tolerances must be a list of frames, as [0, 1, 2, 4], found {found}")
+    metric = content.get("metric", AVERAGE_MAP)
+    if metric not in METRICS:
+        raise UserError(f"{where}: metric {shorten(metric)} is unknown: give one of {', '.join(METRICS)}")
+    if not _are_distinct(halves, least=1) or not halves:
+        raise UserError(f"{where}: halves must be a list of numbers from 1 up, as [1, 2], found {shorten(halves)}")
+    for key in ("name", "label_file", *(["splits"] if content.get("splits") else [])):
+        if not PLAIN_NAME.fullmatch(str(content[key])):
+            raise UserError(f"{where}: {key} must be a plain name, found {shorten(content[key])}")
 
 
 class _Folded(dict[str, int]):
