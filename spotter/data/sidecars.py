@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from spotter.errors import UserError
+from spotter.io.files import atomic_write, json_bytes
 
 DEPTH = 3  # folders between the root of a tree and the files of a game
 
@@ -20,6 +21,11 @@ def read_sidecar(path: Path) -> dict[str, Any]:
     except (OSError, orjson.JSONDecodeError):
         return {}
     return about if isinstance(about, dict) else {}
+
+
+def write_sidecar(path: Path, about: Mapping[str, Any]) -> None:
+    """Write what is known of a feature file into the JSON file beside it."""
+    atomic_write(path.with_suffix(".json"), json_bytes(about))
 
 
 def first_sidecar(root: str | Path, file: str) -> dict[str, Any]:

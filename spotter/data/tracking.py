@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spotter.io.files import atomic_write, json_bytes, write_array
+from spotter.data.sidecars import write_sidecar
+from spotter.io.files import write_array
 from spotter.io.game_files import game_file_to_write
 from spotter.types import Half
 
@@ -95,5 +96,5 @@ def write_track(root: str | Path, half: Half, track: Track, name: str = "trackin
         **made,
     }
     write_array(path, rows)
-    atomic_write(path.with_suffix(".json"), json_bytes(about))
+    write_sidecar(path, about)
     return path

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 import spotter
 from spotter.data.check import find_broken
 from spotter.data.pca import Pca
-from spotter.data.sidecars import read_sidecar
+from spotter.data.sidecars import read_sidecar, write_sidecar
 from spotter.errors import UserError
 from spotter.extraction.backbones import Backbone, Progress
 from spotter.extraction.frames import rows_in
 from spotter.extraction.rows import pool_rows
-from spotter.io.files import atomic_write, json_bytes, write_array
+from spotter.io.files import write_array
 from spotter.types import Plain
 
 LIBRARIES = ("torch", "timm")
@@ -99,9 +99,6 @@ def write_features(
     about = {"fps": str(fps), "offset": offset, "width": rows.shape[1], "rows": len(rows)}
     about |= {} if extractor is None else {"extractor": extractor}
     missing = int((~finite).sum())
-    atomic_write(
-        target.with_suffix(".json"),
-        json_bytes(about | {"not_finite": missing, "versions": libraries}),
-    )
+    write_sidecar(target, about | {"not_finite": missing, "versions": libraries})
     write_array(target, stored)
     return missing

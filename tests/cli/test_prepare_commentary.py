@@ -70,7 +70,7 @@ def test_a_tree_gets_features_for_every_game(root: Path) -> None:
         assert (rows.shape, rows.dtype) == ((2700, WIDTH), np.float16)
         assert rows.any()
         about = orjson.loads((root / game / "1_commentary.json").read_bytes())
-        assert (about["fps"], about["offset"], about["width"], about["groups"]) == (1, 0, WIDTH, [6, 4, 119])
+        assert (about["fps"], about["offset"], about["width"], about["groups"]) == ("1", 0, WIDTH, [6, 4, 119])
         assert (about["fold"] is None) == (game not in SPLITS["train"])
     np.load(root / "commentary_text_model.npz", allow_pickle=False)
 

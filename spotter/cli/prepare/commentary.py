@@ -25,8 +25,9 @@ from spotter.data.commentary.rows import count_rows
 from spotter.data.commentary.text_model import TEXT_MODEL
 from spotter.data.commentary.words import is_english, repeated
 from spotter.data.fps import parse_fps
+from spotter.data.sidecars import write_sidecar
 from spotter.errors import UsageError, UserError, plural
-from spotter.io.files import atomic_write, json_bytes, write_array
+from spotter.io.files import atomic_write, write_array
 from spotter.io.formats import format_of
 from spotter.io.game_files import game_file
 from spotter.io.splits import load_splits
@@ -125,10 +126,10 @@ def write_half(root: Path, half: Half, name: str, transcript: Transcript, rows: 
     """Write the features of a half and what describes them."""
     model = fitted.model
     features = model.features(transcript, rows, fitted.evidence_for(half.game))
-    file = game_file(root, half.game, f"{half.number}_{name}")
-    write_array(file.with_name(f"{file.name}.npy"), features)
+    path = game_file(root, half.game, f"{half.number}_{name}.npy")
+    write_array(path, features)
     about = {
-        "fps": model.fps,
+        "fps": str(parse_fps(model.fps)),
         "offset": 0.0,
         "width": features.shape[1],
         "groups": model.groups,
@@ -138,7 +139,7 @@ def write_half(root: Path, half: Half, name: str, transcript: Transcript, rows: 
         "english": is_english(transcript) if len(transcript) else None,
         "fold": fitted.folds.get(half.game),
     }
-    atomic_write(file.with_name(f"{file.name}.json"), json_bytes(about))
+    write_sidecar(path, about)
 
 
 def sum_up(

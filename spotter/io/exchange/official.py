@@ -14,6 +14,7 @@ from spotter.io.game_files import game_file_to_write
 from spotter.io.periods import KEY, read_intervals, write_intervals
 from spotter.io.predictions import PREDICTION_FILE
 from spotter.io.soccernet import game_time
+from spotter.io.splits import write_splits
 from spotter.io.trees import find_games, read_game_files
 from spotter.tasks import Task, shipped_tasks
 from spotter.types import Half
@@ -64,7 +65,7 @@ def write_tree(root: Path, collection: Collection, label_file: str) -> None:
         games_of_split = splits.setdefault(video.split, []) if video.split else []
         games_of_split += [video.half.game] if video.half.game not in games_of_split else []
     if splits:
-        atomic_write(root / "splits.json", json_bytes(splits))
+        write_splits(root, splits)
 
 
 def _file_names(task: Task | None) -> list[str]:
