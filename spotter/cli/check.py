@@ -22,7 +22,7 @@ from spotter.data.video.decode import Video
 from spotter.data.video.find import STORE, VIDEOS
 from spotter.data.video.jobs import game_folders
 from spotter.data.video.store import Store
-from spotter.errors import UserError
+from spotter.errors import UserError, plural
 from spotter.io.cameras import read_cameras
 from spotter.io.formats import format_of
 from spotter.progress import ProgressDisplay
@@ -56,8 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
                 sys.stdout.write(f"{problem}\n")
             display.update(done / len(files))
     kinds = [kind for kind in dict.fromkeys(KINDS.values()) if counts[kind]]
-    looked = ", ".join(f"{counts[kind]} {kind} {'file' if counts[kind] == 1 else 'files'}" for kind in kinds)
-    sys.stdout.write(f"{root}: {looked}; {wrong or 'no'} {'problem' if wrong == 1 else 'problems'}\n")
+    looked = ", ".join(plural(counts[kind], f"{kind} file") for kind in kinds)
+    sys.stdout.write(f"{root}: {looked}; {plural(wrong, 'problem') if wrong else 'no problems'}\n")
     return 1 if wrong else 0
 
 

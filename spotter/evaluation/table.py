@@ -152,7 +152,7 @@ def _caption(metrics: Metrics) -> str:
 
 
 def _games(metrics: Metrics) -> str:
-    return f"{metrics['games']} {_one(metrics)}{'s' if metrics['games'] != 1 else ''}"
+    return plural(metrics["games"], _one(metrics))
 
 
 def _one(metrics: Metrics) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,11 +78,7 @@ def predict_records(
     outputs : in place of ``system.outputs``
     The others are those of ``engine.run``.
     """
-    system.to(compute.device).eval()
-    upsample = system.network.upsample
-    found = run(
-        outputs or system.outputs, source, records, system.clips, upsample, compute, targets=targets, progress=progress
-    )
+    found = _run(system, source, records, compute, progress, outputs, targets)
     return dict(in_background(Decoder(system, source, keep), found))
 
 
@@ -94,10 +90,25 @@ def score_records(
     progress: Callable[[float], None] | None = None,
 ) -> dict[Half, Scores]:
     """Return the scores, before suppression, of the halves that this rank owns."""
+    found = _run(system, source, records, compute, progress)
+    return {half: scores_of(system, source, half, arrays) for half, arrays in found}
+
+
+def _run(
+    system: System,
+    source: Source,
+    records: Sequence[HalfRecord],
+    compute: Compute,
+    progress: Callable[[float], None] | None,
+    outputs: Outputs | None = None,
+    targets: TargetMaker | None = None,
+) -> Iterator[tuple[Half, Arrays]]:
+    """Yield the stitched outputs of the halves that this rank owns, see ``engine.run``."""
     system.to(compute.device).eval()
     upsample = system.network.upsample
-    found = run(system.outputs, source, records, system.clips, upsample, compute, progress=progress)
-    return {half: scores_of(system, source, half, arrays) for half, arrays in found}
+    return run(
+        outputs or system.outputs, source, records, system.clips, upsample, compute, targets=targets, progress=progress
+    )
 
 
 def say_broken_rows(system: System, source: Source, records: Sequence[HalfRecord]) -> bool:

@@ -25,6 +25,7 @@ from spotter.evaluation.metrics import flatten
 from spotter.inference.engine import Compute
 from spotter.inference.inputs import Input
 from spotter.inference.model import Model, load_model
+from spotter.inference.precision import engine_precision
 from spotter.io.checkpoints import open_checkpoint
 from spotter.io.exchange.annotations import root_of_labels
 from spotter.io.files import atomic_file, atomic_write, json_bytes
@@ -50,9 +51,9 @@ log = logging.getLogger(__name__)
 BESIDE = ("joint", "pseudo", "pseudo_share", "pseudo_weight")  # of what is learned beside a data set, see ``join``
 # Facts in data configs that other keys refer to.
 STATED_ONCE = (
-    *("fps", "time_scale", "width", "columns", "offset", "size", "crop", "grey", "match_clock", "augment", "before"),
-    "name",
-)
+    "name", "fps", "time_scale", "width", "columns", "offset",
+    "size", "crop", "grey", "match_clock", "augment", "before",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -236,7 +237,7 @@ def score_labels(
     """Predict the splits of a label set with the present weights; write predictions, report and ``metrics.json``."""
     data, scored = every.sets[name], dict[str, Metrics]()
     splits = [split for split in ("challenge", *SCORED) if data.records.get(split)]
-    precision = str(trainer.precision).partition("-")[0]
+    precision = engine_precision(trainer.precision)
     compute = Compute(trainer.strategy.root_device, precision, data.eval_batch_size, data.workers)
     for split in splits:
         given, losses = Input(split, data.source, data.records[split]), MeanLoss()

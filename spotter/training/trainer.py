@@ -19,7 +19,7 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from spotter.errors import UsageError, UserError
 from spotter.inference.allocator import keep_freed_memory
-from spotter.inference.precision import PRECISIONS, fast_precision
+from spotter.inference.precision import PRECISIONS, engine_precision, fast_precision
 from spotter.interpolation import escape
 from spotter.tasks import full_name
 from spotter.training.callbacks.clock import CpuLimit
@@ -146,7 +146,7 @@ def device_of(settings: DictConfig) -> torch.device:
 
 def short_precision(settings: DictConfig) -> str:
     """Return the precision as the engine names it, for example 32 or bf16."""
-    return precision(settings).partition("-")[0]
+    return engine_precision(precision(settings))
 
 
 def precision(settings: DictConfig) -> str:
@@ -155,7 +155,7 @@ def precision(settings: DictConfig) -> str:
     Raises UsageError for one that spotter does not compute in.
     """
     if settings.precision != "auto":
-        if str(settings.precision).partition("-")[0] not in PRECISIONS:
+        if engine_precision(settings.precision) not in PRECISIONS:
             known = ", ".join(("auto", *PRECISIONS))
             raise UsageError(f"trainer.precision: {settings.precision!r} is not supported: give one of {known}")
         return str(settings.precision)

@@ -22,7 +22,7 @@ from spotter.data.video.index import Index, scan
 from spotter.data.video.packets import NONE, video_packets
 from spotter.data.video.scale import Images, Scaler, upright_size
 from spotter.data.video.times import Numbers, Times, clock
-from spotter.errors import UserError
+from spotter.errors import UserError, plural
 
 log = logging.getLogger(__name__)
 
@@ -221,8 +221,8 @@ class Video:
         replaced = shown != numbers
         if replaced.any() and not self.replaced:
             count, first = int(replaced.sum()), clock(self.times.seconds(int(numbers[replaced][0])))
-            images = f"{count} {'image' if count == 1 else 'images'} from {first} on"
-            log.warning("%s: %s cannot be decoded, maybe more; each shows its nearest neighbour", self.path, images)
+            log.warning("%s: %s from %s on cannot be decoded, maybe more; each shows its nearest neighbour", self.path,
+                        plural(count, "image"), first)  # fmt: skip
         self.replaced.update(numbers[replaced].tolist())
         return shown
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from spotter.data.video.containers import open_container
 from spotter.data.video.packets import AHEAD, NONE, Packets
 from spotter.data.video.times import Times, clock
-from spotter.errors import UserError
+from spotter.errors import UserError, plural
 
 log = logging.getLogger(__name__)
 
@@ -43,15 +43,15 @@ def warn_of_oddities(
         early = packets.pts[lost & (packets.pts != NONE)]
         seconds = float((first - early.min(initial=first)) * packets.unit)
         notes.append(
-            f"begins between two keyframes, so that its first {_images(lost.sum())} ({seconds:.2f} s) "
+            f"begins between two keyframes, so that its first {plural(lost.sum(), 'image')} ({seconds:.2f} s) "
             "cannot be decoded; times count from the first that can"
         )
     unstamped = int(np.sum(packets.images & (packets.pts == NONE) & ~lost))
     if unstamped:
-        notes.append(f"{_images(unstamped)} without a time stamp left out")
+        notes.append(f"{plural(unstamped, 'image')} without a time stamp left out")
     twice = int(np.sum(packets.images & (packets.pts != NONE) & ~lost & (numbers < 0)))
     if twice:
-        notes.append(f"{_images(twice)} with the time stamp of another left out")
+        notes.append(f"{plural(twice, 'image')} with the time stamp of another left out")
     after = [clock(times.seconds(max(0, int(numbers[:begin].max())))) for begin in packets.begins[1:]]
     if after:
         notes.append(
@@ -114,7 +114,3 @@ def _sound_length(path: str | Path) -> Fraction:
         except av.FFmpegError:
             pass  # it ends there
         return end - Fraction(container.start_time or 0, av.time_base)
-
-
-def _images(count: int) -> str:
-    return f"{count} {'image' if count == 1 else 'images'}"

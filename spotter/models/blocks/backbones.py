@@ -154,9 +154,13 @@ def take_weights(network: nn.Module, name: str, state: Mapping[str, Tensor], wei
         )
     network.load_state_dict(fits, strict=False)
     log.info("took %d of %d tensors of %s from %s", len(fits), len(names), name, weights or "timm's ImageNet weights")
-    lacking = [plain for here, plain in names.items() if here not in fits and "num_batches" not in plain]
-    if lacking:
-        log.warning("random, for want of tensors that fit: %s", ", ".join(lacking))
+    warn_of_random([plain for here, plain in names.items() if here not in fits and "num_batches" not in plain])
+
+
+def warn_of_random(names: Sequence[str]) -> None:
+    """Say which tensors of a network weights do not hold, if any."""
+    if names:
+        log.warning("no weights for %s: they start from random values", ", ".join(names))
 
 
 def _by_order(ours: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> dict[str, Tensor]:

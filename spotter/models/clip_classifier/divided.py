@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from functools import partial
 
 import torch
@@ -18,8 +17,6 @@ from spotter.models.base import Network
 from spotter.models.blocks import backbones
 from spotter.models.blocks.pad import pad_to
 from spotter.models.blocks.window import window_index
-
-log = logging.getLogger(__name__)
 
 PATCH = 16  # pixels, each way
 IMAGENET = {192: "vit_tiny_patch16_224", 384: "vit_small_patch16_224", 768: "vit_base_patch16_224"}  # by width
@@ -114,8 +111,7 @@ class DividedTransformer(Network):
             raise UserError(f"model.weights: the patches of {weights or 'the download'} do not fit this transformer")
         self.load_state_dict(fits, strict=False)
         lacking = sorted(name for name in ours.keys() - fits.keys() if name != "times" and "time_out" not in name)
-        if lacking:
-            log.warning("random, for want of tensors that fit: %s", ", ".join(lacking))
+        backbones.warn_of_random(lacking)
 
 
 class DividedBlock(nn.Module):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 
 import torch
@@ -15,8 +14,6 @@ from spotter.models.base import Network
 from spotter.models.blocks import backbones
 from spotter.models.comedian.spatial import Transformer, TubeSwin, TubeViT
 from spotter.types import Plain
-
-log = logging.getLogger(__name__)
 
 SPATIAL = {"vivit": TubeViT, "viswin": TubeSwin}
 IMAGENET = {"vivit": "vit_tiny_patch16_224", "viswin": "swin_tiny_patch4_window7_224"}
@@ -93,9 +90,7 @@ class Comedian(Network):
         """Take ImageNet weights for the transformer over patches from a file, or those that timm downloads."""
         name = IMAGENET[self.kind]
         state = backbones.read_weights(weights) if weights else backbones.download(name, **self.arguments)
-        lacking = self.spatial.take_imagenet(state)
-        if lacking:
-            log.warning("random, for want of tensors that fit: %s", ", ".join(lacking))
+        backbones.warn_of_random(self.spatial.take_imagenet(state))
 
     def _scale(self, video: Tensor) -> Tensor:
         if video.shape[-2:] == self.image:
