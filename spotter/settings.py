@@ -18,7 +18,7 @@ class ClipConfig:
     """Hold clip lengths, in frames.
 
     clip_len : of training clips
-    eval_len : of evaluation clips, None for ``clip_len``
+    eval_len : of evaluation clips, 0 for ``clip_len``
     overlap : fraction of an evaluation clip, without the margins, that the next clip covers again
     margin : frames at both ends of an evaluation clip that serve as context only
     flip : evaluate the images of a video mirrored, too, and average, for twice the cost

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what ``spotter convert`` takes."""
+    """Declare the command line."""
     parser.add_argument("source", metavar="SRC", help="file, folder or zip of labels or predictions")
     parser.add_argument("target", metavar="DST", help="file or folder to write")
     parser.add_argument(

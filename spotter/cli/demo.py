@@ -2,8 +2,8 @@
 
 --kind features writes feature files in the layout of SoccerNet-v2. Running it again completes what is missing; with
 another --file, --fps and --width it adds a second feature file of the same matches. --kind video renders matches as
-H.264 videos in the layout of ball-2023; --task
-ball-2025 shows all twelve actions and who acts. With --labels either is made around real annotations.
+H.264 videos in the layout of ball-2023; --task ball-2025 shows all twelve actions and who acts. With --labels either is
+made around real annotations.
 
 --play is a first look, in less than a minute: it renders half a minute of a match, finds its passes and drives with a
 small model that ships with spotter, and opens the report with the video playing. The model has seen nothing but

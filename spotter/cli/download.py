@@ -44,7 +44,7 @@ UNITS = 1e6  # bytes, of the progress that is shown
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command's arguments."""
+    """Declare the command line."""
     parser.add_argument("task", metavar="TASK", help="such as soccernet-v2, ball-2024, ball-2025, sngar-2022")
     parser.add_argument("root", metavar="ROOT", type=Path, help="the folder that becomes data.root")
     parser.add_argument("--what", default="", metavar="A,B", help="kinds of data; --dry-run names them all")

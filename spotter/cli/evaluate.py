@@ -41,7 +41,7 @@ from spotter.types import Metrics
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what ``spotter evaluate`` takes."""
+    """Declare the command line."""
     parser.add_argument("labels", metavar="LABELS", help="folder, zip or file with the labels")
     parser.add_argument("predictions", metavar="PREDICTIONS", nargs="+", help="folders, zips or files of predictions")
     add_task(parser)

@@ -17,7 +17,7 @@ from spotter.errors import UsageError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command's arguments."""
+    """Declare the command line."""
     parser.add_argument("checkpoint", metavar="CKPT", help="a checkpoint of spotter, or the folder of a run")
     parser.add_argument("out", metavar="OUT", type=Path, help="the file to write, such as soccer.safetensors")
 

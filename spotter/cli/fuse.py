@@ -51,7 +51,7 @@ log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command's arguments."""
+    """Declare the command line."""
     parser.add_argument(
         "scores", metavar="SCORES", nargs="+", type=Path, help="folder of a run, a prediction or raw scores"
     )

@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     Cameras = Mapping[str, CameraShots]  # by game
 
 KEYS = (
-    *("ckpt", "spots", "split", "data.root", "input", "replays", "extractor", "extractor_weights", "out", "trust"),
+    "ckpt", "spots", "split", "data.root", "input", "replays", "extractor", "extractor_weights", "out", "trust",
     "device",
-)
+)  # fmt: skip
 
 log = logging.getLogger(__name__)
 

@@ -30,7 +30,7 @@ from spotter.types import Plain
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command's arguments."""
+    """Declare the command line."""
     parser.add_argument("checkpoint", metavar="CHECKPOINT", type=Path, help="a file; of video networks also its folder")
     parser.add_argument("out", metavar="OUT", type=Path, help="the checkpoint to write, such as soccer.ckpt")
     parser.add_argument("--from", dest="codebase", choices=KINDS, required=True, help="where it comes from")

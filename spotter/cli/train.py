@@ -87,8 +87,8 @@ def train(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -
 
     Everything is written to the run's folder, ``outputs/<model>-<data>/<date>_<time>`` unless ``hydra.run.dir=…`` says
     otherwise. Where logging is not set up, progress goes to standard error. With several devices training runs in
-    processes of its own. Raises UserError for a mistake in the
-    overrides or the data, KeyboardInterrupt when it is stopped; ``ckpt=last`` goes on then.
+    processes of its own. Raises UserError for a mistake in the overrides or the data, KeyboardInterrupt when it is
+    stopped; ``ckpt=last`` goes on then.
     """
     if {"-m", "--multirun"} & set(overrides):
         raise UsageError("--multirun: spotter.train trains one run; sweep with the command `spotter train --multirun`")

@@ -44,7 +44,7 @@ from spotter.types import Half, HalfPredictions, Metrics
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command's arguments."""
+    """Declare the command line."""
     parser.add_argument("scores", metavar="SCORES", type=Path, help="folder of a run, a prediction or raw scores")
     parser.add_argument("--split", choices=SPLITS, default="valid", help="which of a run folder's (default: valid)")
     parser.add_argument("--labels", metavar="ROOT", help="folder or zip of labels (default: $SOCCERNET_ROOT)")

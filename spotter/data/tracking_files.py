@@ -100,15 +100,15 @@ def load_tracks(match: Match, fps: str | None = None, players: int = 11) -> tupl
     """
     dataset = _load(match)
     rate = parse_fps(fps if fps is not None else dataset.metadata.frame_rate, "--fps")
-    tracks, homeless = {}, 0
+    tracks, unplaced = {}, 0
     for number in HALVES:
         frames = [frame for frame in dataset.records if frame.period.id == number]
         if frames:
             tracks[number], left_out = _track(frames, rate, players)
-            homeless += left_out
+            unplaced += left_out
     if not tracks:
         raise UserError(f"{match.game}: its {match.provider} files hold no frame of a half")
-    return tracks, homeless
+    return tracks, unplaced
 
 
 def fill_places(tracks: Sequence[Floats], count: int) -> tuple[Floats, int]:
@@ -119,16 +119,16 @@ def fill_places(tracks: Sequence[Floats], count: int) -> tuple[Floats, int]:
     places = np.full((len(tracks[0]) if tracks else 0, count, 2), np.nan)
     spans = [np.flatnonzero(np.isfinite(track[:, 0])) for track in tracks]
     order = sorted((index for index, span in enumerate(spans) if len(span)), key=lambda index: spans[index][0])
-    free_from, homeless = np.zeros(count, np.int64), 0
+    free_from, unplaced = np.zeros(count, np.int64), 0
     for index in order:
         first, last = spans[index][0], spans[index][-1]
         place = int(np.argmin(free_from))
         if free_from[place] > first:
-            homeless += 1
+            unplaced += 1
             continue
         places[first : last + 1, place] = tracks[index][first : last + 1]
         free_from[place] = last + 1
-    return places, homeless
+    return places, unplaced
 
 
 def _match_of(folder: Path, root: Path, wanted: str | None) -> Match | None:
@@ -175,4 +175,4 @@ def _track(frames: Sequence[Any], fps: Fraction, players: int) -> tuple[Track, i
     empty = np.full((len(frames), players, 2), np.nan)
     position = np.concatenate([ball[:, None], *(places if len(places) else empty for places, _ in filled)], axis=1)
     track = Track(resample_times(times, 2 * position - 1, fps), {"ball": 1, **dict.fromkeys(TEAMS, players)}, fps)
-    return track, sum(homeless for _, homeless in filled)
+    return track, sum(unplaced for _, unplaced in filled)

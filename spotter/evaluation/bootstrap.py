@@ -56,7 +56,6 @@ def score_resamples(
 
     Of a task with teams also those by team, as ``at_1_team``: the mean is over the actions that have labels.
 
-
     weights : (R, G) how often each game counts, games in the order in which ``labels`` first names them
     each : goes through the tolerances, to show progress
     """
@@ -128,9 +127,9 @@ def compare_systems(
 
     Each is ``{"resamples", "level", "intervals": SCORES, "against": first, "differences": SCORES}`` with SCORES
     ``{"tight": {"map": x, "per_class": {"Goal": x, …}}, "loose": …, "at_1": …}``, with teams also ``map_team`` and
-    ``per_class_team``. An interval is ``[low, high]``; a
-    difference is ``{"value", "interval", "better"}``, ``better`` being the fraction of resamples in which this one
-    scores higher than the first, ties counted half. The first has no differences.
+    ``per_class_team``. An interval is ``[low, high]``; a difference is ``{"value", "interval", "better"}``, ``better``
+    being the fraction of resamples in which this one scores higher than the first, ties counted half. The first has no
+    differences.
     """
     games = len({half.game for half in labels})
     weights = np.concatenate([np.ones((1, games)), draw_resamples(games, resamples)])  # the first row: as it is

@@ -74,13 +74,13 @@ def grounding_scores(found: Answered) -> dict[str, Any]:
     metrics: dict[str, Any] = {}
     for name in SETS:
         rows = [SECONDS.index(delta) for delta in TOLERANCES[name]]
-        official, honest = (
+        official, of_all = (
             interpolate_precision(true[rows], detections[rows], np.full(len(rows), count, np.float64))
             for count in (answered, answered + found.unanswered)
         )
         metrics[name] = {
             "average_ap": float(average_tolerances(official)),
-            "average_ap_all": float(average_tolerances(honest)),
+            "average_ap_all": float(average_tolerances(of_all)),
             "per_tolerance": dict(zip(map(str, TOLERANCES[name]), official.tolist(), strict=True)),
         }
     return {**metrics, "replays": found.replays, "answered": found.replays - found.unanswered}

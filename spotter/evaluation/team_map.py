@@ -19,7 +19,7 @@ from spotter.evaluation.events import SHOWN, UNSHOWN, MetricEvents
 from spotter.tasks import Task
 from spotter.types import Half, HalfPredictions, Spots
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 def labels_by_team(labels: Mapping[Half, Spots], task: Task) -> dict[Half, Spots]:
@@ -82,7 +82,7 @@ def warn_of_missing_actions(labels: Mapping[Half, Spots], task: Task) -> bool:
     """Return whether an action has no labels, and say once what that means for Team-mAP."""
     missing = actions_without_labels(labels, task) if task.teams and labels else []
     if missing:
-        _log.warning(
+        log.warning(
             "Team-mAP has no value, for no label names a team of %s; the mean over the other actions takes its place",
             ", ".join(missing),
         )

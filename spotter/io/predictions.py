@@ -26,7 +26,7 @@ from spotter.io.trees import find_games, read_entries
 from spotter.tasks import ANTICIPATION, Task
 from spotter.types import Half, HalfPredictions, Metrics, quantise
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 METRICS = "metrics.json"
 PREDICTION_FILE = "results_spotting.json"
@@ -149,7 +149,7 @@ def _delete_others(out: Path, games: set[str]) -> None:
         for game in {game for game, _, file in named if file == PREDICTION_FILE} - games:
             game_file_to_write(out, game, PREDICTION_FILE).unlink(missing_ok=True)
     except UserError as error:
-        _log.warning("%s: not written by spotter, files of earlier predictions are left: %s", path, error)
+        log.warning("%s: not written by spotter, files of earlier predictions are left: %s", path, error)
 
 
 def _entries(half: Half, predictions: HalfPredictions, task: Task) -> list[dict[str, Any]]:

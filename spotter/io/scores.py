@@ -95,7 +95,6 @@ def check_whole(folder: str | Path, info: ScoresInfo, found: Collection[Half]) -
 
 def save_scores_info(folder: str | Path, info: ScoresInfo) -> None:
     """Write ``<folder>/scores.json``."""
-
     content: dict[str, Any] = {
         "task": info.task.to_dict(),
         "split": info.split,

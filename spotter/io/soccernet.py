@@ -25,7 +25,7 @@ MOST_NAMED = 8  # unknown classes, in a warning
 CLOCK = "text like '1 - 12:34', half and time"
 _CLOCK = re.compile(r"\s*([0-9])\s*-\s*([0-9]+):([0-9]{2})\s*")
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 class SoccerNet:
@@ -76,7 +76,6 @@ class SoccerNet:
 
         about : by game, what its file says beside its entries, in that order; ``annotations`` there marks their place
         """
-
         for game, halves in groupby(sorted(labels), key=lambda half: half.game):
             entries = [entry for half in halves for entry in _entries(half.number, labels[half], task)]
             content = {"UrlLocal": f"{game}/", **(about or {}).get(game, {}), "annotations": entries}
@@ -105,14 +104,14 @@ def warn_of_unknown(unknown: Counter[str], what: str, task: Task) -> None:
         more = f" and {len(unknown) - MOST_NAMED} more" if len(unknown) > MOST_NAMED else ""
         if task.strict:
             raise UserError(f"{what} outside the task {task.name}: {named}{more}; correct them, or give their --task")
-        _log.warning("%s: skipped %d outside the task %s: %s%s", what, unknown.total(), task.name, named, more)
+        log.warning("%s: skipped %d outside the task %s: %s%s", what, unknown.total(), task.name, named, more)
 
 
 def warn_of_other_halves(numbers: Counter[int], what: str, task: Task) -> None:
     """Warn once of all labels of halves that the task does not have."""
     if numbers:
         named = ", ".join(f"half {number} ({count})" for number, count in sorted(numbers.items()))
-        _log.warning("%s: skipped %d of halves outside the task %s: %s", what, numbers.total(), task.name, named)
+        log.warning("%s: skipped %d of halves outside the task %s: %s", what, numbers.total(), task.name, named)
 
 
 def _entries(half: int, spots: Spots, task: Task) -> Iterator[dict[str, Any]]:

@@ -45,7 +45,6 @@ def load_splits(
 
 def write_splits(root: Path, splits: Mapping[str, Sequence[str]]) -> None:
     """Write the list that ``load_splits`` finds in a tree."""
-
     atomic_write(root / "splits.json", json_bytes(splits))
 
 

@@ -48,22 +48,22 @@ class SpottingDataModule(pl.LightningDataModule):
     source : reads the input
     clips : how the model's clips are cut and drawn, see ``ClipConfig``
     root : the official tree that holds the labels, and mostly the input, too
-    labels : a file of labels in any format, or a folder of such, in place of those in ``root``, with its own splits
     splits : replaces the games of single splits, see ``load_splits``
     fold : cross-validation instead, see ``hold_out``
     batch_size : clips of a training batch, on all ranks together
     eval_batch_size : clips of an evaluation batch, on one rank
     num_workers : threads of each rank that read features, or processes that decode video; None: see ``choose_workers``
-    prefetch_factor : batches that each of them has ready
-    predict_challenge : have the records of split challenge, too, which has no labels
-    out_of_fold : predictions of the training games by models that have not seen them, see ``read_out_of_fold``: where
-        they are wrong, balanced clips show background more often
-    remote : URL of a tree from which ``fetch`` gets what ``root`` lacks, see ``RemoteTree``
     allow_missing : continue with what is on disk, with a counted warning
     max_beyond_end : fraction of the training spots that may lie beyond the end of their input
     on_error : what a damaged file means: ``raise``, or ``skip`` for what is trained on to go on without it, counted
     check : read all feature files at the start, and say which rows are not finite
     seed : of the clips that are drawn, together with the epoch
+    labels : a file of labels in any format, or a folder of such, in place of those in ``root``, with its own splits
+    prefetch_factor : batches that each worker has ready
+    remote : URL of a tree from which ``fetch`` gets what ``root`` lacks, see ``RemoteTree``
+    predict_challenge : have the records of split challenge, too, which has no labels
+    out_of_fold : predictions of the training games by models that have not seen them, see ``read_out_of_fold``: where
+        they are wrong, balanced clips show background more often
 
     After ``setup`` its ``records`` hold the halves of ``train``, ``valid`` and, where it is on disk, ``test``.
     """

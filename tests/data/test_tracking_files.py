@@ -31,8 +31,8 @@ def test_every_provider_is_tested() -> None:
 def test_every_provider_gives_the_same_track(provider: str, tmp_path: Path) -> None:
     (match,) = find_matches(written(tmp_path, provider))
     assert (match.game, match.provider) == (GAME, provider.removesuffix("_v2"))
-    tracks, homeless = load_tracks(match, fps="10")
-    assert (set(tracks), homeless) == ({1, 2}, 0)
+    tracks, unplaced = load_tracks(match, fps="10")
+    assert (set(tracks), unplaced) == ({1, 2}, 0)
     for track in tracks.values():
         late = 1 if provider == "metrica" else 0  # whose first frame kloppy puts 0.04 s after the kick-off
         times = np.arange(len(track.position)) / 10 - 0.04 * late
@@ -67,8 +67,8 @@ def test_a_substitute_takes_the_place_of_who_went_off() -> None:
         track[first : last + 1] = first
         return track
 
-    places, homeless = fill_places([stays(0, 9), stays(0, 4), stays(5, 9), stays(3, 9)], 2)
-    assert homeless == 1
+    places, unplaced = fill_places([stays(0, 9), stays(0, 4), stays(5, 9), stays(3, 9)], 2)
+    assert unplaced == 1
     assert places[:, 0, 0].tolist() == [0] * 10
     assert places[:, 1, 0].tolist() == [0] * 5 + [5] * 5
     assert fill_places([], 2)[0].shape == (0, 2, 2)

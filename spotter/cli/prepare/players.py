@@ -44,20 +44,20 @@ def run(arguments: argparse.Namespace) -> int:
     found = sorted(path for path in arguments.root.rglob(f"*_{BOXES}") if path.name.partition("_")[0].isdecimal())
     if not found:
         raise UserError(f"{arguments.root}: holds no 1_{BOXES}: give the official tree with boxes and calibrations")
-    console, seen, homeless = Console(stderr=True), list[float](), 0
+    console, seen, unplaced = Console(stderr=True), list[float](), 0
     for boxes in track(found, "reading", console=console, transient=True, disable=not console.is_terminal):
         half = boxes.name.partition("_")[0]
         calibrations = boxes.with_name(f"{half}_{arguments.calibrations}")
         rows, left_out = read_players(boxes, calibrations, arguments.players, arguments.confidence)
         write_array(boxes.with_name(f"{half}_players.npy"), rows)
         seen.append(float(rows[:, 0].mean()) if len(rows) else 0.0)
-        homeless += left_out
+        unplaced += left_out
     log.info(
         "%s: %s; %.0f %% of frames are calibrated",
         arguments.root,
         plural(len(found), "half"),
         100 * np.mean(seen),
     )
-    if homeless:
-        log.warning("%d boxes found no place among %d and are left out", homeless, arguments.players)
+    if unplaced:
+        log.warning("%d boxes found no place among %d and are left out", unplaced, arguments.players)
     return 0

@@ -41,10 +41,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write the features and say what they hold."""
     matches = find_matches(arguments.src, arguments.provider)
-    console, seen, homeless, rates = Console(stderr=True), list[float](), 0, Counter[str]()
+    console, seen, unplaced, rates = Console(stderr=True), list[float](), 0, Counter[str]()
     for match in track(matches, "reading", console=console, transient=True, disable=not console.is_terminal):
         tracks, left_out = load_tracks(match, arguments.fps, arguments.players)
-        homeless += left_out
+        unplaced += left_out
         for number, each in tracks.items():
             half = Half(match.game, number)
             write_track(arguments.root, half, each, arguments.name, provider=match.provider)
@@ -60,6 +60,6 @@ def run(arguments: argparse.Namespace) -> int:
             100 * np.mean(seen),
         ),
     )
-    if homeless:
-        log.warning("%d players found no place among %d and are left out", homeless, arguments.players)
+    if unplaced:
+        log.warning("%d players found no place among %d and are left out", unplaced, arguments.players)
     return 0

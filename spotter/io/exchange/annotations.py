@@ -23,7 +23,7 @@ from spotter.tasks import Task
 from spotter.types import Half, HalfPredictions, Period, Spots
 
 IMAGES = ("frames_npy", "frame_npy")  # types of inputs that are images, though they are called as features
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 Columns = TypeVar("Columns", Spots, HalfPredictions)
 
 
@@ -116,7 +116,7 @@ def _read(source: str | Path, task: Task) -> Collection:
     collection = read_collection(source, task)
     for what, count in collection.lost.items():
         if count:
-            _log.warning("%s: left out %d %s", source, count, what)
+            log.warning("%s: left out %d %s", source, count, what)
     return collection
 
 
