@@ -28,7 +28,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from spotter.cli.prepare.images import copy_labels
+from spotter.cli.copy_labels import copy_labels
 from spotter.data.fps import parse_fps
 from spotter.data.pca import Pca
 from spotter.data.sidecars import read_sidecar

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from rich.filesize import decimal
 
-from spotter.cli.prepare.images import copy_labels
+from spotter.cli.copy_labels import copy_labels
 from spotter.data.fps import parse_fps
 from spotter.data.video.find import half_of_name
 from spotter.errors import UsageError, UserError, plural

@@ -15,20 +15,19 @@ import argparse
 import logging
 import shutil
 import sys
-from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
 from rich.filesize import decimal
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from spotter.cli.copy_labels import copy_labels
 from spotter.data.fps import parse_fps
 from spotter.data.video.estimate import estimate
-from spotter.data.video.jobs import QUALITY, Job, Recipe, game_folders, plan_jobs
+from spotter.data.video.jobs import QUALITY, Job, Recipe, plan_jobs
 from spotter.data.video.parallel import Result, make_all
 from spotter.data.workers import usable_cores
 from spotter.errors import UsageError, plural
-from spotter.io.files import atomic_write
 from spotter.io.splits import load_splits
 from spotter.progress import stderr_console
 from spotter.tasks import Task
@@ -66,29 +65,6 @@ def run(arguments: argparse.Namespace) -> int:
     results = _make(jobs, workers, arguments.dst)
     _sum_up(results, copied, arguments.dst)
     return 1 if any(result.error for result in results) else 0
-
-
-def copy_labels(src: Path, dst: Path, games: Collection[str] | None = None) -> tuple[int, list[Path]]:
-    """Copy label files and ``splits.json`` into the same folders of another tree.
-
-    Returns how many were copied, and those of ``dst`` that differ, which are kept.
-    """
-    copied = 0
-    kept: list[Path] = []
-    if src.resolve() == dst.resolve():
-        return copied, kept
-    files = [src / "splits.json"] if (src / "splits.json").is_file() else []
-    for folder in game_folders(src):
-        if games is None or folder.relative_to(src).as_posix() in games:
-            files += sorted(folder.glob("Labels*.json"))
-    for file in files:
-        target = dst / file.relative_to(src)
-        if not target.exists():
-            atomic_write(target, file.read_bytes())
-            copied += 1
-        elif target.read_bytes() != file.read_bytes():
-            kept.append(target)
-    return copied, kept
 
 
 def _recipe(arguments: argparse.Namespace) -> Recipe:
