@@ -18,8 +18,8 @@ import orjson
 from numpy.typing import NDArray
 
 from spotter.cli.job_config import read_job_config
+from spotter.cli.jobs_table import JobsTable, choices_of_job, finished_jobs, markdown_table, mean_cost
 from spotter.cli.spread import percent, spread
-from spotter.cli.sweep_table import SweepTable, choices_of, finished_jobs, markdown_table, mean_cost
 from spotter.evaluation.bootstrap import difference, draw_resamples, score_resamples
 from spotter.evaluation.evaluate import load_evaluation
 from spotter.evaluation.frames import score_names
@@ -33,7 +33,7 @@ COST = ("parameters", "clips", "cpu_seconds")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Run:
+class ScoredJob:
     """Hold what a finished job reached on the split that is reported: test where it has labels, else valid.
 
     scores : mAP by its name, as fractions
@@ -50,7 +50,7 @@ class Run:
     cost: dict[str, float]
 
 
-class ComparisonTable(SweepTable):
+class ComparisonTable(JobsTable):
     """Write ``comparison.json`` and ``comparison.md``."""
 
     def write(self, folder: Path) -> str:
@@ -60,21 +60,21 @@ class ComparisonTable(SweepTable):
 
 def write_comparison(folder: Path) -> str:
     """Compare the finished jobs in the folder of a sweep, write the tables, and return the Markdown."""
-    by_data: dict[str, list[Run]] = defaultdict(list)
+    by_data: dict[str, list[ScoredJob]] = defaultdict(list)
     for job in finished_jobs(folder):
-        run = read_run(job)
+        run = read_scored_job(job)
         by_data[run.data].append(run)
     compared = {data: compare(runs) for data, runs in by_data.items()}
-    text = "\n".join(markdown(data, by_data[data][0], rows) for data, rows in compared.items())
+    text = "\n".join(comparison_markdown(data, by_data[data][0], rows) for data, rows in compared.items())
     if compared:
         atomic_write(folder / "comparison.json", json_bytes(compared))
         atomic_write(folder / "comparison.md", text.encode())
     return text
 
 
-def read_run(job: Path) -> Run:
+def read_scored_job(job: Path) -> ScoredJob:
     """Read a finished job; its score in resamples of the games is computed once."""
-    choices = choices_of(job)
+    choices = choices_of_job(job)
     config = read_job_config(job)
     task, metrics = Task.load(config.data.task), orjson.loads((job / "metrics.json").read_bytes())
     split = "test" if "test" in metrics else "valid"
@@ -82,7 +82,7 @@ def read_run(job: Path) -> Run:
         values = _resample(config.data.root, job / "predictions" / split, task)
         atomic_write(job / RESAMPLED, orjson.dumps(values))
     names = score_names(task) or ["tight", "loose"]
-    return Run(
+    return ScoredJob(
         choices.data,
         choices.model,
         task,
@@ -93,12 +93,12 @@ def read_run(job: Path) -> Run:
     )
 
 
-def compare(runs: Sequence[Run]) -> list[dict[str, Any]]:
+def compare(runs: Sequence[ScoredJob]) -> list[dict[str, Any]]:
     """Return a row for each system, the best first: means and deviations over seeds, cost, difference to the best.
 
     A difference is ``{"value", "interval", "better"}`` of means over seeds, see ``compare_systems``; the best has none.
     """
-    systems: dict[str, list[Run]] = defaultdict(list)
+    systems: dict[str, list[ScoredJob]] = defaultdict(list)
     for run in runs:
         systems[run.model].append(run)
     means = {model: np.mean([run.resampled for run in each], axis=0) for model, each in systems.items()}
@@ -113,7 +113,7 @@ def compare(runs: Sequence[Run]) -> list[dict[str, Any]]:
     return rows
 
 
-def markdown(data: str, run: Run, rows: Sequence[dict[str, Any]]) -> str:
+def comparison_markdown(data: str, run: ScoredJob, rows: Sequence[dict[str, Any]]) -> str:
     """Return the table of one data set in Markdown, scores in percent.
 
     run : any of its runs

@@ -11,8 +11,8 @@ import orjson
 
 from spotter.cli.ground import read_shots, replays_in
 from spotter.cli.job_config import read_job_config
+from spotter.cli.jobs_table import JobsTable, choices_of_job, finished_jobs, markdown_table, mean_cost
 from spotter.cli.spread import percent, spread
-from spotter.cli.sweep_table import SweepTable, choices_of, finished_jobs, markdown_table, mean_cost
 from spotter.data.replays import LABELS, ReplaySource
 from spotter.evaluation.grounding import grounding_scores, pair
 from spotter.evaluation.report.published import published_scores
@@ -24,7 +24,7 @@ SCORES = "grounding.json"  # in the folder of a job
 SPLIT = "test"
 
 
-class GroundingTable(SweepTable):
+class GroundingTable(JobsTable):
     """Write ``grounding.md`` and ``grounding.json``."""
 
     def write(self, folder: Path) -> str:
@@ -36,8 +36,10 @@ def write_table(folder: Path) -> str:
     """Score the finished jobs in the folder of a sweep, write the tables, and return the Markdown."""
     jobs: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for job in finished_jobs(folder):
-        jobs[choices_of(job).model].append({**score_job(job), "cost": orjson.loads((job / "cost.json").read_bytes())})
-    text = markdown(jobs) if jobs else ""
+        jobs[choices_of_job(job).model].append(
+            {**score_job(job), "cost": orjson.loads((job / "cost.json").read_bytes())}
+        )
+    text = grounding_markdown(jobs) if jobs else ""
     if jobs:
         atomic_write(folder / SCORES, json_bytes(jobs))
         atomic_write(folder / "grounding.md", text.encode())
@@ -57,7 +59,7 @@ def score_job(job: Path) -> dict[str, Any]:
     return content
 
 
-def markdown(jobs: Mapping[str, list[dict[str, Any]]]) -> str:
+def grounding_markdown(jobs: Mapping[str, list[dict[str, Any]]]) -> str:
     """Return the table in Markdown, the best first: average-AP of all replays, in percent."""
     head = ["average-AP in %, test", "tight", "loose", "seeds", "parameters", "CPU s", "published, loose"]
     lines = [head, ["---", *["---:"] * 5, "---"]]

@@ -1,4 +1,4 @@
-"""Sweeps: every job is a process of its own, and at the end one table compares them."""
+"""Sweeps: every job is a process of its own."""
 
 from __future__ import annotations
 
@@ -8,24 +8,18 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import orjson
 from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.utils import JobReturn
-from hydra.experimental.callback import Callback
-from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from spotter.cli.jobs import command_of, own_configs
 from spotter.cli.overrides import hydra_string, key_of
-from spotter.cli.sweep_summary import markdown, read_job, summarise_jobs, sweep_table
-from spotter.errors import FAILURE, INTERRUPTED, UserError
+from spotter.errors import INTERRUPTED, UserError
 from spotter.evaluation.metrics import monitored
-from spotter.io.files import atomic_write, json_bytes
-from spotter.progress import print_table
+from spotter.io.files import atomic_write
 from spotter.tasks import Task
 
 log = logging.getLogger(__name__)
@@ -117,43 +111,3 @@ def _last_error(output: Path) -> str:
     lines = output.read_text(encoding="utf-8", errors="replace").splitlines() if output.is_file() else []
     errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
     return f": {errors[-1]}" if errors else ""
-
-
-class SweepTable(Callback):
-    """Summarise the jobs of a sweep: in ``sweep.json`` and ``sweep.md`` after each, on the terminal after the last."""
-
-    def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: object) -> None:
-        """Write what there is, so that a sweep that is interrupted has a summary as far as it got."""
-        if config.hydra.mode == RunMode.MULTIRUN:
-            write_summary(config)
-
-    def on_multirun_end(self, config: DictConfig, **_: object) -> None:
-        """Print the table, mean and deviation over seeds below it.
-
-        Ends the process with status 1 where a job has failed; any other exception Hydra would only warn of.
-        """
-        summary = write_summary(config)
-        if not summary["jobs"]:
-            return
-        print_table(sweep_table(summary))
-        log.info("sweep: %s", config.hydra.sweep.dir)
-        failed = [job["job"] for job in summary["jobs"] if job["failed"]]
-        if failed:
-            jobs = f"job{'s' if len(failed) > 1 else ''} {', '.join(failed)}"
-            sys.stderr.write(f"error: {jobs} of the sweep failed, see output.txt of each in {config.hydra.sweep.dir}\n")
-            raise SystemExit(FAILURE)
-
-
-def write_summary(config: DictConfig) -> dict[str, Any]:
-    """Read what the jobs of a sweep have left, write their summary, and return it."""
-    folder = Path(config.hydra.sweep.dir)
-    summary = summarise_jobs([read_job(path.parent.parent) for path in folder.glob("*/.hydra/overrides.yaml")])
-    if summary["jobs"]:
-        atomic_write(folder / "sweep.json", json_bytes(summary))
-    if rows := summary["over_seeds"]:
-        tables = [
-            markdown([row for row in rows if row["task"] == task], Task.load(task))
-            for task in dict.fromkeys(row["task"] for row in rows)
-        ]
-        atomic_write(folder / "sweep.md", "\n".join(tables).encode())
-    return summary

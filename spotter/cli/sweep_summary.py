@@ -2,27 +2,77 @@
 
 from __future__ import annotations
 
+import logging
 import statistics
+import sys
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import orjson
 import yaml
+from hydra.core.utils import JobReturn
+from hydra.experimental.callback import Callback
+from hydra.types import RunMode
+from omegaconf import DictConfig
 from rich.table import Table
 
 from spotter.cli.job_config import read_job_config
+from spotter.cli.jobs_table import markdown_table
 from spotter.cli.spread import percent, spread
-from spotter.errors import plural
+from spotter.errors import FAILURE, plural
 from spotter.evaluation.report.published import published_scores
+from spotter.io.files import atomic_write, json_bytes
 from spotter.io.splits import SCORED
+from spotter.progress import print_table
 from spotter.tasks import Task
 from spotter.types import Metrics
 
+log = logging.getLogger(__name__)
 COLUMNS = {"tight": ("tight", "map"), "loose": ("loose", "map"), "at_1": ("at_1", "map")}
 TEAM = "team_at_1"  # a column more, of tasks with teams
 NAMES = (*COLUMNS, TEAM)
 REPEATS = ("seed=", "data.fold=")  # jobs that differ in these alone are runs of one system
+
+
+class SweepSummary(Callback):
+    """Summarise the jobs of a sweep: in ``sweep.json`` and ``sweep.md`` after each, on the terminal after the last."""
+
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: object) -> None:
+        """Write what there is, so that a sweep that is interrupted has a summary as far as it got."""
+        if config.hydra.mode == RunMode.MULTIRUN:
+            write_summary(config)
+
+    def on_multirun_end(self, config: DictConfig, **_: object) -> None:
+        """Print the table, mean and deviation over seeds below it.
+
+        Ends the process with status 1 where a job has failed; any other exception Hydra would only warn of.
+        """
+        summary = write_summary(config)
+        if not summary["jobs"]:
+            return
+        print_table(summary_table(summary))
+        log.info("sweep: %s", config.hydra.sweep.dir)
+        failed = [job["job"] for job in summary["jobs"] if job["failed"]]
+        if failed:
+            jobs = f"job{'s' if len(failed) > 1 else ''} {', '.join(failed)}"
+            sys.stderr.write(f"error: {jobs} of the sweep failed, see output.txt of each in {config.hydra.sweep.dir}\n")
+            raise SystemExit(FAILURE)
+
+
+def write_summary(config: DictConfig) -> dict[str, Any]:
+    """Read what the jobs of a sweep have left, write their summary, and return it."""
+    folder = Path(config.hydra.sweep.dir)
+    summary = summarise_jobs([read_job(path.parent.parent) for path in folder.glob("*/.hydra/overrides.yaml")])
+    if summary["jobs"]:
+        atomic_write(folder / "sweep.json", json_bytes(summary))
+    if rows := summary["over_seeds"]:
+        tables = [
+            summary_markdown([row for row in rows if row["task"] == task], Task.load(task))
+            for task in dict.fromkeys(row["task"] for row in rows)
+        ]
+        atomic_write(folder / "sweep.md", "\n".join(tables).encode())
+    return summary
 
 
 def read_job(folder: Path) -> dict[str, Any]:
@@ -85,7 +135,7 @@ def _spread(scores: dict[str, dict[str, list[float]]]) -> dict[str, Any]:
     }
 
 
-def markdown(rows: list[dict[str, Any]], task: Task) -> str:
+def summary_markdown(rows: list[dict[str, Any]], task: Task) -> str:
     """Return means over runs as a Markdown table, beside what is published of the same model, each with its source.
 
     What the task is judged by stands beside tight and loose where it is another number.
@@ -108,7 +158,7 @@ def markdown(rows: list[dict[str, Any]], task: Task) -> str:
         cost = row["cost"]
         cells += [f"{int(cost['parameters']):,}", f"{cost['cpu_seconds_per_epoch']:.2f}"] if cost else ["", ""]
         lines.append([*cells, "; ".join(_published(row["model"], task))])
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return markdown_table(lines)
 
 
 def _published(model: str, task: Task) -> list[str]:
@@ -128,7 +178,7 @@ def _number(row: dict[str, Any], name: str) -> str:
     return f"{row[name]:.2f}" if name in row else "–"
 
 
-def sweep_table(summary: dict[str, Any]) -> Table:
+def summary_table(summary: dict[str, Any]) -> Table:
     """Return a table of all jobs, and of means over seeds or folds below them."""
     made = Table(title="sweep, mAP in %", title_justify="left")
     made.add_column("job")

@@ -9,7 +9,7 @@ import numpy as np
 import orjson
 import pytest
 
-from spotter.cli.comparison import Run, compare, markdown
+from spotter.cli.comparison import ScoredJob, compare, comparison_markdown
 from spotter.tasks import Task
 from tests.conftest import process
 
@@ -17,10 +17,12 @@ V2, TENNIS = Task.load("soccernet-v2"), Task.load("tennis")
 COST = {"parameters": 1200.0, "clips": 640.0, "cpu_seconds": 91.0}
 
 
-def run(model: str, score: float, spread: float, task: Task = V2, names: tuple[str, ...] = ("tight", "loose")) -> Run:
+def run(
+    model: str, score: float, spread: float, task: Task = V2, names: tuple[str, ...] = ("tight", "loose")
+) -> ScoredJob:
     """Return a run of a system; its resamples lie around its score."""
     resampled = np.append(score, score + np.random.default_rng(0).normal(0, spread, 400))
-    return Run("demo", model, task, "test", dict.fromkeys(names, score), resampled, COST)
+    return ScoredJob("demo", model, task, "test", dict.fromkeys(names, score), resampled, COST)
 
 
 def test_the_best_comes_first_and_the_others_are_compared_with_it() -> None:
@@ -37,7 +39,7 @@ def test_the_best_comes_first_and_the_others_are_compared_with_it() -> None:
 
 def test_the_table_has_the_scores_that_the_task_names() -> None:
     runs = [run("a", 0.5, 0.01, TENNIS, ("within_0", "frames")), run("b", 0.4, 0.01, TENNIS, ("within_0", "frames"))]
-    lines = markdown("tennis", runs[0], compare(runs)).splitlines()
+    lines = comparison_markdown("tennis", runs[0], compare(runs)).splitlines()
     assert lines[0].startswith("| tennis, test, mAP in % | within_0 | frames | map_within_0: to the best, 95 % |")
     assert lines[2] == "| `a` | 50.0 | 50.0 | best | 1 | 1,200 | 640 | 91 |"
     assert lines[3].startswith("| `b` | 40.0 | 40.0 | -10.0 (")

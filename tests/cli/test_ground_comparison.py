@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from spotter.cli.ground_comparison import markdown
+from spotter.cli.ground_comparison import grounding_markdown
 from tests.conftest import process
 
 
@@ -18,7 +18,9 @@ def job(tight: float, loose: float) -> dict[str, Any]:
 
 
 def test_the_best_comes_first_beside_published_scores() -> None:
-    lines = markdown({"grounding_calf": [job(0.1, 0.3), job(0.2, 0.4)], "grounding": [job(0.5, 0.8)]}).splitlines()
+    lines = grounding_markdown(
+        {"grounding_calf": [job(0.1, 0.3), job(0.2, 0.4)], "grounding": [job(0.5, 0.8)]}
+    ).splitlines()
     assert lines[2].startswith("| `grounding` | 50.0 | 80.0 | 1 | 1,234 | 61 |")
     assert lines[3].startswith("| `grounding_calf` | 15.0 ± 7.1 | 35.0 ± 7.1 | 2 |")
     assert "32.39 (test); 31.28 (challenge); 40.75 (challenge)" in lines[3]

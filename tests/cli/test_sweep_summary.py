@@ -12,8 +12,7 @@ import yaml
 from omegaconf import OmegaConf
 from rich.console import Console
 
-from spotter.cli.sweep import write_summary
-from spotter.cli.sweep_summary import markdown, read_job, summarise_jobs, sweep_table
+from spotter.cli.sweep_summary import read_job, summarise_jobs, summary_markdown, summary_table, write_summary
 from spotter.tasks import ASSETS, Task
 from tests.conftest import PROJECT
 
@@ -50,7 +49,7 @@ def test_means_stand_beside_published_scores_and_their_sources(tmp_path: Path) -
         job(tmp_path, 4, ["data=demo", "model=linear", "seed=1"], 0.1),
         job(tmp_path, 5, ["data=demo", "model=linear", "seed=2"], 0.1),
     ]
-    lines = markdown(summarise_jobs(jobs)["over_seeds"], V2).splitlines()
+    lines = summary_markdown(summarise_jobs(jobs)["over_seeds"], V2).splitlines()
     assert lines[0].startswith("| test, mAP in % | tight | loose | parameters | CPU s an epoch |")
     assert [line.count("|") for line in lines] == [7] * 5
     assert lines[2].startswith(
@@ -64,7 +63,7 @@ def test_a_sweep_of_one_model_knows_what_is_published_of_it(tmp_path: Path) -> N
     jobs = [job(tmp_path, seed, ["model=netvlad", f"seed={seed}"], 0.1) for seed in (1, 2)]
     (row,) = summarise_jobs(jobs)["over_seeds"]
     assert row["differs"] == ""
-    assert "4.20 / 31.37" in markdown([row], V2)
+    assert "4.20 / 31.37" in summary_markdown([row], V2)
 
 
 def test_folds_of_a_task_with_teams_have_a_mean_by_what_it_is_judged_by(tmp_path: Path) -> None:
@@ -73,11 +72,11 @@ def test_folds_of_a_task_with_teams_have_a_mean_by_what_it_is_judged_by(tmp_path
     summary = summarise_jobs(jobs)
     (row,) = summary["over_seeds"]
     assert row["test"]["team_at_1"]["mean"] == pytest.approx(0.3)
-    head, _, line = markdown([row], Task.load("ball-2025")).splitlines()
+    head, _, line = summary_markdown([row], Task.load("ball-2025")).splitlines()
     assert head.startswith("| test, mAP in % | tight | loose | team_at_1 | parameters |")
     assert line.startswith("| `all` | 10.0 ± 0.0 | 10.0 ± 0.0 | 30.0 ± 14.1 | 1,234 |")
     console = Console(width=200, record=True, file=StringIO())
-    console.print(sweep_table(summary))
+    console.print(summary_table(summary))
     shown = console.export_text()
     assert "2 runs" in shown
     assert "team_at_1" in shown

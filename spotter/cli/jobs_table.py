@@ -18,7 +18,7 @@ from spotter.cli.sweep import is_finished
 from spotter.progress import print_table
 
 
-class SweepTable(Callback, ABC):
+class JobsTable(Callback, ABC):
     """Write a table after each job of a sweep, and print it after the last."""
 
     @abstractmethod
@@ -41,7 +41,7 @@ def finished_jobs(folder: Path) -> list[Path]:
     return [job for job in jobs if is_finished(job)]
 
 
-def choices_of(job: Path) -> DictConfig:
+def choices_of_job(job: Path) -> DictConfig:
     """Return the options of every group that a job was run with."""
     choices: DictConfig = read_job_config(job, "hydra").hydra.runtime.choices
     return choices
