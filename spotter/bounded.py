@@ -128,7 +128,7 @@ def _check_members(archive: zipfile.ZipFile, file: IO[bytes], where: str) -> Non
     if len(members) > MOST_MEMBERS:
         raise UserError(f"{where}: holds {len(members):,} files, at most {MOST_MEMBERS:,} are read")
     if sum(member.file_size for member in members) > MOST_JSON + MOST_RATIO * size:
-        raise UserError(f"{where}: would unpack to more than {MOST_RATIO} times its size, as nothing of ours does")
+        raise UserError(f"{where}: would unpack to more than {MOST_RATIO} times its size, more than spotter's files do")
 
 
 def read_member(archive: zipfile.ZipFile, name: str, where: str) -> bytes:

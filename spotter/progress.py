@@ -70,7 +70,7 @@ def stderr_console() -> Console:
 
 @contextmanager
 def visible_log() -> Iterator[None]:
-    """Write the log of spotter to standard error meanwhile, unless the caller has set logging up.
+    """Write the log of spotter to standard error while the block runs, unless the caller has set logging up.
 
     Notebooks on the web come with a handler that shows warnings alone: that counts as not set up.
     """

@@ -159,7 +159,7 @@ def on_ranks(world: int, work: Callable[[], int], limit: float = 120.0) -> list[
 
 
 def files_below(folder: Path) -> dict[str, bytes]:
-    """Return every file below a folder with its content, but for reports, which name their folder."""
+    """Return every file below a folder with its content, except for reports, which name their folder."""
     files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "report.html")
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 

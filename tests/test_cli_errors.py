@@ -225,7 +225,7 @@ def test_missing_half_game_and_label(copied: Path, tiny: list[str], tmp_path: Pa
     called = call(*command, "data.allow_missing=true", "trainer.max_epochs=1", cwd=tmp_path)
     assert called.status == 0, called.err
     assert "2 files of split train (2 games) missing" in called.err
-    assert "going on without them" in called.err
+    assert "continuing without them" in called.err
 
 
 def test_damaged_labels(copied: Path, tiny: list[str], tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def kinds_of(cfg: DictConfig) -> tuple[str, str]:
 
 
 def pairs() -> Iterator[Any]:
-    """Yield every model with every data set; slow but for one data set of each kind, and one model of each."""
+    """Yield every model with every data set; slow except for one data set of each kind, and one model of each."""
     for model, data in itertools.product(options("model"), options("data")):
         quick = data in ("demo", "demo_video") or model in ("transformer", "e2e_spot")
         quick |= model.startswith("grounding") and data == "demo_replays"

@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("video", metavar="VIDEO", nargs="+", type=Path, help="the match, or its halves")
     parser.add_argument("out", metavar="OUT", type=Path, help="folder of the clips")
     parser.add_argument("--before", type=float, default=5.0, help="seconds before a spot (default: %(default)s)")
-    parser.add_argument("--after", type=float, default=5.0, help="seconds behind it (default: %(default)s)")
+    parser.add_argument("--after", type=float, default=5.0, help="seconds after it (default: %(default)s)")
     parser.add_argument("--classes", metavar="A,B", help="cut these classes only")
     parser.add_argument("--threshold", type=float, default=0.5, help="lowest confidence (default: %(default)s)")
     parser.add_argument("--periods", metavar="TIMES", help="where halves lie in VIDEO: 1:01-47:30,1:03:10-1:51:00")
@@ -127,7 +127,7 @@ def cut_clips(
 def _write(
     cutter: Cutter, start: float, end: float, captions: Sequence[Moment], reel: Movie, shown: float, path: Path | None
 ) -> None:
-    """Append a stretch to the reel, but for what it has ``shown``, and write it to ``path``, unless that is None."""
+    """Append a stretch to the reel, except for what it has ``shown``, and write it to ``path``, unless that is None."""
     begin = max(start, shown)
     with ExitStack() as stack:
         clip = None

@@ -116,7 +116,7 @@ def _leave_no_empty_folder(hydra: HydraConf) -> None:
     if {path.name for path in run.glob("*")} <= {".hydra", "run.log"}:
         for handler in list(logging.root.handlers):
             if isinstance(handler, logging.FileHandler) and Path(handler.baseFilename).is_relative_to(run.absolute()):
-                logging.root.removeHandler(handler)  # else it would write its file anew, or fail to
+                logging.root.removeHandler(handler)  # else it would write its file again, or fail to
                 handler.close()
         shutil.rmtree(run, ignore_errors=True)
         for folder in list(run.parents)[:2]:  # outputs/<model>-<data>

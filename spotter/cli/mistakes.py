@@ -26,7 +26,7 @@ CONFIG_ERRORS = (HydraException, OmegaConfBaseException)
 
 @contextmanager
 def one_line_errors(name: str, words: Sequence[str]) -> Iterator[None]:
-    """Turn what Hydra and OmegaConf find wrong meanwhile into a UserError of one line.
+    """Turn what Hydra and OmegaConf find wrong while the block runs into a UserError of one line.
 
     With SPOTTER_DEBUG=1 in the environment errors come out as they are.
     """

@@ -74,7 +74,7 @@ def newest_unfinished(folder: Path) -> Path:
     runs = [path.parent.parent for path in folder.glob("*/checkpoints/last.ckpt")]
     unfinished = [run for run in runs if not (run / "metrics.json").is_file()]
     if not unfinished:
-        raise UserError(f"ckpt=last: no unfinished run in {folder}; give ckpt=PATH, or leave it out to start anew")
+        raise UserError(f"ckpt=last: no unfinished run in {folder}; give ckpt=PATH, or leave it out to start a new run")
     return max(unfinished, key=lambda run: run.name) / "checkpoints" / "last.ckpt"
 
 
@@ -97,5 +97,5 @@ def _check_same_model(runtime: dict[str, Any], words: list[str], path: str) -> N
         if another or key.startswith(FIXED):
             raise UsageError(
                 f"{word}: the run of {path} goes on as it began, model={model}; "
-                f"leave it out, or begin anew with its weights: model.init_from={path}"
+                f"leave it out, or start a new run from its weights: model.init_from={path}"
             )

@@ -91,7 +91,7 @@ def claim(folder: Path) -> Path:
 
 @contextmanager
 def occupied(folder: Path) -> Iterator[None]:
-    """Keep other runs out of a folder meanwhile; raises UserError where one is at work there."""
+    """Keep other runs out of a folder while the block runs; raises UserError where one is at work there."""
     descriptor = os.open(folder, os.O_RDONLY)
     released = False
 

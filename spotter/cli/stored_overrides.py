@@ -49,7 +49,7 @@ def check_values(words: Sequence[str], run: Path) -> None:
     if refused:
         named = ", ".join(map(shorten, refused[:5]))
         raise UsageError(
-            f"{run / OVERRIDES}: not taken from a file: {named}; if you want it, type it again behind ckpt=…, or give "
+            f"{run / OVERRIDES}: not taken from a file: {named}; if you want it, type it again after ckpt=…, or give "
             "another value of its key"
         )
 

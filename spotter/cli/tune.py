@@ -1,7 +1,7 @@
 """Tune suppression on stored raw scores of a labelled split, without running the network.
 
 SCORES is the folder of a run, of the predictions of a split, or of their raw scores. All methods are tried with many
-windows, then the best of each with higher thresholds. What is printed last can be pasted behind `spotter predict …` or
+windows, then the best of each with higher thresholds. What is printed last can be pasted after `spotter predict …` or
 `spotter train …`. Tune on the validation split, never on the test split. Scores are shown in percent and written as
 fractions.
 

@@ -20,7 +20,9 @@ class Excerpt(PartSource):
 
     def __init__(self, whole: Source, start: float = 0.0, end: float | None = None) -> None:
         if end is not None and end <= start:
-            raise UserError(f"end={end:g} must lie behind start={start:g}; both are seconds from the start of the half")
+            raise UserError(
+                f"end={end:g} must be later than start={start:g}; both are seconds from the start of the half"
+            )
         super().__init__(whole)
         self.start, self.end = start, math.inf if end is None else end
 

@@ -130,7 +130,7 @@ def _read_labels(
 
 @contextmanager
 def _collecting(damaged: list[UserError] | None) -> Iterator[None]:
-    """Append an error meanwhile to ``damaged``; where that is None, let it out."""
+    """Append an error of the block to ``damaged``; where that is None, let it out."""
     try:
         yield
     except UserError as error:
@@ -144,7 +144,7 @@ def _report(absent: Sequence[Path], split: str, root: str | Path, games: Sequenc
     message = f"{what} missing below {root}, first {absent[0]}"
     if not allow_missing:
         raise UserError(f"{message}; complete the tree, or go on with what is there: data.allow_missing=true")
-    log.warning("%s; going on without them", message)
+    log.warning("%s; continuing without them", message)
 
 
 def require_spots(records: Sequence[HalfRecord], root: str | Path | None, task: Task) -> None:

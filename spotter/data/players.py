@@ -18,7 +18,7 @@ from spotter.errors import UserError
 
 PLAYERS = "players"  # the name of the stream
 VIEW, PLAYER = 9, 7  # columns of the view, and of each player
-BOXES, CALIBRATIONS = "player_boundingbox_maskrcnn.json", "field_calib_ccbv.json"  # behind ``1_``
+BOXES, CALIBRATIONS = "player_boundingbox_maskrcnn.json", "field_calib_ccbv.json"  # after ``1_``
 LEAST_CONFIDENCE = 0.75  # of a calibration
 FARTHEST = 1000.0  # metres; what lies beyond is as good as there
 MALFORMED = (KeyError, IndexError, TypeError, ValueError, np.linalg.LinAlgError)
@@ -38,7 +38,7 @@ def slots_of(columns: int) -> int:
 def read_players(
     boxes: Path, calibrations: Path, slots: int, least: float = LEAST_CONFIDENCE
 ) -> tuple[NDArray[np.float32], int]:
-    """Return the rows of a half, (R, columns), and how many boxes found no place among ``slots``.
+    """Return the rows of a half, (R, columns), and how many boxes were left out, beyond ``slots``.
 
     least : confidence from which a calibration counts
 

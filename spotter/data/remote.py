@@ -31,7 +31,7 @@ LOCK = ".fetching"  # file of a root, held by the process that fetches
 class RemoteTree:
     """Fetch files of a tree by fsspec, whole, one after the other or several at once.
 
-    url : of its root: ``s3://bucket/SoccerNet``, ``https://host/SoccerNet`` with listings of folders, and alike
+    url : of its root: ``s3://bucket/SoccerNet``, ``https://host/SoccerNet`` with listings of folders, and so on
 
     Raises UserError for a protocol that is unknown, or whose package is not installed.
     """

@@ -115,7 +115,7 @@ class ReplaySource(PartSource):
         return max(1, end - self._first(replay))
 
     def read(self, halves: Sequence[Half], clips: Sequence[Clip], clip_len: int) -> Inputs:
-        """Return what ``FeatureSource`` does, and each stream of the replay under its name behind ``replay_``."""
+        """Return what ``FeatureSource`` does, and each stream of the replay under its name after ``replay_``."""
         replays = [Replay.of(halves[clip.half]) for clip in clips]
         of_match = [replay.half for replay in replays]
         own = [clip._replace(half=number) for number, clip in enumerate(clips)]  # each clip by a half of its own

@@ -24,7 +24,7 @@ def find_feature_files(paths: Sequence[str | Path], streams: Sequence[Stream]) -
     """Return the feature files that ``paths`` are or hold, by half and stream.
 
     Of one stream any ``.npy`` file is taken; of several those that end in ``_<stream's file>.npy``. A stream with a
-    text model takes transcripts as well; of several streams ``_asr.json`` or ``_<stream's file>.srt`` and alike.
+    text model takes transcripts as well; of several streams ``_asr.json`` or ``_<stream's file>.srt`` and so on.
     """
     texts = any(stream.text_model is not None for stream in streams)
     found = [found for path in paths for found in _feature_files(Path(path), texts)]

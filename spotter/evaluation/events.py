@@ -56,7 +56,7 @@ class MetricEvents:
         return rank
 
     def windows(self, radius: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the first detection within ``radius`` frames of each event, and the first behind: (E,) each."""
+        """Return the first detection within ``radius`` frames of each event, and the first after: (E,) each."""
         start = self.event - self.event % self.frames
         low = np.searchsorted(self.detection, np.maximum(self.event - radius, start))
         last = np.minimum(self.event + radius, start + self.frames - 1)

@@ -152,7 +152,7 @@ def _curves(found: Answered, delta: int) -> tuple[Ints, Ints]:
 
 def suppress(position: Ints, score: Floats, radius: int) -> NDArray[np.bool_]:
     """Return which answers stay, (D,), when from the best on each deletes those from ``radius`` before to just as far
-    behind it, that end not included; of equal scores the earlier is the better.
+    after it, that end not included; of equal scores the earlier is the better.
 
     Whatever no better one would delete stays, and deletes, at once; what is left goes through the next round.
     """

@@ -18,7 +18,7 @@ def flatten(metrics: Metrics) -> dict[str, float]:
     """Return the numbers that are logged, by key: every monitor, then ``tight_ap/<class>`` and ``loose_ap/<class>``.
 
     Metrics with tolerances in frames have ``map_within_<n>``, ``frames_map`` and ``frames_ap/<class>``, too; those with
-    teams ``team_map_at_1`` and alike, and ``at_1_team_ap/<class>``; those of anticipation ``map_at_inf`` and
+    teams ``team_map_at_1`` and so on, and ``at_1_team_ap/<class>``; those of anticipation ``map_at_inf`` and
     ``anticipation_map``. What ``metrics`` has no number for is left out.
     """
     tolerances = [int(name.removeprefix("within_")) for name in metrics if name.startswith("within_")]

@@ -76,7 +76,7 @@ def f1_table(scores: Mapping[str, Mapping[str, Any]], classes: bool = True) -> G
             by_class.add_row(Text(label), *numbers, f"{threshold:.3f}" if row else "–")
         parts.append(by_class)
         if best["unstable"]:
-            parts.append(Text(f"thresholds that will not carry over to other games: {', '.join(best['unstable'])}"))
+            parts.append(Text(f"thresholds that may not fit other games: {', '.join(best['unstable'])}"))
     return Group(*parts)
 
 

@@ -1,4 +1,4 @@
-"""A model of features that takes videos: what made the features it was trained on makes them anew."""
+"""A model of features that takes videos: what made the features it was trained on makes them again."""
 
 from __future__ import annotations
 

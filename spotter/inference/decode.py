@@ -107,7 +107,7 @@ def _replace_nan(values: NDArray[np.float64], by: float) -> NDArray[np.float64]:
 
 def _times(position: NDArray[np.float64], scores: Scores, end: float) -> NDArray[np.float64]:
     """Return the seconds of positions in anchors, whole milliseconds, none beyond the ``end`` of the half."""
-    time = position / scores.fps  # then in place: memory that is asked for anew costs as much as the arithmetic
+    time = position / scores.fps  # then in place: new memory costs as much as the arithmetic
     time += scores.offset
     time = np.rint(np.multiply(np.clip(time, 0, end, out=time), 1000, out=time), out=time)
     time /= 1000

@@ -44,7 +44,7 @@ def resample(values: NDArray[np.float32], run: Scores, grid: Scores) -> NDArray[
     position = np.clip(position, 0, len(values) - 1)
     before = np.floor(position).astype(np.int64)
     fraction = position - before
-    between = fraction > 0  # the last anchor has none behind it
+    between = fraction > 0  # the last anchor has none after it
     rows = values[before].astype(np.float64)
     rows[between] += fraction[between, None] * (values[before[between] + 1] - rows[between])
     return rows

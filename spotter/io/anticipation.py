@@ -1,6 +1,6 @@
 """Clips of ball action anticipation: their names, their labels, and the result file with what is expected after each.
 
-Times count from a clip's start: ``OBSERVED`` seconds are seen, and what happens in the ``WINDOW`` behind is expected.
+Times count from a clip's start: ``OBSERVED`` seconds are seen, and what happens in the ``WINDOW`` after is expected.
 """
 
 from __future__ import annotations

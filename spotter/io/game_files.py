@@ -27,7 +27,7 @@ def check_game(game: object, where: str | Path) -> str:
     """Return the name of a game if a folder of that name lies below any root, on any system.
 
     where : the file that names the game, or the option
-    Raises UserError for a name with ``..``, an absolute or drive path, a backslash, NUL, a reserved name and alike.
+    Raises UserError for a name with ``..``, an absolute or drive path, a backslash, NUL, a reserved name and so on.
     """
     fault = fault_of(game)
     if fault:

@@ -1,6 +1,6 @@
 """Joint training: several label sets, each with a head of its own, on the tokens of one network.
 
-After the training of T-DEED on two label sets (Xarles et al., 2024), but for its displacement, which both shared.
+After the training of T-DEED on two label sets (Xarles et al., 2024), except for its displacement, which both shared.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A transformer over features with a token per anchor, behind dilated convolutions or alone."""
+"""A transformer over features with a token per anchor, after dilated convolutions or alone."""
 
 from __future__ import annotations
 

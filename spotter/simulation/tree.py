@@ -100,7 +100,7 @@ def read_record(root: str | Path, kind: str) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise UserError(f"{root}: holds no {RECORD}, so it is no simulated tree: give another folder") from error
     except (orjson.JSONDecodeError, TypeError, ValueError) as error:
-        raise UserError(f"{path}: damaged: delete the folder {root} and make it anew") from error
+        raise UserError(f"{path}: damaged: delete the folder {root} and make it again") from error
     found = content.get("kind", FIRST_KIND)
     if found != kind:
         raise UserError(f"{root}: holds a demo of {found}, not of {kind}: give another folder")

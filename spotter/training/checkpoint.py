@@ -29,12 +29,12 @@ def check_fits(module: SpottingModule, content: dict[str, Any], path: str | Path
     """Raise UserError unless training can go on from an opened checkpoint: the same network, head and schedule."""
     if content["spotter_format"] != FORMAT:
         raise UserError(
-            f"ckpt: {path} is of spotter 0.1, whose runs cannot be resumed; begin anew with its weights: "
+            f"ckpt: {path} is of spotter 0.1, whose runs cannot be resumed; start a new run from its weights: "
             f"model.init_from={path}"
         )
     if "optimizer_states" not in content:
         raise UserError(
-            f"ckpt: {path} holds weights alone, without the state that training goes on from; begin anew with them: "
+            f"ckpt: {path} holds weights alone, without the training state; start a new run from them: "
             f"model.init_from={path}"
         )
     theirs, ours = OptimizerConfig.load(content["hyper_parameters"]["optimizer"] or {}), module.optimizer_config
@@ -45,7 +45,7 @@ def check_fits(module: SpottingModule, content: dict[str, Any], path: str | Path
     if differ:
         raise UserError(
             f"ckpt: {path} is of another {', '.join(differ)} than this model; go on as it began, "
-            f"or begin anew with its weights: model.init_from={path}"
+            f"or start a new run from its weights: model.init_from={path}"
         )
 
 

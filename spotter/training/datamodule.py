@@ -227,7 +227,7 @@ class SpottingDataModule(pl.LightningDataModule):
         return choose_workers(self.source.spec.kind, self.trainer.strategy.root_device.type, self.trainer.num_devices)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
-        """Return the batch on a device, but for what only the host needs."""
+        """Return the batch on a device, except for what only the host needs."""
         return to_device(batch, device)
 
     def _dataset(self, split: str, clip_len: int) -> ClipDataset:

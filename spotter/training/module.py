@@ -98,7 +98,7 @@ class SpottingModule(pl.LightningModule):
         """Return the loss of a batch; what is random in it follows from (seed, epoch, step, rank)."""
         key = [self._data.seed, self.current_epoch, batch_idx, self.global_rank]
         devices = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices):  # what others draw, a user's callback for example, does not begin anew
+        with torch.random.fork_rng(devices):  # what others draw, a user's callback for example, does not start again
             torch.manual_seed(int(np.random.SeedSequence(key).generate_state(1)[0]))
             losses = self.losses(batch)
         optimizer = self.trainer.optimizers[0]

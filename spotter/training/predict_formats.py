@@ -23,7 +23,7 @@ FILES = {
 
 
 def parse_formats(text: str) -> list[str]:
-    """Return the formats that ``csv,osl`` names, but for the official one, which is always written.
+    """Return the formats that ``csv,osl`` names, except for the official one, which is always written.
 
     Raises UsageError for an unknown one.
     """

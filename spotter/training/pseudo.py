@@ -102,7 +102,7 @@ def choose_thresholds(labels: str | Path | None, predictions: Path, task: Task) 
     if best["held_out"] is not None:
         log.info("pseudo-labels: F1 %.2f by thresholds that other games chose", 100 * best["held_out"]["micro"])
     if best["unstable"]:
-        log.warning("pseudo-labels: uncertain thresholds, for want of labels, of %s", ", ".join(best["unstable"]))
+        log.warning("pseudo-labels: too few labels to choose a threshold for: %s", ", ".join(best["unstable"]))
     known = {name for name, row in best["per_class"].items() if row is not None}
     return {name: value if name in known else NEVER for name, value in best["thresholds"].items()}
 

@@ -64,7 +64,7 @@ def naming_dead_ranks() -> Iterator[None]:
 
 @contextmanager
 def watching(launcher: object) -> Iterator[None]:
-    """Watch the ranks meanwhile."""
+    """Watch the ranks while the block runs."""
     ended = watch_ranks(launcher)
     try:
         with naming_dead_ranks():

@@ -93,7 +93,7 @@ def train(cfg: DictConfig) -> Run:
     check_loggers(trainer.loggers)
     if data.remote:
         data.fetch()
-        data = build_data(cfg)  # anew, for what made its features has come with them
+        data = build_data(cfg)  # again, for what made its features has come with them
     if type(data).prepare_data is pl.LightningDataModule.prepare_data:  # which makes no folder of its own
         check_root(data.root)  # now, before weights of ImageNet are fetched
     pl.seed_everything(cfg.seed, workers=True, verbose=False)
@@ -143,7 +143,7 @@ def check_loggers(loggers: Sequence[Logger]) -> None:
 
 @contextmanager
 def finishing(loggers: Sequence[Logger]) -> Iterator[None]:
-    """Close the W&B run, if there is one, with the exit status of what is done meanwhile; other loggers need none."""
+    """Close the W&B run, if there is one, with the exit status of the block; other loggers need none."""
     status = FAILURE
     try:
         yield

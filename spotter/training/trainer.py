@@ -37,7 +37,7 @@ MATMUL_PRECISIONS = ("highest", "high", "medium")
 class Trainer(pl.Trainer):
     """Lightning's trainer, with two rules of its own: which epochs are validated, and a limit of CPU seconds.
 
-    Every ``check_val_every_n_epoch``-th epoch is, but for those among the first ``validate_after``; the last always is.
+    Every ``check_val_every_n_epoch``-th epoch is, except for the first ``validate_after``; the last always is.
     ``enable_validation`` says whether the current epoch is one of them, to Lightning and to callbacks alike.
     ``max_cpu_seconds`` of training end it instead of ``max_epochs``, see ``CpuLimit``; the learning rate follows them.
 

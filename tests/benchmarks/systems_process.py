@@ -41,7 +41,7 @@ class System:
 
 
 def systems(name: str) -> System:
-    """Return a system by its name, in its published size but for clips of 32 images."""
+    """Return a system by its name, in its published size except for clips of 32 images."""
     torch.manual_seed(0)
     layout: Any = {"video": {"fps": 12.5, "height": SIDE, "width": SIDE, "channels": 1 if name == "baikulov" else 3}}
     clip = torch.rand(1, FRAMES, SIDE, SIDE, 3).permute(0, 1, 4, 2, 3)  # as images come: channels last

@@ -36,7 +36,7 @@ def test_words(word: str, words: list[str]) -> None:
 
 
 def test_keys_in_files_of_a_user() -> None:
-    """The targets of a model go to its head, but for what the head knows by itself."""
+    """The targets of a model go to its head, except for what the head knows by itself."""
     targets = {"_target_": "spotter.data.targets.DenseTargets", "radius": 3.0, "upsample": 2}
     model = {"head": {"positive_share": 0.1, "positive_weight": 0.03, "radius": 2.0}, "targets": targets, "network": {}}
     cfg = OmegaConf.create({"model": model})

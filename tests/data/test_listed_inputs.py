@@ -105,7 +105,7 @@ def test_no_path_leads_out(path: str, tmp_path: Path) -> None:
 
 
 def test_a_run_on_listed_features_is_that_on_the_official_tree(trained: Path, tree: Path, tmp_path: Path) -> None:
-    """The same predictions to the byte, but for the names of games, with data.labels alone."""
+    """The same predictions to the byte, except for the names of games, with data.labels alone."""
     collection = read_collection(tree, Task.load("soccernet-v2"))
     games = json.loads((tree / "splits.json").read_text())["test"]
     test = [video for video in collection.videos if video.half.game in games]

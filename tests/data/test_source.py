@@ -73,7 +73,7 @@ def test_excerpt_holds_the_frames_within_its_times(start: float, seconds: float)
 def test_excerpt_beyond_the_end_or_backwards() -> None:
     with pytest.raises(UserError, match=r"'a/b/c' ends after 50\.2 seconds, before the part"):
         Excerpt(Counting(), 60).length(HALF)  # type: ignore[arg-type]
-    with pytest.raises(UserError, match=r"end=3 must lie behind start=5"):
+    with pytest.raises(UserError, match=r"end=3 must be later than start=5"):
         Excerpt(Counting(), 5, 3)  # type: ignore[arg-type]
 
 

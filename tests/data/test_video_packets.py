@@ -1,4 +1,4 @@
-"""Where stamps of packets begin anew: never for images out of order, a gap, or one wrong stamp."""
+"""Where stamps of packets start again: never for images out of order, a gap, or one wrong stamp."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def in_coding_order(gaps: list[int], reorder: int, start: int = 0) -> Numbers:
 
 
 def jumps(pts: Numbers, back: float, ahead: float) -> list[int]:
-    """Return where stamps begin anew in a file without keyframes."""
+    """Return where stamps start again in a file without keyframes."""
     return find_jumps(pts, np.zeros(len(pts), bool), back, ahead)
 
 

@@ -32,7 +32,7 @@ CODECS: dict[str, dict[str, Any]] = {
     "mpeg2": {"codec": "mpeg2video", "gop": 20, "b_frames": 2},
     "vp9": {"codec": "libvpx-vp9", "gop": 20, "b_frames": 0, "options": {"deadline": "realtime", "cpu-used": "8"}},
 }
-ANEW, MID_GROUP = "time stamps begin anew after 00:02.4", "begins between two keyframes"
+RESTART, MID_GROUP = "time stamps start again after 00:02.4", "begins between two keyframes"
 
 
 def read_everything(path: Path) -> tuple[Video, list[int]]:
@@ -114,7 +114,7 @@ def test_joined_recordings_are_read_on(
     path = join_bytes(tmp_path / f"joined.{suffix}", [one, two] if late >= 0 else [two, one])
     video, numbers = read_everything(path)
     assert numbers == [*range(60), *range(60)]
-    assert ANEW in caplog.text
+    assert RESTART in caplog.text
     assert [video.times.seconds(n) for n in (59, 60, 119)] == pytest.approx([2.36, 2.4, 4.76])
 
 

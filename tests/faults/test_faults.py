@@ -55,7 +55,7 @@ def words_of(tiny: list[str], run: Path) -> list[str]:
 
 
 def goes_on(words: list[str], run: Path, cwd: Path) -> None:
-    """Go on with a killed run as its user would: by its checkpoint, or anew where it has none."""
+    """Go on with a killed run as its user would: by its checkpoint, or again where it has none."""
     if (run / "metrics.json").is_file():
         return
     last = run / "checkpoints" / "last.ckpt"

@@ -2,7 +2,7 @@
 
   python tests/golden/record.py                      compare every case with expected.json
   python tests/golden/record.py transformer resume   compare some
-  python tests/golden/record.py --write              write expected.json anew (named cases: only theirs)
+  python tests/golden/record.py --write              write expected.json again (named cases: only theirs)
 
 Do this only where numbers are meant to change, and say why in the commit.
 """

@@ -21,7 +21,7 @@ VIEWS = ("", "_shown", "_unshown")
 def scores(
     classes: tuple[str, ...], games: Mapping[str, tuple[list[Entry], list[Entry]]], names: list[str]
 ) -> dict[str, Any]:
-    """Return ``map_team`` and alike, and ``map`` and ``per_class`` without teams, of each tolerance set."""
+    """Return ``map_team`` and so on, and ``map`` and ``per_class`` without teams, of each tolerance set."""
     sides = {(name, side): 2 * k + s for k, name in enumerate(classes) for s, side in enumerate(("left", "right"))}
     plain = {(name, side): k // 2 for (name, side), k in sides.items()}
     return {name: _by_team(classes, games, sides, name) | _without(classes, games, plain, name) for name in names}

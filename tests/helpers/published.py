@@ -34,7 +34,7 @@ def digest(shapes: Shapes) -> str:
 
 
 def weights(shapes: Shapes, rules: Mapping[str, Rule]) -> dict[str, Tensor]:
-    """Return a state dict by ``golden.tensor``, but for names that a pattern of ``rules`` finds; the order counts."""
+    """Return a state dict by ``golden.tensor``, except for names that ``rules`` match; the order counts."""
     state = {}
     for number, (name, shape) in enumerate(shapes.items()):
         rule = next((rule for pattern, rule in rules.items() if re.search(pattern, name)), None)

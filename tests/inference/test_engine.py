@@ -132,7 +132,7 @@ def test_background_keeps_the_order_and_goes_ahead_a_little_only() -> None:
 
 
 def test_errors_of_the_background_come_out() -> None:
-    """The error is that of the item, and what comes behind it is not begun."""
+    """The error is that of the item, and what comes after it is not begun."""
     begun: list[int] = []
 
     def fails(item: int) -> int:

@@ -32,7 +32,7 @@ def halves(tree: Path) -> list[np.ndarray]:
 
 @pytest.fixture(scope="module")
 def match(halves: list[np.ndarray], model: Model, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """Return a file with both halves and time before, between and behind them, and where they lie."""
+    """Return a file with both halves and time before, between and after them, and where they lie."""
     rows = [round(seconds * model.fps) for seconds in (61, 90, 30)]
     noise = [10 * np.random.default_rng(0).standard_normal((n, halves[0].shape[1])).astype(np.float16) for n in rows]
     path = tmp_path_factory.mktemp("match") / "final.npy"

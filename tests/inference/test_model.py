@@ -38,7 +38,7 @@ def half(tree: Path) -> Path:
 
 
 def same(some: Predictions, others: Predictions) -> bool:
-    """Return whether two predictions are the same, but for the names of the games."""
+    """Return whether two predictions are the same, except for the names of the games."""
     pairs = zip(some.values(), others.values(), strict=True)
     return all(
         np.array_equal(getattr(a, name), getattr(b, name)) for a, b in pairs for name in ("label", "time", "confidence")

@@ -65,7 +65,7 @@ def document() -> dict[str, Any]:
 
 @pytest.fixture
 def osl(tmp_path: Path) -> Path:
-    """Return a file of OSL JSON, beside the inputs that it names, but for one."""
+    """Return a file of OSL JSON, beside the inputs that it names, except for one."""
     folder = tmp_path / "osl"
     for name in ("test/videos/a.mp4", "test/b.h5", "test/b_ball.h5", "test/b.npy"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -72,7 +72,7 @@ def test_training_starts_from_them_but_does_not_go_on(trained: Path, tiny: list[
     weights = exported(trained, tmp_path)
     refused = call("train.py", *tiny, f"ckpt={weights}", cwd=tmp_path)
     assert refused.status == 1
-    expected = "holds weights alone, without the state that training goes on from; begin anew with them"
+    expected = "holds weights alone, without the training state; start a new run from them"
     assert f"{weights} {expected}: model.init_from={weights}" in refused.err
     begun = call("train.py", *tiny, f"model.init_from={weights}", "trainer.max_epochs=1", cwd=tmp_path)
     assert begun.status == 0, begun.err

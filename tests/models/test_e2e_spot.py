@@ -1,4 +1,4 @@
-"""The network of video: sizes as published, clips of any length, any head behind it, and a fused copy."""
+"""The network of video: sizes as published, clips of any length, any head after it, and a fused copy."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_sums_and_relus_of_residual_blocks_are_fused_too(backbone: str) -> None:
     network = spot("gru", backbone, "gsm")
     quick = fused(network)
     called = [type(module).__name__ for module in quick.backbone.modules()]
-    assert "ReLU" not in called, "each stands behind a convolution"
+    assert "ReLU" not in called, "each stands after a convolution"
     assert not any(node.name.startswith("add") for node in quick.backbone.graph.nodes)
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):  # where oneDNN's operator is not used
         torch.testing.assert_close(run(quick).float(), run(network.eval()).float(), rtol=0, atol=0.1)

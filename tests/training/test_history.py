@@ -53,7 +53,7 @@ def test_scores_stand_in_validated_epochs_only(tmp_path: Path) -> None:
 
 
 def test_resumed_run_replaces_what_it_repeats(tmp_path: Path) -> None:
-    """Rows before the checkpoint stay, later ones are written anew; new columns are added."""
+    """Rows before the checkpoint stay, later ones are written again; new columns are added."""
     path = tmp_path / "m.csv"
     write(History(str(path)), *(trainer(epoch, {"train/loss": float(epoch)}) for epoch in range(3)))
     write(History(str(path)), trainer(1, {"train/loss": 10.0, "val/map": 0.5}, ckpt="last.ckpt"))
@@ -64,7 +64,7 @@ def test_resumed_run_replaces_what_it_repeats(tmp_path: Path) -> None:
 
 
 def test_new_run_and_other_ranks(tmp_path: Path) -> None:
-    """A run that is not resumed starts the file anew; only rank 0 writes."""
+    """A run that is not resumed starts a new file; only rank 0 writes."""
     path = tmp_path / "m.csv"
     write(History(str(path)), trainer(5, {"train/loss": 1.0}))
     write(History(str(path)), trainer(0, {"train/loss": 2.0}, rank=1))

@@ -81,7 +81,7 @@ def test_a_folder_has_a_file_for_each_split(labels: Path) -> None:
 
 
 def test_periods_of_one_file_are_halves_to_train_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Four halves, with time before, between and behind them, of which nothing is read."""
+    """Four halves, with time before, between and after them, of which nothing is read."""
     data: list[dict[str, Any]] = []
     for game, split in (("l/a", "train"), ("l/b", "valid")):
         write_game(tmp_path, game, {1: 400}, spots=None)

@@ -156,7 +156,7 @@ def test_any_epoch_is_a_place_to_go_on_from(undisturbed: Path, tiny: list[str], 
 
 @pytest.mark.slow
 def test_a_plateau_and_drawn_partners_go_on_as_well(tiny: list[str], tmp_path: Path) -> None:
-    """The learning rate that fell at the end of the last epoch stays fallen, and no class is drawn anew."""
+    """The learning rate that fell at the end of the last epoch stays fallen, and no class is drawn again."""
     (tmp_path / "whole").mkdir()
     (tmp_path / "cut").mkdir()
     called = call("train.py", *tiny, *OTHER_WAYS, cwd=tmp_path / "whole")
@@ -195,7 +195,7 @@ def test_ctrl_c_leaves_a_whole_checkpoint(tiny: list[str], tmp_path: Path) -> No
     [
         ("model=linear", 2, "model=linear: the run of"),
         ("model.network.dim=32", 2, "goes on as it began, model=transformer"),
-        ("model.schedule=linear", 2, "begin anew with its weights: model.init_from="),
+        ("model.schedule=linear", 2, "start a new run from its weights: model.init_from="),
     ],
 )
 def test_a_run_does_not_go_on_as_another(trained: Path, tmp_path: Path, word: str, status: int, said: str) -> None:
@@ -211,7 +211,7 @@ def test_a_run_does_not_go_on_as_another(trained: Path, tmp_path: Path, word: st
 
 
 def test_what_a_run_was_started_with_may_be_typed_again(tiny: list[str], tmp_path: Path) -> None:
-    """The same command with ``ckpt=last`` behind it is how many go on."""
+    """The same command with ``ckpt=last`` after it is how many go on."""
     words = [*tiny, "model.network.dim=16", "model.network.heads=2", "model.schedule=linear"]
     with interrupted(epoch=1):
         assert call("train.py", *words, cwd=tmp_path).status == 1
@@ -234,9 +234,8 @@ def test_a_run_of_version_0_1_is_not_resumed(tiny: list[str], tmp_path: Path) ->
     old = PROJECT / "tests" / "fixtures" / "v0_1" / "transformer.ckpt"
     called = call("train.py", *tiny, f"ckpt={old}", cwd=tmp_path)
     assert called.status == 1
-    assert f"is of spotter 0.1, whose runs cannot be resumed; begin anew with its weights: model.init_from={old}" in (
-        called.err
-    )
+    said = f"is of spotter 0.1, whose runs cannot be resumed; start a new run from its weights: model.init_from={old}"
+    assert said in called.err
     assert called.err.count("\n") == 1
 
 

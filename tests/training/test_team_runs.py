@@ -17,7 +17,7 @@ from tests.helpers.videos import write_matches
 
 @pytest.fixture(scope="module")
 def matches(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return matches whose labels name a side, but for every fifth of a training match."""
+    """Return matches whose labels name a side, except for every fifth of a training match."""
     root = write_matches(tmp_path_factory.mktemp("team matches"))
     for file in root.rglob("Labels-ball.json"):
         content = orjson.loads(file.read_bytes())

@@ -69,7 +69,7 @@ def validated(epochs: int, **settings: Any) -> list[int]:
     ],
 )
 def test_validated_epochs(settings: dict[str, int], expected: list[int]) -> None:
-    """Every n-th, but for the first ones, and always the last; the sanity check comes in any case."""
+    """Every n-th, except for the first ones, and always the last; the sanity check comes in any case."""
     assert validated(5, **settings) == expected
 
 

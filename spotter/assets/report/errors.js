@@ -41,7 +41,7 @@ function showErrors() {
   drawBars();
   const offsets = addChart("Histogram of displacements", ["tolerance", "threshold", "focus"], histogram);
   const confusion = addChart("Confusion matrix", ["tolerance", "threshold"], confusionMatrix, classes.length > 6 ? "chart big" : "chart");
-  const text = `Every prediction has one cause and every label one outcome. They are judged at the tolerance and threshold chosen above; costs are exact: the metric is computed anew without each kind of error.`;
+  const text = `Every prediction has one cause and every label one outcome. They are judged at the tolerance and threshold chosen above; costs are exact: the metric is computed again without each kind of error.`;
   $("errors").append(head("errors", "Errors by cause", text), el("div", { class: "grid" }, costs, bars,
     el("div", { class: "card full" }, el("h3", {}, "How far off: prediction − label"), el("p", { class: "muted small", id: "bias" }), offsets),
     el("div", { class: "card full" }, el("h3", {}, "Confusion"), el("p", { class: "muted small" }, "Each row is a class of labels and adds up to 100 %; the last row counts predictions with no label near.", el("span", { class: "narrow" }, " Drag it sideways to see all.")), el("div", { class: "scroll" }, confusion))));

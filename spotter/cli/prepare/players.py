@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=LEAST_CONFIDENCE,
         help="from which a calibration counts (default: %(default)s)",
     )
-    parser.add_argument("--calibrations", default=CALIBRATIONS, help="file behind 1_ (default: %(default)s)")
+    parser.add_argument("--calibrations", default=CALIBRATIONS, help="file after 1_ (default: %(default)s)")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -59,5 +59,5 @@ def run(arguments: argparse.Namespace) -> int:
         100 * np.mean(seen),
     )
     if unplaced:
-        log.warning("%d boxes found no place among %d and are left out", unplaced, arguments.players)
+        log.warning("%d boxes left out: there are only %d places", unplaced, arguments.players)
     return 0

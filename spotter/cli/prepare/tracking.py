@@ -61,5 +61,5 @@ def run(arguments: argparse.Namespace) -> int:
         ),
     )
     if unplaced:
-        log.warning("%d players found no place among %d and are left out", unplaced, arguments.players)
+        log.warning("%d players left out: there are only %d places", unplaced, arguments.players)
     return 0

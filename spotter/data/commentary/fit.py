@@ -153,7 +153,7 @@ def _near(half: TrainingHalf, fps: float, classes: int) -> sparse.csr_matrix:
 
 
 def _log_ratio(times: NDArray[np.float64], together: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Return how much oftener than all terms each term is near a spot, as a logarithm, shrunk towards 0 for rare terms.
+    """Return how much more often than all terms each is near a spot, as a logarithm, shrunk towards 0 for rare terms.
 
     times : (V,) how often each term is said
     together : (V, E) how often near a spot of each kind

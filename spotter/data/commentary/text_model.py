@@ -30,8 +30,8 @@ class TextModel:
     terms : V words and pairs of words
     rarity : (V,) float32, the inverse document frequency of each term
     components : (V, C) float32, latent semantic analysis of the seconds of the training split
-    evidence : (V, E) float32, how much oftener than else each term is said at some distance from an action of each
-        class; E is 0 where no labels were at hand
+    evidence : (V, E) float32, how much more often than elsewhere each term is said at some distance from an action of
+        each class; E is 0 where no labels were at hand
 
     Both are numbers that float16 holds, as the file does.
     """

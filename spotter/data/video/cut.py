@@ -1,4 +1,4 @@
-"""Cut stretches out of a video, with their sound: packets as they are where a keyframe is near, else encoded anew."""
+"""Cut stretches out of a video, with their sound: packets as they are where a keyframe is near, else re-encoded."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class Cutter:
     def copy(self, start: float, end: float, path: Path) -> bool:
         """Write a stretch without encoding it, if a keyframe lies near enough to its start; return whether it was.
 
-        Its last image may lie a few behind ``end``, where others are coded by it.
+        Its last image may lie a few after ``end``, where others are coded by it.
         """
         near = int(np.argmin(np.abs(self._keys - start)))
         if not self._copied or abs(self._keys[near] - start) > NEAR:
@@ -164,7 +164,7 @@ class Movie:
         self._container.close()
 
     def add(self, image: Images, seconds: float) -> None:
-        """Append an image, ``seconds`` behind the end of the stretches before."""
+        """Append an image, ``seconds`` after the end of the stretches before."""
         height, width = self._stream.height, self._stream.width
         fits = image.shape[0] // 2 * 2 == height and image.shape[1] // 2 * 2 == width
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image[:height, :width]) if fits else image, "rgb24")
@@ -173,7 +173,7 @@ class Movie:
         self._container.mux(self._stream.encode(frame))
 
     def end_stretch(self, cutter: Cutter, start: float, end: float) -> None:
-        """Add the sound of the stretch whose images were added, and begin another behind it."""
+        """Add the sound of the stretch whose images were added, and begin another after it."""
         if self._sound is not None:
             self._sound.write(cutter, start, end, self.seconds)
         self.seconds += end - start
@@ -200,7 +200,7 @@ class _SoundWriter:
 
 
 def _in_order(packets: list[Packet]) -> list[Packet]:
-    """Return packets with decoding stamps, which Matroska does not tell of the first ones behind a seek."""
+    """Return packets with decoding stamps, which Matroska does not tell of the first ones after a seek."""
     if any(packet.dts is None for packet in packets):
         shown = [packet.pts or 0 for packet in packets]
         ascending = sorted(shown)

@@ -27,7 +27,7 @@ class Index:
     keys : (K,) ascending numbers of the images at which decoding can begin; the first means the start of the file
     key_packets : (K,) the packets of the keys
     stamps, places : (K,) presentation stamp and place in the file of these packets, by which they are known
-    restarts : packets at which a joined recording begins; with any, stamps begin anew, and the file is sought by places
+    restarts : packets at which a joined recording begins; if any, stamps start again, and the file is sought by places
     counted : whether the container has no reliable presentation stamps, so that images are numbered by their order
     """
 
@@ -45,7 +45,7 @@ def scan(path: str | Path) -> Index:
     """Read through a video's packets and return its index.
 
     What FFmpeg shows is listed: not what an edit list hides, nor what precedes the first image that can be decoded
-    where the file begins between two keyframes; stamps that begin anew are read on without a gap.
+    where the file begins between two keyframes; stamps that start again are read on without a gap.
 
     Raises UserError as ``open_video`` does, for a video without images, and for recordings joined in a container of
     which only the first is read; warns of a file that is cut off, and of what is left out.
@@ -113,7 +113,7 @@ def _undecodable(packets: Packets) -> NDArray[np.bool_]:
 
 
 def _read_on(packets: Packets, shown: NDArray[np.bool_]) -> Numbers:
-    """Return presentation stamps, (P,), which go on where those of the file begin anew."""
+    """Return presentation stamps, (P,), which go on where those of the file start again."""
     stamps = packets.pts.copy()
     end = (*packets.begins, len(stamps))[1]
     known = np.sort(stamps[:end][shown[:end]])

@@ -20,7 +20,7 @@ from spotter.errors import UserError, plural
 log = logging.getLogger(__name__)
 
 SOUND_AHEAD = Fraction(1, 2)  # seconds: from then on it is said that the sound begins before the image
-HEAD, TAIL = 8, 1 << 26  # bytes: what a joined recording is recognised by, and how far behind the last packet
+HEAD, TAIL = 8, 1 << 26  # bytes: what a joined recording is recognised by, and how far after the last packet
 
 
 def warn_of_oddities(
@@ -55,7 +55,7 @@ def warn_of_oddities(
     after = [clock(times.seconds(max(0, int(numbers[:begin].max())))) for begin in packets.begins[1:]]
     if after:
         notes.append(
-            f"its time stamps begin anew after {' and '.join(after[:3])}{' and so on' * (len(after) > 3)}; "
+            f"its time stamps start again after {' and '.join(after[:3])}{' and so on' * (len(after) > 3)}; "
             "read on without a gap, as FFmpeg does"
         )
     steps = np.diff(np.zeros(1, np.int64) if times.ticks is None else times.ticks)
@@ -77,7 +77,7 @@ def sound_start(container: InputContainer) -> Fraction | None:
 
 
 def check_joined(path: str | Path, packets: Packets) -> None:
-    """Raise UserError where the beginning of the file comes again behind the last packet that FFmpeg reads."""
+    """Raise UserError where the beginning of the file comes again after the last packet that FFmpeg reads."""
     with Path(path).open("rb") as file:
         head = file.read(HEAD)
         file.seek(max(HEAD, int(packets.places.max())))

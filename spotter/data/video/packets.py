@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from spotter.data.video.fields import FieldPairs
 from spotter.data.video.times import Numbers
 
-BACK, AHEAD, FAR_AHEAD = 1, 10, 30 * 3600  # seconds: stamps that leap further begin anew, as in the command of FFmpeg
+BACK, AHEAD, FAR_AHEAD = 1, 10, 30 * 3600  # seconds: stamps that leap further start again, as in the command of FFmpeg
 TS_DISCONT = 0x0200  # flag of containers whose stamps may leap by AHEAD, such as transport streams; others by FAR_AHEAD
 AROUND = 16  # packets by which images may be out of order, at most, as in H.264
 TRIED = 300  # packets in which the first image that can be decoded is looked for
@@ -33,7 +33,7 @@ class Packets:
     places : (P,) where in the file each begins, in bytes; NONE where that is not known
     keys : (P,) whether decoding can begin there
     images : (P,) whether an image comes of it: not of what an edit list hides, nor of a second field
-    begins : packets at which stamps begin anew, 0 first
+    begins : packets at which stamps start again, 0 first
     first : the packet of the first image that can be decoded, None if none was found
     error : what ended reading before the end of the file, empty otherwise
     """
@@ -82,7 +82,7 @@ def list_packets(container: InputContainer, stream: VideoStream) -> Packets:
 
 
 def find_jumps(pts: Numbers, keys: NDArray[np.bool_], back: float, ahead: float) -> list[int]:
-    """Return the packets at which presentation stamps begin anew, 0 first.
+    """Return the packets at which presentation stamps start again, 0 first.
 
     keys : (P,) keyframes, which are shown after all that precedes them in the file
     back, ahead : units by which the stamps of all next packets fall behind the highest, or leap ahead of it; a keyframe

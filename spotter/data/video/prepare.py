@@ -66,7 +66,9 @@ def check(path: Path, count: int) -> None:
     store = Store(path)
     try:
         if store.header.count != count:
-            raise UserError(f"{path}: holds {store.header.count} images, expected {count}; is the disk sound?")
+            raise UserError(
+                f"{path}: holds {store.header.count} images, expected {count}; make the store again, and check the disk"
+            )
         store.check_images()
     except UserError:
         path.unlink()

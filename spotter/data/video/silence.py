@@ -36,7 +36,7 @@ def find_periods(path: Path) -> list[Period]:
 
 
 def between_gaps(loudness: NDArray[np.float64]) -> list[Period]:
-    """Return the stretches that gaps of quiet part, but for short ones.
+    """Return the stretches that gaps of quiet part, except for short ones.
 
     loudness : (S,) decibels of every second
     """

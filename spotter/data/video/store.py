@@ -81,7 +81,7 @@ class StoreWriter:
 
 
 class Store:
-    """Read images of a prepared store; only its header is kept, the file is opened anew for each clip."""
+    """Read images of a prepared store; only its header is kept, the file is opened again for each clip."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)

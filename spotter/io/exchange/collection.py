@@ -71,7 +71,7 @@ class Collection:
     lost: dict[str, int] = field(default_factory=dict)
 
     def named_classes(self) -> list[str]:
-        """Return the classes, those that the file does not list behind the others, in the order of the alphabet."""
+        """Return the classes, those that the file does not list after the others, in the order of the alphabet."""
         others = {str(row["label"]) for video in self.videos for row in video.rows} - set(self.classes)
         return [*self.classes, *sorted(others)]
 

@@ -90,7 +90,7 @@ def nearest(
     last = np.ones(len(spot), bool)  # of equal ones
     last[:-1] = (owner[1:] != owner[:-1]) | (spot[1:] != spot[:-1])
     order, spot, owner = order[last], spot[last], owner[last]
-    # anchors up to halfway between neighbours of a class belong to the left one, those behind to the right one
+    # anchors up to halfway between neighbours of a class belong to the left one, those after that to the right one
     border = np.floor((spot[1:] + spot[:-1]) / 2)
     left, right = border - spot[:-1], spot[1:] - border
     begin = border - anchors[0] + ((left < right) | ((left == right) & (order[:-1] > order[1:])))

@@ -13,7 +13,7 @@ SIZE = 64  # of the images that a network is traced with
 
 
 def fuse_batchnorm(backbone: nn.Module) -> None:
-    """Fuse the batch norms of a backbone in eval mode in place; its output stays the same, but for rounding.
+    """Fuse the batch norms of a backbone in eval mode in place; its output stays the same, except for rounding.
 
     It must take a batch of two images, as two frames of a clip.
     """

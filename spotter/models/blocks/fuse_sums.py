@@ -44,7 +44,7 @@ class _Tracer(fx.Tracer):
 
 @torch.no_grad()
 def fuse_sums(backbone: nn.Module) -> nn.Module:
-    """Return a backbone, in eval mode, with each convolution fused with the ReLU, or sum and ReLU, behind it.
+    """Return a backbone, in eval mode, with each convolution fused with the ReLU, or sum and ReLU, after it.
 
     What a fused convolution made is scaled in place where nothing but the scale itself depends on it, as in
     squeeze-and-excitation. Where oneDNN is not at hand, or the backbone cannot be traced, it stays as it is.

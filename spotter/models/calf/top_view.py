@@ -19,7 +19,7 @@ class TopView(nn.Module):
     """Draw rows (B, T, columns) of ``spotter.data.players`` as images (B, T, 3, 32, 64) from -1 to 1.
 
     Where a frame is not calibrated the image is black. Players are 2 x 2 pixels, later ones over earlier ones.
-    The published drawing of the lines is a file of its code; here they are drawn anew, in white.
+    The published drawing of the lines is a file of its code; here they are drawn again, in white.
     """
 
     lines: Tensor
@@ -55,7 +55,7 @@ class TopView(nn.Module):
 
 
 def paint_players(image: Tensor, players: Tensor) -> Tensor:
-    """Return images (N, 3, pixels) with a dot for each of the players (N, P, 7), but for dots that would leave it."""
+    """Return images (N, 3, pixels) with a dot for each of the players (N, P, 7), except where it would leave them."""
     column, row = pixels(players[..., 1:3]).trunc().long().unbind(2)  # (N, P)
     shown = (players[..., 0] > 0) & (column >= 1) & (column < WIDTH) & (row >= 1) & (row < HEIGHT)
     corner = row * WIDTH + column

@@ -140,7 +140,7 @@ class DividedBlock(nn.Module):
 
 
 def without_value_bias(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the weights of a vision transformer with the bias of its values moved into the projection behind them.
+    """Return the weights of a vision transformer with the bias of its values moved into the projection after them.
 
     That is the same, since what a token looks at has weights that add up to 1. A bias of keys changes nothing, as it
     raises all of a softmax alike; that of queries is left out.

@@ -1,4 +1,4 @@
-"""What COMEDIAN sees of a tube, a few frames one behind the other: a vision transformer, or a shifted-window one."""
+"""What COMEDIAN sees of a tube, a few frames one after the other: a vision transformer, or a shifted-window one."""
 
 from __future__ import annotations
 

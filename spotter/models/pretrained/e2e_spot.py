@@ -123,7 +123,7 @@ def read_e2e_spot(path: str | Path) -> E2ESpotCheckpoint:
 
 
 def published_names(network: E2ESpot, head: FrameHead) -> dict[str, str]:
-    """Return the codebase's name of every tensor, in its order, by our name behind ``network.`` or ``head.``."""
+    """Return the codebase's name of every tensor, in its order, by our name after ``network.`` or ``head.``."""
     names = {
         f"network.backbone.{ours}": f"_features.{theirs}"
         for ours, theirs in backbone_names(network.backbone, "gsm").items()

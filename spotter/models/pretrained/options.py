@@ -14,7 +14,7 @@ class ImportOptions:
     task : name or YAML file
     fps : frames, or rows of features, per second
     window : seconds, of pooling baselines
-    features : the file's name behind ``1_``, of pooling baselines
+    features : the file's name after ``1_``, of pooling baselines
     pool : ``max`` or ``mean``, of pooling baselines whose pool has no weights
     clip_len : frames, of E2E-Spot without its ``config.json``
     threshold : of the regions of AdaSpot

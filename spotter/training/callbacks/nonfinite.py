@@ -152,7 +152,7 @@ class NonFinite(pl.Callback):
             half = halves[clip.half]
             seconds = data.source.offset(half) + clip.start / data.source.fps
             for broken in broken_rows(data.source, half):
-                return f"{broken} (read for a clip of half {half.number} from {seconds:.0f} s); mend the file"
+                return f"{broken} (read for a clip of half {half.number} from {seconds:.0f} s); correct the file"
         return ""
 
 

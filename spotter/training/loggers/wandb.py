@@ -80,7 +80,7 @@ class Wandb(WandbLogger):
 
     @contextmanager
     def tolerant(self, what: str) -> Iterator[None]:
-        """Let what is done meanwhile fail with a single warning."""
+        """Let what is done while the block runs fail with a single warning."""
         try:
             yield
         except UserError:
