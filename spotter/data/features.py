@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -21,10 +22,13 @@ from spotter.data.source import Inputs, InputSpec
 from spotter.data.streams import OTHER_WIDTH, Stream
 from spotter.data.video.containers import duration_of
 from spotter.data.video.find import find_video
+from spotter.data.video.times import clock
 from spotter.errors import UserError
 from spotter.io.exchange.annotations import listed_files
 from spotter.types import Clip, Half
 
+log = logging.getLogger(__name__)
+APART = 0.1, 5.0  # a part of a half, and seconds, by which streams may end apart
 RowMaker = Callable[[Path], NDArray[np.floating]]  # of a file that is no feature file: (T, width) of the stream
 
 
@@ -85,6 +89,7 @@ class FeatureSource:
         self._listed = {} if labels is None else self._find_listed(labels)
         self._components = {stream.name: stream.components() for stream in spec.streams}
         self._open: dict[tuple[str, Half], RowReader] = {}
+        self._apart = False  # streams that end far apart were warned of
 
     @classmethod
     def of_spec(
@@ -128,8 +133,13 @@ class FeatureSource:
         return self.spec.offset
 
     def length(self, half: Half) -> int:
-        """Return the half's number of frames; where streams end at different times, the first end counts."""
-        ends = [stream.offset + len(self._rows(stream, half)) / stream.fps for stream in self.spec.streams]
+        """Return the half's number of frames; where streams end at different times, the first end counts.
+
+        The end of a transcript counts only where there is nothing else: nobody need speak until the end of a match.
+        """
+        read = [stream for stream in self.spec.streams if not is_transcript(self._path(stream, half))]
+        ends = [stream.offset + len(self._rows(stream, half)) / stream.fps for stream in read or self.spec.streams]
+        self._warn_of_ends(half, min(ends), max(ends))
         return max(1, math.floor((min(ends) - self.spec.offset) * self.fps + 1e-6))
 
     def read(self, halves: Sequence[Half], clips: Sequence[Clip], clip_len: int) -> Inputs:
@@ -162,6 +172,13 @@ class FeatureSource:
         if stream.name in self._makers:
             return ArrayRows(self._makers[stream.name](path)[:, slice(*(stream.columns or (None,)))])
         return ArrayRows(transcript_rows(stream, path)) if is_transcript(path) else stream.open(path, self._remedy)
+
+    def _warn_of_ends(self, half: Half, first: float, last: float) -> None:
+        """Say once that streams of a half end far apart."""
+        if last - first > max(APART[0] * last, APART[1]) and not self._apart:
+            self._apart = True
+            log.warning("half %d of %s: one stream ends at %s, another at %s; what only one has is not looked at, "
+                        "here and in other halves", half.number, half.game, clock(first), clock(last))  # fmt: skip
 
     def _path(self, stream: Stream, half: Half) -> Path:
         if self._files is not None:

@@ -46,7 +46,7 @@ class Mixup:
         other = torch.arange(count, 2 * count, device=device) if partners else torch.randperm(count, device=device)
         first = slice(count)
         return Batch(
-            inputs=blend_all(_take(batch["inputs"], first), _take(batch["inputs"], other), weight),
+            inputs=blend_all(_take(batch["inputs"], first), _take_in_step(batch, other, first), weight),
             phase=_take(batch["phase"], first),
             valid=batch["valid"][first] & (batch["valid"][other] | ~mixed[:, None]),
             targets=mix(_take(batch["targets"], first), _take(batch["targets"], other), weight),
@@ -62,6 +62,25 @@ def send(draws: Tensor, device: torch.device) -> Tensor:
 
 def _take(tensors: Mapping[str, Tensor], chosen: slice | Tensor) -> dict[str, Tensor]:
     return {name: tensor[chosen] for name, tensor in tensors.items()}
+
+
+def _take_in_step(batch: Batch, chosen: slice | Tensor, first: slice) -> dict[str, Tensor]:
+    """Return the inputs of chosen clips; rows of other rates are moved to the phase of the ``first`` clips."""
+    taken, frames = _take(batch["inputs"], chosen), batch["valid"].shape[1]
+    for name, rows in taken.items():
+        if rows.shape[1] != frames:  # else a row for each frame: phases are 0
+            taken[name] = _move(rows, batch["phase"][name][chosen] - batch["phase"][name][first])
+    return taken
+
+
+def _move(rows: Tensor, by: Tensor) -> Tensor:
+    """Return what stands ``by`` (B,) rows after each row of (B, R, D), between rows linearly; the last ones repeat."""
+    at = (torch.arange(rows.shape[1], device=rows.device) + by[:, None]).clamp(0, rows.shape[1] - 1)  # (B, R)
+    before = at.floor().long()
+    after = (before + 1).clamp(max=rows.shape[1] - 1)
+    part = (at - before)[..., None].to(rows.dtype)
+    clip = torch.arange(len(rows), device=rows.device)[:, None]
+    return rows[clip, before].lerp(rows[clip, after], part)
 
 
 def blend(first: Tensor, second: Tensor, weight: Tensor) -> Tensor:

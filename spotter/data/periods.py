@@ -101,6 +101,6 @@ def _hide(
 ) -> None:
     """Set to zero what a clip, which begins at frame ``start``, shows outside of the ``frames`` of its period."""
     for name, rows in inputs.items():
-        rate = spec.layout[name]["fps"]
+        rate = spec.layout[name]["fps"] if name in spec.layout else spec.fps  # else a teacher's, a row for each frame
         at = start + (torch.arange(rows.shape[1], dtype=torch.float64) - float(phase[name][row])) * spec.fps / rate
         rows[row, (at < -1e-3) | (at > frames - 1e-3)] = 0

@@ -170,3 +170,26 @@ def test_mixing_asks_the_device_for_nothing(partners: bool) -> None:
     mixed = Mixup(2.0, 0.5)(batch, soft, partners)
     assert {tensor.device.type for tensor in (*mixed["inputs"].values(), mixed["valid"])} == {"meta"}
     assert mixed["half"].tolist() == list(range(8 if partners else 16))
+
+
+def test_streams_of_another_rate_are_mixed_at_the_same_times() -> None:
+    """Of two streams that hold the time of each row, mixtures agree at every frame."""
+    frames, start = 12, torch.tensor([20, 41, 62, 83])
+    clock = (start[:, None] + torch.arange(frames)) / 2  # two rows a second
+    first = (start / 2).floor()
+    slow = first[:, None] + torch.arange(frames // 2 + 2)  # one
+    batch = Batch(
+        inputs={"a": clock[..., None], "b": slow[..., None]},
+        phase={"a": torch.zeros(4), "b": start / 2 - first},
+        valid=torch.ones(4, frames, dtype=torch.bool),
+        targets={"confidence": torch.ones(4, frames, 4)},
+        half=torch.arange(4),
+        start=start,
+    )
+    torch.manual_seed(0)
+    mixed = Mixup(1.0, 1.0)(batch, soft, partners=False)
+    at = mixed["phase"]["b"][:, None] + torch.arange(frames) / 2
+    rows, before = mixed["inputs"]["b"][..., 0], at.floor().long()
+    found = rows.gather(1, before).lerp(rows.gather(1, before + 1), at - before)
+    torch.testing.assert_close(found[:, 1:], mixed["inputs"]["a"][:, 1:, 0])
+    assert not torch.equal(mixed["inputs"]["a"], batch["inputs"]["a"])

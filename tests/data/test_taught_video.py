@@ -11,9 +11,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spotter.data.periods import PeriodSource
 from spotter.data.video.taught import TaughtVideoSource
 from spotter.errors import UserError
-from spotter.types import Clip, Half
+from spotter.types import Clip, Half, Period
 from tests.helpers.videos import numbers_of, write_video
 
 HALF, SECONDS = Half("l/s/game", 1), 20
@@ -53,6 +54,12 @@ def test_features_are_those_of_the_time_of_each_image(root: Path, fps: float, la
     assert not inputs["teacher"][(time <= offset - 1 / fps) | (time >= last + 1 / fps)].any()
     assert inputs["video"].shape == (len(starts), 9, 36, 64, 3)
     assert set(phase) == {"video", "teacher"}
+
+
+def test_of_a_period_too(root: Path) -> None:
+    whole, part = source(root), Half("l/s/game", 2)
+    inputs, _ = PeriodSource(whole, {part: (HALF, Period(2, 8))}).read([part], [Clip(0, -4)], 10)
+    assert inputs["teacher"][0, :, 0].tolist() == pytest.approx([0, 0, 0, 0, 2, 2.2, 2.4, 2.6, 2.8, 3])
 
 
 def test_images_are_those_of_the_video(root: Path) -> None:

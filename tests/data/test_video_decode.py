@@ -88,6 +88,18 @@ def test_odd_sizes_are_scaled(tmp_path: Path, size: tuple[int, int], wanted: tup
     assert read(video, [0, 7, 19], wanted) == [0, 7, 19]
 
 
+@pytest.mark.parametrize(
+    ("pixel", "rotation", "shown"),
+    [(Fraction(64, 45), 0, (64, 137)), (Fraction(64, 45), 90, (137, 64)), (Fraction(1000), 0, (64, 96))],
+)
+def test_pixels_that_are_not_square_are_shown_in_their_shape(
+    tmp_path: Path, pixel: Fraction, rotation: int, shown: tuple[int, int]
+) -> None:
+    """As of PAL and NTSC; a shape that no camera has is not believed."""
+    video = Video(write_video(tmp_path / "a.mp4", 20, pixel=pixel, rotation=rotation))
+    assert video.size() == shown
+
+
 @pytest.mark.parametrize("rotation", [90, 180, -90])
 def test_turned_videos_are_turned_back(tmp_path: Path, rotation: int) -> None:
     video = Video(write_video(tmp_path / "a.mp4", 20, rotation=rotation))

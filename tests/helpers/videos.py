@@ -48,6 +48,7 @@ def write_video(
     stamps: Sequence[float] | None = None,
     audio: bool = False,
     rotation: int = 0,
+    pixel: Fraction | None = None,
     options: dict[str, str] | None = None,
     container_options: dict[str, str] | None = None,
 ) -> Path:
@@ -66,6 +67,8 @@ def write_video(
         stream.codec_context.max_b_frames = b_frames
         x264 = {"preset": "ultrafast", "bf": str(b_frames), "sc_threshold": "0", "crf": "20"}
         stream.options = {**(x264 if codec == "libx264" else {}), **(options or {})}
+        if pixel:
+            stream.codec_context.sample_aspect_ratio = pixel
         if rotation:
             stream.set_display_rotation(rotation)
         sound = container.add_stream("aac", rate=8000) if audio else None

@@ -7,6 +7,7 @@ import itertools
 import logging
 import os
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from av.video.stream import VideoStream
 from spotter.data.video.containers import open_video
 from spotter.data.video.index import Index, scan
 from spotter.data.video.packets import NONE, video_packets
-from spotter.data.video.scale import Images, Scaler, upright_size
+from spotter.data.video.scale import Images, Scaler, shown_size
 from spotter.data.video.times import Numbers, Times, clock
 from spotter.errors import UserError, plural
 
@@ -46,6 +47,11 @@ class Decoder:
         self._known_keys = {(_or_none(stamp), _or_none(place)): key for key, (stamp, place) in enumerate(known)}
         self._previous: tuple[int, VideoFrame] | None = None
         self._following: tuple[int, VideoFrame] | None = None
+
+    @property
+    def pixel(self) -> Fraction | None:
+        """Return the width of a pixel against its height, None where the file does not say."""
+        return self._stream.sample_aspect_ratio
 
     def find(self, number: int) -> tuple[int, VideoFrame] | None:
         """Return the decodable image nearest to ``number``, itself if it can be; None if there is none."""
@@ -187,11 +193,12 @@ class Video:
         return self.index.times
 
     def size(self) -> tuple[int, int]:
-        """Return the height and width of the images as they are in the file."""
-        found = self._decoder().find(0)
+        """Return the height and width of the images as players show them."""
+        decoder = self._decoder()
+        found = decoder.find(0)
         if found is None:
             raise UserError(f"{self.path}: no image can be decoded")
-        return upright_size(found[1])
+        return shown_size(found[1], decoder.pixel)
 
     def read(self, numbers: Numbers, out: Images) -> Numbers:
         """Decode the images of ascending ``numbers`` into ``out``, (n, H, W, 3) RGB or (n, H, W, 1) grey, scaled.

@@ -14,7 +14,7 @@ from spotter.data.video.containers import duration_of, open_video
 from spotter.data.video.jobs import Job
 from spotter.data.video.jpegs import JpegFolder
 from spotter.data.video.prepare import encode
-from spotter.data.video.scale import Scaler, upright_size
+from spotter.data.video.scale import Scaler, shown_size
 from spotter.errors import UserError
 
 SAMPLED = 60  # images that an estimate rests on
@@ -63,7 +63,7 @@ def _sample(job: Job) -> tuple[float, float]:
         decoding = (time.process_time() - began) / max(1, len(frames))
         if not frames:
             raise UserError(f"{job.source}: nothing can be decoded from the middle on")
-        height, width = upright_size(frames[0])
+        height, width = shown_size(frames[0], stream.sample_aspect_ratio)
         image = np.empty((job.recipe.height, job.recipe.width or job.recipe.height * width // height, 3), np.uint8)
         scale, sizes = Scaler(), []
         began = time.process_time()

@@ -1,6 +1,8 @@
-"""Scale decoded images to a wanted size, in RGB or grey, and upright."""
+"""Scale decoded images to a wanted size, in RGB or grey, upright and with square pixels."""
 
 from __future__ import annotations
+
+from fractions import Fraction
 
 import numpy as np
 from av.video.frame import VideoFrame
@@ -8,11 +10,16 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 Images = NDArray[np.uint8]
+FLATTEST, NARROWEST = 4, Fraction(1, 4)  # pixels that are believed
 
 
-def upright_size(frame: VideoFrame) -> tuple[int, int]:
-    """Return the height and width of a decoded image when it stands upright."""
-    return (frame.height, frame.width) if frame.rotation // 90 % 2 == 0 else (frame.width, frame.height)
+def shown_size(frame: VideoFrame, pixel: Fraction | None) -> tuple[int, int]:
+    """Return the height and width of a decoded image as players show it: upright, of square pixels.
+
+    pixel : width of the video's pixels against their height, None where it does not say
+    """
+    width = round(frame.width * pixel) if pixel and NARROWEST <= pixel <= FLATTEST else frame.width
+    return (frame.height, width) if frame.rotation // 90 % 2 == 0 else (width, frame.height)
 
 
 class Scaler:

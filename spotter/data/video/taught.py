@@ -10,13 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from spotter.data.features import FeatureSource
+from spotter.data.features import APART, FeatureSource
 from spotter.data.source import TEACHER, Inputs
 from spotter.data.video.source import VideoSource
 from spotter.errors import UserError
 from spotter.types import Clip, Half
-
-APART = 0.1, 5.0  # a part of a half, and seconds, by which video and features may end apart
 
 
 class TaughtVideoSource(VideoSource):
