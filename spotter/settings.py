@@ -48,9 +48,10 @@ class ClipConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "eval_len", self.eval_len or self.clip_len)
-        numbers = (self.clip_len, self.eval_len, self.margin, self.overlap, self.per_epoch, self.spot_margin)
+        frames = (self.clip_len, self.eval_len, self.margin, self.per_epoch, self.spot_margin)
         if (
-            not all(isinstance(number, int | float) for number in numbers)
+            not all(isinstance(number, int) and number >= 0 for number in frames)
+            or not isinstance(self.overlap, int | float)
             or self.clip_len < 1
             or self.eval_len <= 2 * self.margin
             or not 0 <= self.overlap < 1
@@ -58,7 +59,8 @@ class ClipConfig:
         ):
             found = ", ".join(f"{key} {shorten(value)}" for key, value in asdict(self).items())
             raise UserError(
-                f"model.clips: expected clip_len >= 1, eval_len > 2 * margin and overlap within 0 … 1, found {found}"
+                "model.clips: expected whole numbers, clip_len >= 1, eval_len > 2 * margin and overlap within 0 … 1, "
+                f"found {found}"
             )
 
     @property

@@ -53,7 +53,7 @@ def register_resolvers() -> None:
         "upsample": lambda fps, target: max(1, round(float(target) / float(parse_fps(fps)))),
         "monitor": lambda task: f"val/{Task.load(task).monitor}",
         "task": lambda task: Task.load(task).to_dict(),
-        "on_task": _choose_by_task,
+        "of_classes": _choose_by_class,
         "needed": _need,
         "streams": lambda *arguments: OmegaConf.create(describe_streams(*arguments)),
         "first_stream": lambda streams, key: next(iter(streams.values()))[key],
@@ -83,9 +83,16 @@ def register_sizes() -> None:
             store.store(f"{size}-{model}", changes, "sizes", "_global_", "conf/sizes.yaml")
 
 
-def _choose_by_task(task: str, name: str, there: Any, elsewhere: Any) -> Any:
-    """Return ``there`` on the task of this name; as a node, since no interpolation may lead to a plain list."""
-    return OmegaConf.create({"chosen": there if task == name else elsewhere}).chosen
+def _choose_by_class(task: str, known: str, values: Any, elsewhere: Any) -> Any:
+    """Return the value of each class of a task, of ``values`` for those of the ``known`` task.
+
+    Returns ``elsewhere`` where the task has a class that is not among them. As a node, since no interpolation may lead
+    to a plain list.
+    """
+    value_of = dict(zip(Task.load(known).classes, values, strict=True))
+    classes = Task.load(task).classes
+    chosen = [value_of[name] for name in classes] if value_of.keys() >= set(classes) else elsewhere
+    return OmegaConf.create({"chosen": chosen}).chosen
 
 
 def _need(key: str) -> None:

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from spotter.data.features import RowMaker
+from spotter.errors import UserError
 from spotter.inference.engine import Compute
 from spotter.inference.inputs import Given, Input, open_input
 from spotter.inference.periods import Periods
@@ -162,9 +163,9 @@ class Model:
 
     def _postprocess(self, postprocess: Postprocess | Plain | None, threshold: float | None) -> Postprocess:
         chosen = self.system.postprocess if postprocess is None else postprocess
-        content = chosen.to_dict() if isinstance(chosen, Postprocess) else dict(chosen)
-        if threshold is not None:
-            content["threshold"] = threshold
+        content: Plain = chosen.to_dict() if isinstance(chosen, Postprocess) else chosen
+        if threshold is not None and isinstance(content, Mapping):
+            content = {**content, "threshold": threshold}
         return Postprocess.load(content, len(self.classes))
 
     def _loading(self) -> Compute:
@@ -190,7 +191,10 @@ def load_model(
 ) -> Model:
     """Load a trained model for prediction, without extractors; see ``spotter.load``."""
     file = find_checkpoint(path)
-    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    try:
+        where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    except RuntimeError as error:
+        raise UserError(f"device: {device!r} is none that PyTorch knows: give cpu, cuda or cuda:1") from error
     content = choose_label_set(open_checkpoint(file), label_set)
     system = System.load(content, import_trusted(trust))
     compute = Compute(where, fast_precision(where) if precision is None else str(precision), BATCH[system.spec.kind])

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from spotter.errors import UserError
 from spotter.settings import ClipConfig
 from spotter.types import Arrays
 
@@ -29,10 +30,14 @@ class Stitcher:
         """Add a clip whose first position is anchor ``start``; what lies outside the half is left out.
 
         arrays : (L, D) each, by name; the same names in every clip of the half
+
+        Raises UserError where there is one row for the whole clip, as of networks of windows.
         """
         first, last = max(0, -start), min(len(self.weights), self.length - start)
         if first >= last:
             return
+        if any(len(array) != len(self.weights) for array in arrays.values()):
+            raise UserError("clips.eval_len: a clip of this length is one window of this model; give more frames")
         if not self._sums:
             self._sums = {name: np.zeros((self.length, array.shape[1])) for name, array in arrays.items()}
         if arrays.keys() != self._sums.keys():

@@ -39,7 +39,7 @@ def _instantiate(found: type[Module], config: Plain, facts: Mapping[str, object]
     named = inspect.signature(found).parameters
     try:
         return found(**{key: value for key, value in facts.items() if key in named} | arguments)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, AssertionError, LookupError, ArithmeticError) as error:
         reason = (str(error).splitlines() or [""])[0][:SHOWN]  # PyTorch adds where in C++ it was raised
         raise UserError(f"{config['_target_']}: {reason}") from error
 

@@ -11,6 +11,7 @@ from lightning_fabric.plugins import TorchCheckpointIO
 from spotter.errors import UserError
 from spotter.io.checkpoints import open_checkpoint, save_checkpoint
 from spotter.io.upgrade import FORMAT
+from spotter.tasks import Task
 from spotter.training.module import SpottingModule
 from spotter.training.optimizer import OptimizerConfig
 
@@ -50,9 +51,17 @@ def check_fits(module: SpottingModule, content: dict[str, Any], path: str | Path
 
 
 def init_from(module: SpottingModule, path: str | Path) -> None:
-    """Take every tensor of a checkpoint that fits by name and shape, and log which did not."""
-    theirs = open_checkpoint(path, "model.init_from")["state_dict"]
-    ours = module.state_dict()
+    """Take every tensor of a checkpoint that fits by name and shape, and log which did not.
+
+    Those of the head are left out where its classes are others, or the same in another order.
+    """
+    content = open_checkpoint(path, "model.init_from")
+    theirs, ours = content["state_dict"], module.state_dict()
+    if Task.load(content["hyper_parameters"].get("task", {})).classes != module.system.task.classes:
+        log.info("the classes of %s are others: the head begins anew", path)
+        theirs = {name: value for name, value in theirs.items() if not name.startswith("head.")}
+    within = {name: f"head.{name}" for name in theirs if name.startswith("head.")}  # a head that tells teams, too
+    theirs = {within[name] if within.get(name) in ours else name: value for name, value in theirs.items()}
     fits = {name: value for name, value in theirs.items() if name in ours and ours[name].shape == value.shape}
     if not fits:
         raise UserError(f"model.init_from: not one of the {len(theirs)} tensors in {path} fits this model")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
-from typing import Any, TypedDict
+from typing import Any, TypedDict, TypeVar
 
 import numpy as np
 import pytorch_lightning as pl
@@ -26,6 +27,9 @@ from spotter.training.callbacks.nonfinite import NonFinite
 from spotter.training.datamodule import SpottingDataModule, data_of
 from spotter.training.optimizer import OptimizerConfig, SharpnessAware, adamw, schedule_factor, update_rates
 from spotter.types import OWN, PSEUDO, Batch, Output, Plain, batch_size
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 class EvaluationStep(TypedDict):
@@ -73,8 +77,9 @@ class SpottingModule(pl.LightningModule):
         image = self.system.spec.image
         self.images = self.system.images = ImageTransform(image.mean, image.std, augment) if image is not None else None
         layout = self.system.spec.layout
-        self.rows = FeatureTransform(**augment, layout=layout) if augment and image is None else None
-        self.mixup = Mixup(**mixup) if mixup else None
+        of_rows = augment if image is None else None
+        self.rows = _made("augment", FeatureTransform, **of_rows, layout=layout) if of_rows else None
+        self.mixup = _made("mixup", Mixup, **mixup) if mixup else None
         others = {
             name: self.system.with_labels(labels, [module_of(labels["head"])]) for name, labels in (joint or {}).items()
         }
@@ -202,7 +207,11 @@ class SpottingModule(pl.LightningModule):
         batches, limit = self._data.batches_per_epoch, trainer.limit_train_batches
         batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
         per_epoch = -(-batches // trainer.accumulate_grad_batches)
-        steps = per_epoch * (trainer.max_epochs or 0) if trainer.max_steps < 0 else trainer.max_steps
+        steps = per_epoch * (trainer.max_epochs or 0)
+        steps = steps if trainer.max_steps < 0 else min(steps, trainer.max_steps)
+        if self.optimizer_config.warmup >= max(steps, 1):
+            log.warning("model.warmup=%g: the run has %d steps, so that the learning rate never reaches model.lr; "
+                        "give less, or a fraction such as 0.05", self.optimizer_config.warmup, steps)  # fmt: skip
         return lambda step: steps
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -245,3 +254,11 @@ def systems_of(module: pl.LightningModule) -> dict[str, System]:
 def parameters_of(module: nn.Module) -> int:
     """Return the number of parameters that are trained."""
     return sum(p.numel() for p in module.parameters() if p.requires_grad)
+
+
+def _made(key: str, kind: Callable[..., T], **settings: Any) -> T:
+    """Return what the settings below a key of ``model`` describe; raises UserError for those it does not take."""
+    try:
+        return kind(**settings)
+    except TypeError as error:
+        raise UserError(f"model.{key}: {error}") from error

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spotter.errors import UserError
 from spotter.inference.stitch import Stitcher, flat, triangle
 
 
@@ -29,6 +30,12 @@ def test_clips_cut_from_a_half_give_the_half_back(length: int, clip: int, data: 
     for start in range(-data.draw(st.integers(0, clip - 1)), length, stride):
         stitcher.add(start, {"features": padded[start + clip : start + 2 * clip]})
     np.testing.assert_allclose(stitcher.result()["features"], half, rtol=1e-6)
+
+
+def test_one_row_for_a_whole_clip_is_refused() -> None:
+    """As of a network of windows, whose evaluation clip is one of them."""
+    with pytest.raises(UserError, match=r"clips\.eval_len"):
+        Stitcher(9, flat(3)).add(0, {"a": np.ones((1, 2))})
 
 
 def test_clips_outside_the_half_and_half_precision_are_accepted() -> None:

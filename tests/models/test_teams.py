@@ -14,12 +14,12 @@ from torch import Tensor
 from spotter.data.images import ImageTransform
 from spotter.data.mixup import Mixup
 from spotter.errors import UserError
-from spotter.models.blocks.dense import DenseHead
+from spotter.models.blocks.dense import DenseHead, DenseTargets
 from spotter.models.blocks.frame import FrameHead
-from spotter.models.blocks.teams import RADIUS, JointHead, SideHead, SideTargets
-from spotter.models.blocks.window import WindowHead
+from spotter.models.blocks.teams import RADIUS, JointHead, JointTargets, SideHead, SideTargets
+from spotter.models.blocks.window import WindowHead, WindowTargets
 from spotter.tasks import Task
-from spotter.types import Batch, ClipFrames, Spots
+from spotter.types import Batch, ClipFrames, Spots, TargetMaker
 
 TASK = Task.load({**Task.load("ball-2025").to_dict(), "classes": ["PASS", "DRIVE", "GOAL"], "strict": False})
 CLIP = ClipFrames(start=100, length=50, fps=12.5)
@@ -114,10 +114,23 @@ def test_labels_without_a_team_train_the_rest(head: Any) -> None:
     scale = with_them[45:].norm() / without[45:].norm()
     torch.testing.assert_close(with_them[10 + beyond :], without[10 + beyond :] * scale, rtol=1e-4, atol=1e-7)
     if isinstance(head, JointHead):
-        assert (with_them[5:15] == 0).all(), "a frame whose team is unknown says nothing"
+        assert (with_them[10] == 0).all(), "a frame whose team is unknown says nothing"
     else:
         assert (with_them[10] - without[10] * scale).norm() > 1e-4, "the action is learned"
         assert (batch(head, unknown)["targets"]["side_mask"][0, :30] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("targets", "frames"),
+    [
+        (DenseTargets(6, 0.2, 0.0, shape="gaussian"), range(3, 18)),  # all that a label reaches, 0.6 s
+        (WindowTargets(6, 5), range(8, 13)),
+        (WindowTargets(6, 50), range(50)),  # a clip of one window says nothing
+    ],
+)
+def test_all_that_a_label_without_a_team_reaches_is_left_out(targets: TargetMaker, frames: range) -> None:
+    made = JointTargets(targets, TASK)(spots((10, 1, "not applicable")), CLIP)
+    assert np.flatnonzero(made["team_unknown"]).tolist() == list(frames)
 
 
 def test_the_score_of_a_side_is_a_part_of_that_of_its_action() -> None:

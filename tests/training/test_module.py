@@ -15,8 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spotter.errors import UserError
+from spotter.io.checkpoints import save_checkpoint
+from spotter.io.upgrade import FORMAT
 from spotter.tasks import Task
 from spotter.training.build import build_from
+from spotter.training.checkpoint import init_from
 from spotter.training.module import SpottingModule
 from spotter.training.optimizer import schedule_factor
 
@@ -75,6 +78,22 @@ def test_decay_is_for_matrices_only() -> None:
     assert len(decayed["params"]) + len(plain["params"]) == len(list(module.parameters()))
 
 
+@pytest.mark.parametrize(("classes", "taken"), [(["A", "B"], True), (["B", "A"], False)])
+def test_weights_of_a_task_with_other_classes_begin_with_a_new_head(
+    tmp_path: Path, classes: list[str], taken: bool
+) -> None:
+    """Though there are as many of them; the network is taken."""
+    task = {**SETTINGS["task"], "name": "x"}
+    first = SpottingModule(**{**SETTINGS, "task": {**task, "classes": ["A", "B"]}})
+    content = {"spotter_format": FORMAT, "hyper_parameters": dict(first.hparams), "state_dict": first.state_dict()}
+    save_checkpoint(tmp_path / "first.ckpt", content)
+    other = SpottingModule(**{**SETTINGS, "task": {**task, "classes": classes}})
+    init_from(other, tmp_path / "first.ckpt")
+    for ours, theirs in ((other.head, first.head), (other.network, first.network)):
+        same = all(map(torch.equal, ours.parameters(), theirs.parameters()))
+        assert same is (taken or ours is other.network)
+
+
 def test_sizes_follow_from_task_and_input() -> None:
     """Anchors, classes and the largest displacement are known from what is stated once."""
     module = SpottingModule(**SETTINGS)
@@ -84,20 +103,32 @@ def test_sizes_follow_from_task_and_input() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "accumulate", "expected"),
-    [(1.0, 1, 50), (0.5, 1, 25), (3, 1, 15), (99, 1, 50), (3, 2, 10), (1.0, 4, 15)],
-)
-def test_a_schedule_ends_with_the_run_whatever_limits_its_epochs(
-    limit: int | float, accumulate: int, expected: int, monkeypatch: pytest.MonkeyPatch
+    ("limit", "accumulate", "most", "expected"),
+    [(1.0, 1, -1, 50), (0.5, 1, -1, 25), (3, 1, -1, 15), (99, 1, -1, 50), (3, 2, -1, 10), (1.0, 4, -1, 15),
+     (1.0, 1, 20, 20), (1.0, 1, 1000, 50)],
+)  # fmt: skip
+def test_a_schedule_ends_with_the_run_whatever_limits_it(
+    limit: int | float, accumulate: int, most: int, expected: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Epochs of 10 batches, 5 of them."""
     module, _ = build("linear", batches=10)
     limited = mock.Mock(
-        callbacks=[], limit_train_batches=limit, accumulate_grad_batches=accumulate, max_epochs=5, max_steps=-1
+        callbacks=[], limit_train_batches=limit, accumulate_grad_batches=accumulate, max_epochs=5, max_steps=most
     )
     monkeypatch.setattr(SpottingModule, "trainer", limited)
     monkeypatch.setattr(SpottingModule, "_data", mock.Mock(batches_per_epoch=10))
     assert module._steps()(0) == expected
+
+
+def test_a_warm_up_that_never_ends_is_said(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    module, _ = build("linear", batches=10)
+    module.optimizer_config = replace(module.optimizer_config, warmup=50)
+    limited = mock.Mock(callbacks=[], limit_train_batches=1.0, accumulate_grad_batches=1, max_epochs=5, max_steps=-1)
+    monkeypatch.setattr(SpottingModule, "trainer", limited)
+    monkeypatch.setattr(SpottingModule, "_data", mock.Mock(batches_per_epoch=10))
+    with caplog.at_level("WARNING", "spotter"):
+        module._steps()
+    assert "model.warmup=50: the run has 50 steps" in caplog.text
 
 
 def test_sharpness_aware_steps_are_refused_at_the_start_where_gradients_are_scaled(tmp_path: Path) -> None:

@@ -71,6 +71,12 @@ class DenseTargets:
         return counts * (AREAS[self.shape] * self.radius * fps) / frames
 
 
+def _check_above_zero(**values: float) -> None:
+    for key, value in values.items():
+        if not value > 0:
+            raise UserError(f"model.head.{key}: expected a number above 0, found {value}")
+
+
 def nearest(
     position: NDArray[np.float64], label: NDArray[np.int64], anchors: NDArray[np.int64], classes: int
 ) -> NDArray[np.float64]:
@@ -154,6 +160,11 @@ class DenseHead(Head):
                 "model.network.temporal: mstcn and asformer end in class scores; "
                 "take gru, deeper_gru or none with this head"
             )
+        _check_above_zero(radius=radius, huber_delta=huber_delta)
+        if displacement != "none":
+            _check_above_zero(displacement_radius=displacement_radius)
+        if positive_weight is not None and not 0 < positive_weight < 1:
+            raise UserError(f"model.head.positive_weight: expected a number between 0 and 1, found {positive_weight}")
         self.targets = DenseTargets(classes, radius, displacement_radius, upsample, shape)
         self.max_displacement = displacement_radius * (fps * upsample)  # anchors
         self.kind, self.displacement_weight, self.huber_delta = displacement, displacement_weight, huber_delta

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from spotter.data.source import Layout
+from spotter.errors import UserError
 from spotter.models.blocks.dropout import Dropout
 from spotter.models.blocks.entity_sets import embed_entities
 
@@ -165,6 +166,11 @@ def encoder(
     attention_dropout : of the attention itself, by default as everywhere else; 0 makes long clips several times cheaper
     kind : of the layers, ``LongClipLayer`` for long clips
     """
+    if layers < 1 or heads < 1 or dim % heads:
+        raise UserError(
+            f"model.network: expected at least one layer, and a dim that is a multiple of heads; "
+            f"found layers {layers}, dim {dim}, heads {heads}"
+        )
     layer = kind(dim, heads, feedforward, dropout, activation="gelu", batch_first=True, norm_first=True)
     layer.dropout = layer.dropout1 = layer.dropout2 = Dropout(dropout)  # nothing is learned in it
     if attention_dropout is not None:

@@ -21,7 +21,7 @@ from spotter.tasks import Task
 from spotter.types import Arrays, Batch, ClipFrames, Output, Spots, TargetMaker, Targets
 
 METHODS = ("joint", "head")
-RADIUS = 0.5  # seconds around a spot in which its team is learned, or is left out where it is unknown
+RADIUS = 0.5  # seconds around a spot in which its team is learned
 WEIGHT = 1.0  # of the loss of the side head
 UNKNOWN, MIRRORED, SIDE, SIDE_MASK = "team_unknown", "mirrored/", "side", "side_mask"
 
@@ -32,8 +32,8 @@ class JointTargets:
     targets : makes those of the head
     task : has teams
 
-    Returns those, ``team_unknown`` (T,) bool around spots without a team, and, where the image shows the teams on their
-    sides, ``mirrored/…``: the targets of the mirrored clip.
+    Returns those, ``team_unknown`` (T,) bool where spots without a team would change them, and, where the image shows
+    the teams on their sides, ``mirrored/…``: the targets of the mirrored clip.
     """
 
     def __init__(self, targets: TargetMaker, task: Task) -> None:
@@ -44,10 +44,9 @@ class JointTargets:
         known, sides = team >= 0, self.task.sides
         made = self.targets(_labelled(spots, spots.label * sides + team, known), frames)
         unknown = np.zeros(frames.length, bool)
-        position = (spots.time[~known] - frames.offset) * frames.fps - frames.start
-        index = np.arange(frames.length)
-        for centre in position[np.abs(position - frames.length / 2) <= frames.length / 2 + RADIUS * frames.fps]:
-            unknown |= np.abs(index - centre) <= RADIUS * frames.fps
+        for side in range(sides) if not known.all() else ():
+            either = self.targets(replace(spots, label=spots.label * sides + np.where(known, team, side)), frames)
+            unknown |= _differ(made, either, frames.length)
         made = {**made, UNKNOWN: unknown}
         if not self.task.shows_sides:
             return made
@@ -214,6 +213,15 @@ def with_teams(head: Head, network: Network, task: Task, method: str) -> Head:
 
 def _labelled(spots: Spots, label: NDArray[np.int64], rows: NDArray[np.bool_]) -> Spots:
     return replace(spots, label=label).take(rows)
+
+
+def _differ(first: Arrays, second: Arrays, frames: int) -> NDArray[np.bool_]:
+    """Return the frames (T,) whose targets differ; those of a window alone are of all its frames."""
+    found = np.zeros(frames, bool)
+    for name, values in first.items():
+        if len(values) == 1 or len(values) % frames == 0:  # a window, or anchors of frames
+            found |= (values != second[name]).reshape(min(len(values), frames), -1).any(1)
+    return found
 
 
 def _own(targets: Targets) -> Targets:

@@ -21,7 +21,7 @@ class CalfHead(Head):
     """Segment a clip by the length of capsules, and from these fill slots with confidence, time and class.
 
     clip_len : frames of every clip, in training and in evaluation
-    margins : seconds K1 < K2 < 0 < K3 < K4, a row for each class or one for all, see ``context_aware``
+    margins : seconds K1 < K2 < 0 < K3 < K4, a row for each class, of either team, or one for all, see ``context_aware``
     slots : spots that a clip can hold
     neutral : frames at both ends of a clip that are not trained on, see ``ContextTargets``
     capsule : dimensions of a capsule
@@ -51,12 +51,12 @@ class CalfHead(Head):
             raise UserError(f"model.clips.clip_len: CALF needs clips of at least {SHORTEST} frames, found {clip_len}")
         if slots < 1 or capsule < 1:
             raise UserError(f"model.head.slots, model.head.capsule: expected at least 1, found {slots}, {capsule}")
-        margins = list(margins) * classes if len(margins) == 1 else margins
-        if len(margins) != classes:
+        if len(margins) != 1 and classes not in (len(margins), 2 * len(margins)):
             raise UserError(
                 f"model.head.margins: {len(margins)} rows for the {classes} classes of the task; "
                 "give each class its four seconds, or one row for all"
             )
+        margins = [row for row in margins for _ in range(classes // len(margins))]  # teams of a class are neighbours
         self.targets = ContextTargets(clip_len, margins, slots, neutral)
         self.classes, self.clip_len, self.slots = classes, clip_len, slots
         self.segmentation_weight = segmentation_weight
