@@ -144,8 +144,9 @@ def _override(postprocess: Postprocess) -> str:
     """Return the words that give a suppression on a command line, quoted for a shell."""
     plain = postprocess.to_dict()
     window = str(plain["window"]).replace(" ", "")
-    words = (f"postprocess={plain['method']}", f"postprocess.window={window}")
-    return shlex.join((*words, f"postprocess.threshold={plain['threshold']}"))
+    words = [f"postprocess={plain['method']}", f"postprocess.window={window}"]
+    words += [f"postprocess.threshold={plain['threshold']}", f"postprocess.smooth={postprocess.smooth}"]
+    return shlex.join(words)
 
 
 def _report(trials: list[Trial], winners: dict[str, Trial]) -> dict[str, Any]:
