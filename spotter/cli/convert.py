@@ -24,9 +24,9 @@ from pathlib import Path
 from spotter.cli.options import add_trust
 from spotter.errors import UsageError, plural
 from spotter.io.exchange.collection import Collection, with_inputs
-from spotter.io.exchange.files import FORMATS, SHOWN, at_least, read_collection, write_collection
+from spotter.io.exchange.files import FORMATS, SHOWN, at_least, read_collection, with_confidence, write_collection
 from spotter.io.exchange.shards import find_tables, unpack_inputs
-from spotter.tasks import Task, shipped_tasks
+from spotter.tasks import REPLAY_GROUNDING, Task, shipped_tasks
 from spotter.trust import import_trusted
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     label_file = task.label_file if task else _label_file(collection) if official else ""
     if arguments.inputs_of:
         collection = with_inputs(collection, read_collection(arguments.inputs_of, task))
-    collection = at_least(collection, arguments.threshold)
+    collection = at_least(with_confidence(collection), arguments.threshold)
     source = Path(arguments.source)
     folder = source if source.is_dir() else source.parent
     losses = write_collection(arguments.target, collection, arguments.to, label_file, folder)
@@ -84,9 +84,15 @@ def _unpack(source: Path, target: Path) -> None:
 
 
 def _label_file(collection: Collection) -> str:
-    """Return what the label files of the task are called whose classes these are; raises UsageError without one."""
-    names = {str(row["label"]) for video in collection.videos for row in video.rows}
-    for task in map(Task.load, shipped_tasks()):
-        if all(task.class_of({task.class_key: name}) is not None for name in names):
-            return task.label_file
-    raise UsageError(f"--task: no task has the classes {', '.join(sorted(names)[:5])} …: name one, for its label file")
+    """Return what the label files of the tasks are called whose classes these are; raises UsageError unless one is."""
+    names = sorted({str(row["label"]) for video in collection.videos for row in video.rows})
+    tasks = [task for task in map(Task.load, shipped_tasks()) if task.metric != REPLAY_GROUNDING]
+    exact = [task for task in tasks if set(names) <= set(task.classes)]
+    fitting = [task for task in tasks if all(task.class_of({task.class_key: name}) is not None for name in names)]
+    files = sorted({task.label_file for task in exact or fitting})
+    if not files:
+        raise UsageError(f"--task: no task has the classes {', '.join(names[:5])} …: name one, for its label file")
+    if len(files) > 1:
+        found = f"these classes, {', '.join(names[:5]) or 'none'}, are of tasks with {' and '.join(files)}"
+        raise UsageError(f"--task: {found}: name one")
+    return files[0]
