@@ -156,6 +156,9 @@ def test_mistakes_are_one_line(
     assert "no raw scores here, nor in scores/ or predictions/valid/scores/" in capsys.readouterr().err
     assert main(["tune", str(scores), "--labels", str(tmp_path)]) == 1
     assert GAMES[0] in capsys.readouterr().err
+    save_scores_info(scores, ScoresInfo(Task.load("replays"), "valid", WRITTEN))
+    assert main(["tune", str(scores), "--labels", str(tmp_path)]) == 1
+    assert "answer the replays by spotter ground" in capsys.readouterr().err
 
 
 def test_missing_halves_are_named(scores: Path, labels: Path, capsys: pytest.CaptureFixture[str]) -> None:
