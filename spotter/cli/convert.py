@@ -21,7 +21,7 @@ import argparse
 import logging
 from pathlib import Path
 
-from spotter.cli.options import add_trust
+from spotter.cli.options import add_trust, parse_fraction
 from spotter.errors import UsageError, plural
 from spotter.io.exchange.collection import Collection, with_inputs
 from spotter.io.exchange.files import FORMATS, SHOWN, at_least, read_collection, with_confidence, write_collection
@@ -29,6 +29,7 @@ from spotter.io.exchange.shards import find_tables, unpack_inputs
 from spotter.tasks import REPLAY_GROUNDING, Task, shipped_tasks
 from spotter.trust import import_trusted
 
+ENDINGS = {".json": ("osl", "osl-v1", "e2e-spot"), ".csv": ("csv",), ".srt": ("srt",), ".edl": ("edl",)}
 log = logging.getLogger(__name__)
 
 
@@ -39,7 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--to", choices=(*FORMATS, *SHOWN), required=True, help="format of DST; srt and edl to be shown"
     )
-    parser.add_argument("--threshold", type=float, default=0.0, help="leave out predictions of a lower confidence")
+    parser.add_argument(
+        "--threshold", type=parse_fraction, default=0.0, help="leave out predictions of a lower confidence"
+    )
     parser.add_argument("--task", help="of the labels: which of a tree are read, and what official files are called")
     parser.add_argument(
         "--inputs-of", metavar="LABELS", help="name videos, ids and splits as this file does; tools match them by path"
@@ -55,6 +58,9 @@ def run(arguments: argparse.Namespace) -> int:
     collection = read_collection(arguments.source, task)
     if arguments.to == "soccernet" and arguments.target.endswith(".json"):
         raise UsageError(f"DST: {arguments.target!r}: official files lie in a folder for each game: give a folder")
+    ending = Path(arguments.target).suffix.lower()
+    if arguments.to not in ENDINGS.get(ending, (arguments.to,)):
+        raise UsageError(f"DST: {arguments.target!r}: --to {arguments.to} writes no {ending}: give another name")
     official = arguments.to == "soccernet" and not collection.predictions
     label_file = task.label_file if task else _label_file(collection) if official else ""
     if arguments.inputs_of:

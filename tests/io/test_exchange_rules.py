@@ -109,6 +109,16 @@ def test_tables_say_that_they_lose_halves_without_events_and_splits(
     assert orjson.loads((again / "splits.json").read_bytes()) == {"test": ["l/s/g"], "train": ["l/s/h"]}
 
 
+@pytest.mark.parametrize(("kind", "name"), [("csv", "t.json"), ("osl", "t.csv"), ("osl-shards", "t.json")])
+def test_the_ending_of_another_format_is_refused(
+    kind: str, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["convert", str(predictions(tmp_path, (1, 1, "Goal"))), str(tmp_path / name), "--to", kind]) == 2
+    assert f"--to {kind} writes no {name[1:]}" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["convert", "a", "b", "--to", kind, "--threshold", "nan"])
+
+
 def test_tables_of_predictions_keep_their_order(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     found = predictions(tmp_path / "found", (2, 1010, "Goal"), (1, 7000, "Goal"), (2, 1000, "Goal"))
     (first, second) = read_collection(convert(found, tmp_path / "a.csv", "csv")).videos
