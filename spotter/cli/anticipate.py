@@ -14,6 +14,7 @@ import argparse
 from pathlib import Path
 
 from spotter.cli.evaluate import compare, show_scores, write_scores
+from spotter.cli.out_folder import check_folder
 from spotter.errors import UserError
 from spotter.evaluation.anticipation import ANTICIPATED, folder_of_split, read_clips
 from spotter.evaluation.average_map import average_map
@@ -41,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Learn, answer, write, and compare."""
     task, out = Task.load(arguments.task), Path(arguments.out)
+    check_folder(out, "--out")
     if task.metric != ANTICIPATION:
         raise UserError(f"task {task.name}: is not about what comes after clips: give --task baa-2026")
     source = find_predictions_of(Path(arguments.predictions), arguments.split)

@@ -47,7 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
         tasks[task.label_file].append(task)
     files = [file for file in _files(root) if file.suffix.lower() != ".json" or file.name in tasks]
     if not files:
-        raise UserError(f"{root}: holds no labels, features, stores or videos; give the root of a tree")
+        wanted = " and ".join(tasks) if arguments.task else "labels"
+        raise UserError(f"{root}: holds no {wanted}, features, stores or videos; give the root of a tree")
     counts, wrong = Counter(KINDS[file.suffix.lower()] for file in files), 0
     with ProgressDisplay(len(files), "files") as display:
         for done, file in enumerate(files, start=1):

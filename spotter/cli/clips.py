@@ -19,12 +19,15 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from spotter.cli.options import parse_fraction
+from spotter.cli.out_folder import check_folder
 from spotter.data.video.cut import Cutter, Movie
 from spotter.data.video.find import find_videos, official_half
 from spotter.data.video.scale import Images
@@ -64,7 +67,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--before", type=float, default=5.0, help="seconds before a spot (default: %(default)s)")
     parser.add_argument("--after", type=float, default=5.0, help="seconds after it (default: %(default)s)")
     parser.add_argument("--classes", metavar="A,B", help="cut these classes only")
-    parser.add_argument("--threshold", type=float, default=0.5, help="lowest confidence (default: %(default)s)")
+    parser.add_argument(
+        "--threshold", type=parse_fraction, default=0.5, help="lowest confidence (default: %(default)s)"
+    )
     parser.add_argument("--periods", metavar="TIMES", help="where halves lie in VIDEO: 1:01-47:30,1:03:10-1:51:00")
     parser.add_argument("--burn-in", action="store_true", help="write time and class into the image around each spot")
 
@@ -73,6 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Cut all clips and the reel, and say how many were copied."""
     if arguments.before < 0 or arguments.after < 0 or arguments.before + arguments.after == 0:
         raise UsageError("--before, --after: give seconds from 0 up, not both 0")
+    check_folder(arguments.out, "OUT")
     collection = read_collection(arguments.predictions)
     games = sorted({video.half.game for video in collection.videos})
     if len(games) > 1:
@@ -87,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     if arguments.periods:
         chosen = _with_periods(chosen, parse_periods(arguments.periods))
-    moments = _place(chosen, cutters)
+    moments = _place(chosen, cutters, {video.half.number for video in collection.videos if video.rows})
     counts = cut_clips(arguments.out, moments, arguments.before, arguments.after, arguments.burn_in)
     sys.stdout.write(
         f"{arguments.out}: {plural(counts['clips'], 'clip')}, {counts['copied']} of them copied, and {REEL}\n"
@@ -119,7 +125,7 @@ def cut_clips(
                 captions = each if burn_in else ()
                 _write(cutter, start, end, captions, reel, shown, None if copied else path)
                 shown = max(shown, end)
-                counts.update(clips=1, copied=copied)
+                counts.update(clips=1, copied=int(copied))
                 display.update(counts["clips"] / total)
     return counts
 
@@ -183,11 +189,16 @@ def _with_periods(videos: Sequence[Video], periods: Mapping[int, Period]) -> lis
     return [replace(video, period=periods[video.half.number]) for video in videos if video.half.number in periods]
 
 
-def _place(videos: Sequence[Video], cutters: Mapping[Path, Cutter]) -> dict[Cutter, list[Moment]]:
-    """Return what is cut from each file, by time; what no file shows is counted in a warning."""
+def _place(
+    videos: Sequence[Video], cutters: Mapping[Path, Cutter], known: AbstractSet[int]
+) -> dict[Cutter, list[Moment]]:
+    """Return what is cut from each file, by time; what no file shows is counted in a warning.
+
+    known : the halves of all spots, of which some classes or confidences may have been chosen
+    """
     halves, lost = _files_of_halves(cutters), Counter[str]()
-    if len(cutters) == 1 and len({video.half.number for video in videos if video.rows}) == 1:
-        halves = {video.half.number: next(iter(cutters.values())) for video in videos}
+    if len(cutters) == len(known) == 1 and official_half(next(iter(cutters)).name) is None:
+        halves = dict.fromkeys(known, next(iter(cutters.values())))
     found: dict[Cutter, list[Moment]] = {}
     for video in sorted(videos, key=lambda each: each.half):
         number = video.half.number
@@ -198,6 +209,8 @@ def _place(videos: Sequence[Video], cutters: Mapping[Path, Cutter]) -> dict[Cutt
                 lost[f"half {number} has no VIDEO"] += 1
             elif time >= cutter.duration:
                 lost[f"{cutter.path.name} ends before them"] += 1
+            elif video.period is not None and time >= video.period.end:
+                lost[f"half {number} ends before them"] += 1
             else:
                 caption = describe(row, number if video.period else 0)
                 found.setdefault(cutter, []).append(Moment(number, max(0.0, time), row, caption))

@@ -21,14 +21,15 @@ import argparse
 import logging
 from pathlib import Path
 
-from spotter.cli.options import add_trust
+from spotter.cli.options import add_trust, parse_fraction
 from spotter.errors import UsageError, plural
 from spotter.io.exchange.collection import Collection, with_inputs
-from spotter.io.exchange.files import FORMATS, SHOWN, at_least, read_collection, write_collection
+from spotter.io.exchange.files import FORMATS, SHOWN, at_least, read_collection, with_confidence, write_collection
 from spotter.io.exchange.shards import find_tables, unpack_inputs
-from spotter.tasks import Task, shipped_tasks
+from spotter.tasks import REPLAY_GROUNDING, Task, shipped_tasks
 from spotter.trust import import_trusted
 
+ENDINGS = {".json": ("osl", "osl-v1", "e2e-spot"), ".csv": ("csv",), ".srt": ("srt",), ".edl": ("edl",)}
 log = logging.getLogger(__name__)
 
 
@@ -39,7 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--to", choices=(*FORMATS, *SHOWN), required=True, help="format of DST; srt and edl to be shown"
     )
-    parser.add_argument("--threshold", type=float, default=0.0, help="leave out predictions of a lower confidence")
+    parser.add_argument(
+        "--threshold", type=parse_fraction, default=0.0, help="leave out predictions of a lower confidence"
+    )
     parser.add_argument("--task", help="of the labels: which of a tree are read, and what official files are called")
     parser.add_argument(
         "--inputs-of", metavar="LABELS", help="name videos, ids and splits as this file does; tools match them by path"
@@ -55,11 +58,14 @@ def run(arguments: argparse.Namespace) -> int:
     collection = read_collection(arguments.source, task)
     if arguments.to == "soccernet" and arguments.target.endswith(".json"):
         raise UsageError(f"DST: {arguments.target!r}: official files lie in a folder for each game: give a folder")
+    ending = Path(arguments.target).suffix.lower()
+    if arguments.to not in ENDINGS.get(ending, (arguments.to,)):
+        raise UsageError(f"DST: {arguments.target!r}: --to {arguments.to} writes no {ending}: give another name")
     official = arguments.to == "soccernet" and not collection.predictions
     label_file = task.label_file if task else _label_file(collection) if official else ""
     if arguments.inputs_of:
         collection = with_inputs(collection, read_collection(arguments.inputs_of, task))
-    collection = at_least(collection, arguments.threshold)
+    collection = at_least(with_confidence(collection), arguments.threshold)
     source = Path(arguments.source)
     folder = source if source.is_dir() else source.parent
     losses = write_collection(arguments.target, collection, arguments.to, label_file, folder)
@@ -84,9 +90,15 @@ def _unpack(source: Path, target: Path) -> None:
 
 
 def _label_file(collection: Collection) -> str:
-    """Return what the label files of the task are called whose classes these are; raises UsageError without one."""
-    names = {str(row["label"]) for video in collection.videos for row in video.rows}
-    for task in map(Task.load, shipped_tasks()):
-        if all(task.class_of({task.class_key: name}) is not None for name in names):
-            return task.label_file
-    raise UsageError(f"--task: no task has the classes {', '.join(sorted(names)[:5])} …: name one, for its label file")
+    """Return what the label files of the tasks are called whose classes these are; raises UsageError unless one is."""
+    names = sorted({str(row["label"]) for video in collection.videos for row in video.rows})
+    tasks = [task for task in map(Task.load, shipped_tasks()) if task.metric != REPLAY_GROUNDING]
+    exact = [task for task in tasks if set(names) <= set(task.classes)]
+    fitting = [task for task in tasks if all(task.class_of({task.class_key: name}) is not None for name in names)]
+    files = sorted({task.label_file for task in exact or fitting})
+    if not files:
+        raise UsageError(f"--task: no task has the classes {', '.join(names[:5])} …: name one, for its label file")
+    if len(files) > 1:
+        found = f"these classes, {', '.join(names[:5]) or 'none'}, are of tasks with {' and '.join(files)}"
+        raise UsageError(f"--task: {found}: name one")
+    return files[0]

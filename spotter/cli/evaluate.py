@@ -7,9 +7,10 @@ without a split every game of LABELS is scored. Every game that is scored must h
 Several PREDICTIONS are compared: games are drawn again and again, the same for all, which gives every score and every
 difference to the first an interval. NAME=PATH names one in the tables and in the JSON.
 
-With --task replay-grounding, PREDICTIONS answer replays (results_grounding.json): average-AP, tight and loose, of the
-answered ones as the official evaluator has it, and of all. With --task baa-2026 they are results_anticipation.json, and
-LABELS is the folder of a split, or of the matches that clips were cut from; games are clips then.
+With --task replay-grounding, or where their files say so, PREDICTIONS answer replays (results_grounding.json):
+average-AP, tight and loose, of the answered ones as the official evaluator has it, and of all. With --task baa-2026
+they are results_anticipation.json, and LABELS is the folder of a split, or of the matches that clips were cut from;
+games are clips then.
 
 Tables are in percent, the JSON holds fractions. Beside mAP stand precision, recall and F1: at one threshold for all
 classes, at the best for each class, and at thresholds that other games chose, which is what to expect of new games.
@@ -29,9 +30,9 @@ from typing import Any
 
 import orjson
 
-from spotter.cli.options import add_task, add_trust, parse_named
+from spotter.cli.options import add_task, add_trust, parse_count, parse_fraction, parse_named
 from spotter.evaluation.bootstrap import RESAMPLES, compare_systems
-from spotter.evaluation.evaluate import Evaluation, evaluate, load_evaluation
+from spotter.evaluation.evaluate import Evaluation, evaluate, load_evaluation, task_of_answers
 from spotter.io.files import atomic_write
 from spotter.io.splits import SPLITS
 from spotter.progress import stderr_console
@@ -47,8 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_task(parser)
     add_trust(parser)
     parser.add_argument("--split", choices=SPLITS, help="score the games of this split (default: see above)")
-    parser.add_argument("--threshold", type=float, help="of F1, 0 … 1 (default: the best for all classes together)")
-    parser.add_argument("--frames", type=int, help="of F1: how far a prediction may lie from its label, metric frames")
+    parser.add_argument(
+        "--threshold", type=parse_fraction, help="of F1, 0 … 1 (default: the best for all classes together)"
+    )
+    parser.add_argument(
+        "--frames", type=parse_count, help="of F1: how far a prediction may lie from its label, metric frames"
+    )
     parser.add_argument("--f1", metavar="FILE", help="write precision, recall, F1 and the best thresholds as JSON")
     parser.add_argument(
         "--json",
@@ -58,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--resamples",
         metavar="N",
-        type=_count,
+        type=parse_count,
         default=RESAMPLES,
         help="how often games are drawn to compare several PREDICTIONS (default: %(default)s; 0: no intervals)",
     )
@@ -69,7 +74,8 @@ def run(arguments: argparse.Namespace) -> int:
     import_trusted(arguments.trust)
     named = parse_named(arguments.predictions)
     task = None if arguments.task is None else Task.load(arguments.task)
-    if task is not None and task.metric == REPLAY_GROUNDING:
+    answered = task or task_of_answers(list(named.values()), arguments.split)
+    if answered is not None and answered.metric == REPLAY_GROUNDING:
         scores = {
             name: evaluate(arguments.labels, path, task=task, split=arguments.split) for name, path in named.items()
         }
@@ -104,12 +110,6 @@ def write_scores(path: str | None, metrics: Mapping[str, Metrics]) -> None:
     if path is not None:
         content = metrics if len(metrics) > 1 else next(iter(metrics.values()))
         atomic_write(path, orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 0, found {text!r}")
-    return int(text)
 
 
 def _progress(tolerances: Sequence[float]) -> Iterable[float]:

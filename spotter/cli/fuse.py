@@ -23,7 +23,7 @@ import logging
 import math
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import orjson
@@ -32,6 +32,7 @@ from rich.progress import Progress
 
 from spotter.cli.fuse_ensemble import Ensemble, describe, fusion_table, summarise_fusion
 from spotter.cli.options import add_trust
+from spotter.cli.out_folder import check_out
 from spotter.errors import UsageError, UserError
 from spotter.evaluation.metrics import monitored
 from spotter.inference.fuse import STEPS, Weights, search
@@ -92,7 +93,7 @@ def run(arguments: argparse.Namespace) -> None:
     info = load_scores_info(folders[0])
     postprocess = _postprocess(arguments.postprocess, len(info.task.classes)) or info.postprocess
     valid_folders = folders if weights is not None else _valid_folders(arguments.valid, folders, info.split)
-    _check_out(arguments.out, [*inputs, *folders, *valid_folders])
+    check_out(arguments.out, [*inputs, *folders, *valid_folders], own="fuse.json")
     metrics = {}
     screen = stderr_console()
     with Progress(console=screen, transient=True, disable=not screen.is_terminal) as progress:
@@ -141,27 +142,15 @@ def parse_weights(text: str | None, runs: int) -> Weights | None:
     return tuple(weight / sum(weights) for weight in weights)
 
 
-def _check_out(out: Path, inputs: Iterable[Path]) -> None:
-    """Raise UsageError where ``out`` is a file, or writing there would destroy what is read."""
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"--out: {str(out)!r} is a file; give a folder")
-    ours = (out / "fuse.json").is_file()
-    theirs = [name for name in (".hydra", "checkpoints", "metrics.json", "scores") if (out / name).exists()]
-    if theirs and not ours:
-        raise UsageError(f"--out: {out} holds another run or prediction ({theirs[0]}); give another folder")
-    for path in (each.resolve() for each in inputs):
-        if path == out.resolve() or (out / "scores").resolve() in (path, *path.parents):
-            raise UsageError(f"--out: {out} holds an input, {path}; give another folder")
-
-
 def _postprocess(path: Path | None, classes: int) -> Postprocess | None:
     """Return the suppression in a JSON file of `spotter tune`; raises UserError where there is none."""
     if path is None:
         return None
     try:
         return Postprocess.load(orjson.loads(path.read_bytes())["postprocess"], classes)
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path}: holds no suppression; give the JSON of `spotter tune --json`") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        found = "no such file" if isinstance(error, FileNotFoundError) else "holds no suppression"
+        raise UserError(f"{path}: {found}; give the JSON of `spotter tune --json`") from error
 
 
 def _valid_folders(given: Sequence[Path] | None, folders: Sequence[Path], split: str) -> Sequence[Path]:

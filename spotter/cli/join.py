@@ -11,15 +11,18 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import combinations
+from itertools import combinations, permutations
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 
+from spotter.cli.out_folder import check_out
 from spotter.errors import UsageError, UserError
 from spotter.evaluation.average_map import average_map
+from spotter.evaluation.evaluate import DEFAULT_TASK
 from spotter.evaluation.table import metrics_table
+from spotter.io.files import atomic_write, json_bytes
 from spotter.io.formats import format_of, has_labels
 from spotter.io.predictions import confirm_zip, find_predictions, read_predictions, write_scored
 from spotter.io.run_folders import describe, find_predictions_of
@@ -27,28 +30,34 @@ from spotter.io.splits import SPLITS
 from spotter.tasks import Task
 from spotter.types import Half, HalfPredictions
 
+SUMMARY = "join.json"  # tells a joined prediction, which may be written over
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument("predictions", metavar="PREDICTIONS", nargs="+", type=Path, help="of different classes")
     parser.add_argument("-o", "--out", metavar="OUT", type=Path, required=True, help="folder of the joined prediction")
-    parser.add_argument("--task", metavar="NAME|FILE", default="soccernet-v2", help="of all classes (%(default)s)")
+    parser.add_argument(
+        "--task", metavar="NAME|FILE", help=f"of all classes (default: that of the predictions, or {DEFAULT_TASK})"
+    )
     parser.add_argument("--labels", metavar="ROOT", help="folder or zip of labels (default: $SOCCERNET_ROOT)")
     parser.add_argument("--split", choices=SPLITS, help="which of a run folder's (default: test, or its only one)")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Read, check that no class is predicted twice, write, and score where there are labels."""
-    task = Task.load(arguments.task)
     sources = [find_predictions_of(path, arguments.split) for path in arguments.predictions]
-    _check_out(arguments.out, sources)
-    games = find_predictions(sources[0])
-    systems = [read_predictions(source, games, task) for source in sources]
-    joined = join(systems, task)
+    check_out(arguments.out, [*arguments.predictions, *sources], own=SUMMARY)
+    task = Task.load(arguments.task) if arguments.task else _task(sources)
+    games = _common_games(sources)
+    joined = join([read_predictions(source, games, task) for source in sources], task)
+    if not any(len(spots) for spots in joined.values()):
+        raise UserError(f"{sources[0]}: no prediction of it or the others is of task {task.name}: give their --task")
     root = arguments.labels or _find_labels(games, task)
     metrics = None
     if root:
         metrics = {**average_map(format_of(task).read(root, games, task), joined, task), "postprocess": {}}
+    atomic_write(arguments.out / SUMMARY, json_bytes({"joined": [str(source) for source in sources]}))
     write_scored(arguments.out, joined, task, metrics, arguments.split or describe(sources[0]).split)
     console = Console(width=None if Console().is_terminal else 120)
     if metrics is not None:
@@ -56,13 +65,30 @@ def run(arguments: argparse.Namespace) -> None:
     console.print(confirm_zip(arguments.out, len(games)), soft_wrap=True)
 
 
-def _check_out(out: Path, sources: Sequence[Path]) -> None:
-    """Raise UsageError where writing to ``out`` would destroy a run, or what is read."""
-    if any((out / name).exists() for name in (".hydra", "checkpoints")):
-        raise UsageError(f"--out: {out} holds a run; give another folder")
-    for path in sources:
-        if out.resolve() in (path.resolve(), path.resolve().parent):
-            raise UsageError(f"--out: {out} holds an input, {path}; give another folder")
+def _task(sources: Sequence[Path]) -> Task:
+    """Return the task that the predictions' own files name; the usual one where they are of parts of it."""
+    described, usual = [describe(source).task for source in sources], Task.load(DEFAULT_TASK)
+    found = [task for task in described if task is not None]
+    parts = all(isinstance(task, Task) and _is_part(task, usual) for task in found)
+    if parts and (None in described or any(task != found[0] for task in found)):
+        return usual
+    if isinstance(found[0], Task) and all(task == found[0] for task in found):
+        return found[0]
+    names = dict.fromkeys(task.name if isinstance(task, Task) else task for task in found)
+    raise UsageError(f"--task: the predictions are of {' and '.join(names)}: give the task of all classes")
+
+
+def _is_part(task: Task, whole: Task) -> bool:
+    return task.label_file == whole.label_file and set(task.classes) <= set(whole.classes)
+
+
+def _common_games(sources: Sequence[Path]) -> list[str]:
+    """Return the games of all predictions; raises UserError where one lacks a game of another."""
+    games = [find_predictions(source) for source in sources]
+    for (one, some), (other, others) in permutations(zip(sources, games, strict=True), 2):
+        if lacking := sorted(set(some) - set(others)):
+            raise UserError(f"{other}: lacks {lacking[0]}, which {one} has: predict the same games with every system")
+    return games[0]
 
 
 def _find_labels(games: Iterable[str], task: Task) -> str | None:

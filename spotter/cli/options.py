@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,6 +26,24 @@ def add_trust(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--trust", metavar="MODULE", help="import this module of yours, which adds an annotation format"
     )
+
+
+def parse_fraction(text: str) -> float:
+    """Return a number between 0 and 1, the type of an argument."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"expected a number between 0 and 1, found {text!r}")
+    return value
+
+
+def parse_count(text: str) -> int:
+    """Return a whole number from 0 up, the type of an argument."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 0, found {text!r}")
+    return int(text)
 
 
 def parse_named(words: Sequence[str]) -> dict[str, Path]:

@@ -63,6 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
     named = parse_named(arguments.predictions)
     if arguments.plots and not arguments.labels:
         raise UsageError("--plots draws scores and errors: give --labels too")
+    if Path(arguments.out).is_dir():
+        raise UsageError(f"--out: {arguments.out!r} is a folder; give a file, such as {arguments.out}/report.html")
     if arguments.answers and not arguments.cameras:
         raise UsageError("--answers are to replays: give --cameras, too")
     if len(named) > 1 and not arguments.labels:

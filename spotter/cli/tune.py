@@ -27,6 +27,7 @@ from rich.table import Column, Table
 from spotter.cli.options import add_trust
 from spotter.errors import UsageError, plural
 from spotter.evaluation.average_map import average_map
+from spotter.evaluation.evaluate import check_spots_of_matches
 from spotter.evaluation.metrics import PRESENT, monitored, parse_monitor
 from spotter.inference.allocator import keep_freed_memory
 from spotter.inference.decode import apply_displacement, round_confidence
@@ -62,6 +63,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise UsageError("tuning needs labels: give --labels ROOT or set SOCCERNET_ROOT")
     folder = find_scores(arguments.scores, arguments.split)
     info = load_scores_info(folder)
+    check_spots_of_matches(info.task)
     with Progress(console=stderr_console(), transient=True) as progress:
         tuner = _tuner(folder, root, info, progress)
         search = tuner.search(
@@ -144,8 +146,9 @@ def _override(postprocess: Postprocess) -> str:
     """Return the words that give a suppression on a command line, quoted for a shell."""
     plain = postprocess.to_dict()
     window = str(plain["window"]).replace(" ", "")
-    words = (f"postprocess={plain['method']}", f"postprocess.window={window}")
-    return shlex.join((*words, f"postprocess.threshold={plain['threshold']}"))
+    words = [f"postprocess={plain['method']}", f"postprocess.window={window}"]
+    words += [f"postprocess.threshold={plain['threshold']}", f"postprocess.smooth={postprocess.smooth}"]
+    return shlex.join(words)
 
 
 def _report(trials: list[Trial], winners: dict[str, Trial]) -> dict[str, Any]:

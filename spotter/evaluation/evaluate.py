@@ -17,6 +17,7 @@ from spotter.evaluation.team_map import check_teams, labels_by_team, predictions
 from spotter.io.anticipation import read_anticipation
 from spotter.io.exchange.annotations import find_any_predictions, read_any_predictions
 from spotter.io.formats import format_at
+from spotter.io.grounding import holds_answers
 from spotter.io.predictions import PREDICTION_FILE
 from spotter.io.run_folders import Description, describe, find_predictions_of
 from spotter.io.splits import check_split, load_splits
@@ -76,12 +77,34 @@ def evaluate(
 
     Raises UserError for a missing or malformed file, and for a game without predictions.
     """
-    chosen = None if task is None else _load(task)
+    chosen = task_of_answers([predictions], split) if task is None else _load(task)
     if chosen is None or chosen.metric != REPLAY_GROUNDING:
         return load_evaluation(labels, [predictions], task=chosen, split=split).metrics()[0]
     if isinstance(predictions, Predictions):
         raise UserError(f"predictions: spots cannot be scored as {chosen.name}: give the files of its challenge")
-    return evaluate_grounding(labels, predictions, chosen, split)
+    named = describe(Path(predictions)).split if task is None else None
+    return evaluate_grounding(labels, predictions, chosen, split or named)
+
+
+def task_of_answers(predictions: Sequence[Source], split: str | None = None) -> Task | None:
+    """Return the task of files that answer replays, if those beside them say so; None for any other predictions."""
+    found: list[Task] = []
+    for source in predictions:
+        path = None if isinstance(source, Predictions) else find_predictions_of(Path(source), split)
+        task = describe(path).task if path is not None else None
+        if path is None or not isinstance(task, Task) or task.metric != REPLAY_GROUNDING or not holds_answers(path):
+            return None
+        found.append(task)
+    return found[0] if found else None
+
+
+def check_spots_of_matches(task: Task) -> None:
+    """Raise UserError for spots within replays, which no labels of matches score."""
+    if task.metric == REPLAY_GROUNDING:
+        raise UserError(
+            f"task {task.name}: its spots lie in replays, which labels of matches do not score: answer the replays by "
+            "spotter ground, and evaluate what it writes with --task replay-grounding"
+        )
 
 
 def load_evaluation(
@@ -105,6 +128,8 @@ def load_evaluation(
         for source in sources
     ]
     chosen = _task(task, described)
+    if labels is not None:
+        check_spots_of_matches(chosen)
     name = check_split(split) if split else _common_split(described)
     if chosen.metric == ANTICIPATION:
         return _load_clips(labels, sources, described, chosen, name)

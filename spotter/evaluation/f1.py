@@ -63,13 +63,13 @@ def f1_scores(
     true, found, total = counts.true.sum(axis=0), counts.found.sum(axis=0), counts.labels.sum(axis=0)
     if threshold is None:
         level = int(last_best(f1(true.sum(axis=0), found.sum(axis=0), total.sum())))
+        at, threshold = (true[:, level], found[:, level], total), float(METRIC_THRESHOLDS[level])
     else:
-        level = min(int(np.searchsorted(METRIC_THRESHOLDS, threshold)), len(METRIC_THRESHOLDS) - 1)
-    at = true[:, level], found[:, level], total
+        at = count_at(labels, predictions, task, frames, threshold)
     return {
         "frames": frames,
         "seconds": frames / task.fps,
-        "threshold": float(METRIC_THRESHOLDS[level]),
+        "threshold": threshold,
         "micro": _row(*(numbers.sum() for numbers in at)),
         "macro": _macro(*at),
         "per_class": _by_class(*at, task),
@@ -93,6 +93,22 @@ def count(labels: Mapping[Half, Spots], predictions: Mapping[Half, HalfPredictio
     found, hits = (np.bincount(cell[rows], minlength=int(np.prod(shape))) for rows in (slice(None), true))
     events = np.bincount(ranked.event_game * shape[1] + ranked.event_class, minlength=shape[0] * shape[1])
     return Counts(reaching(hits.reshape(shape)), reaching(found.reshape(shape)), events.reshape(shape[:2]))
+
+
+def count_at(
+    labels: Mapping[Half, Spots],
+    predictions: Mapping[Half, HalfPredictions],
+    task: Task,
+    frames: int,
+    threshold: float,
+) -> tuple[Ints, Ints, Ints]:
+    """Count true positives, predictions and labels of each class, (C,), at any threshold, see ``count``."""
+    ranked, classes = rank_detections(labels, predictions, task), len(task.classes)
+    kept = ranked.confidence >= threshold
+    true = kept & (match_nearest(ranked, frames) >= 0)
+    numbers = ranked.detection_class[true], ranked.detection_class[kept], ranked.event_class
+    hits, found, events = (np.bincount(each, minlength=classes) for each in numbers)
+    return hits, found, events
 
 
 def f1(true: Ints, found: Ints, labels: Ints) -> Floats:

@@ -53,7 +53,7 @@ def load_run(folder: Path) -> RunScores:
 
 
 def check_same_halves(runs: Sequence[RunScores]) -> None:
-    """Raise UserError unless all are of the same task, split and halves."""
+    """Raise UserError unless all are of the same task, split and halves, which begin at the same time."""
     first = runs[0]
     for run in runs[1:]:
         if run.info.task != first.info.task:
@@ -73,6 +73,13 @@ def check_same_halves(runs: Sequence[RunScores]) -> None:
                 raise UserError(
                     f"{others.folder}: lacks {game}, half {number}, which {some.folder} has: "
                     "predict the same games with every run"
+                )
+        for half, scores in run.halves.items():
+            starts = [0.0 if each is None else each.start for each in (scores.period, first.halves[half].period)]
+            if starts[0] != starts[1]:
+                raise UserError(
+                    f"{run.folder}: {half.game}, half {half.number} begins at {starts[0]:g} s of its video, but at "
+                    f"{starts[1]:g} s in {first.folder}: predict with the same periods"
                 )
 
 

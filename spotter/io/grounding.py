@@ -54,6 +54,13 @@ def find_answers(root: str | Path) -> tuple[str, list[str]]:
     raise UserError(f"{root}: holds neither {FILES[0]} nor {FILES[1]}: give what answers replays")
 
 
+def holds_answers(root: str | Path) -> bool:
+    """Return whether a folder, zip or single file holds answers to replays."""
+    if Path(root).suffix == ".json":
+        return Path(root).name in FILES
+    return any(find_games(root, name) for name in FILES)
+
+
 def read_answers(root: str | Path, games: Iterable[str]) -> dict[str, Answers]:
     """Return the answers to the replays of each game; raises UserError for a missing or malformed file."""
     name, _ = find_answers(root)

@@ -15,6 +15,7 @@ from spotter.tasks import ASSETS, Task
 SPLITS = ("train", "valid", "test", "challenge")
 LABELLED = SPLITS[:3]
 SCORED = LABELLED[1:]  # by a run
+SPLITS_FILE = "splits.json"  # a tree's own list
 USER_FILES = "user_files"  # in place of a split's name, where no split is predicted
 
 
@@ -32,7 +33,7 @@ def load_splits(
 
     Raises UserError for an unknown split name or an unreadable file.
     """
-    packaged, own = ASSETS / "splits" / f"{task.splits or task.name}.json", Path(root or ".") / "splits.json"
+    packaged, own = ASSETS / "splits" / f"{task.splits or task.name}.json", Path(root or ".") / SPLITS_FILE
     path = own if root is not None and own.is_file() else packaged
     base = known if known is not None else read_splits(path) if path.is_file() else {}
     splits = {name: list(base.get(name, [])) for name in SPLITS}
@@ -45,7 +46,7 @@ def load_splits(
 
 def write_splits(root: Path, splits: Mapping[str, Sequence[str]]) -> None:
     """Write the list that ``load_splits`` finds in a tree."""
-    atomic_write(root / "splits.json", json_bytes(splits))
+    atomic_write(root / SPLITS_FILE, json_bytes(splits))
 
 
 def hold_out(splits: Mapping[str, list[str]], fold: str) -> dict[str, list[str]]:

@@ -65,3 +65,5 @@ def test_mistakes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "no such folder" in capsys.readouterr().err
     assert main(["check", str(tmp_path)]) == 1
     assert "holds no labels, features, stores or videos" in capsys.readouterr().err
+    assert main(["check", str(tmp_path), "--task", "ball-2023"]) == 1
+    assert "holds no Labels-ball.json, features, stores or videos" in capsys.readouterr().err

@@ -163,6 +163,30 @@ def test_periods_that_predictions_do_not_know(match: Path, tmp_path: Path, capsy
     assert "--periods: PREDICTIONS have spots of half 2: say where it lies, too" in capsys.readouterr().err
 
 
+def test_what_is_chosen_does_not_change_the_half_of_a_video(
+    match: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = write_predictions(tmp_path / "found.json", [(1, 2500, "Foul", 0.9), (2, 5000, "Goal", 0.8)])
+    first = tmp_path / "1_224p.mp4"
+    first.write_bytes(match.read_bytes())
+    for video in (first, match):
+        assert cut(found, video, tmp_path / "out", "--classes", "Goal") == 1
+        assert "VIDEO: shows none of these spots" in capsys.readouterr().err
+    alone = write_predictions(tmp_path / "alone.json", [(2, 6500, "Goal", 0.8)])
+    assert cut(alone, first, tmp_path / "out") == 1
+    assert cut(alone, match, tmp_path / "out", "--before", 1, "--after", 1) == 0
+    assert "1 clip, 0 of them copied" in capsys.readouterr().out
+
+
+def test_spots_after_the_end_of_their_period_are_counted(
+    match: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = write_predictions(tmp_path / "found.json", [(1, 2500, "Goal", 0.9), (1, 25_000, "Goal", 0.8)])
+    assert cut(found, match, tmp_path / "out", "--periods", "0:01-0:09,0:20.5") == 0
+    assert names(tmp_path / "out") == ["1_000-02_Goal_0.90.mp4", "reel.mp4"]
+    assert "1 spot left out: half 1 ends before them" in caplog.text
+
+
 def test_mistakes_are_named(match: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = write_predictions(tmp_path / "found.json", [(1, 10_000, "Goal", 0.4)])
     for words, status, said in (
@@ -170,6 +194,7 @@ def test_mistakes_are_named(match: Path, tmp_path: Path, capsys: pytest.CaptureF
         ((found, match, "out", "--classes", "Gaol"), 2, "did you mean Goal?"),
         ((found, tmp_path / "none.mp4", "out"), 1, "none.mp4"),
         ((found, match, "out", "--before", -1), 2, "--before"),
+        ((found, match, found), 2, "is a file; give a folder"),
     ):
         assert cut(*words) == status
         assert said in capsys.readouterr().err

@@ -209,7 +209,16 @@ def test_mistake_gets_one_line(
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["labels"], ["labels", "p", "--split", "tests"], ["labels", "p", "--resamples", "-1"]]
+    "arguments",
+    [
+        [],
+        ["labels"],
+        ["labels", "p", "--split", "tests"],
+        ["labels", "p", "--resamples", "-1"],
+        ["labels", "p", "--threshold", "nan"],
+        ["labels", "p", "--threshold", "1.5"],
+        ["labels", "p", "--frames", "-4"],
+    ],
 )
 def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as stop:

@@ -279,7 +279,7 @@ def test_what_is_read_is_never_overwritten(
 ) -> None:
     before = files_below(tmp_path)
     learn = ["--weights", "learn", "--labels", str(labels)]
-    for out in (runs[0], f"{runs[1]}/predictions/test", f"{runs[1]}/predictions/valid", f"{runs[0]}/predictions/valid"):
+    for out in (runs[0], f"{runs[1]}/predictions/test", f"{runs[1]}/predictions/valid", f"{runs[0]}/fused"):
         assert main(["fuse", *runs, *learn, "-o", out]) == 2
         assert "give another folder" in capsys.readouterr().err
     copied = tmp_path / "another"
@@ -292,5 +292,7 @@ def test_what_is_read_is_never_overwritten(
     (tmp_path / "file").touch()
     assert main(["fuse", *runs, "-o", str(tmp_path / "file")]) == 2
     assert "is a file" in capsys.readouterr().err
+    assert main(["fuse", *runs, "--postprocess", "nope.json", "-o", str(copied)]) == 1
+    assert "nope.json: no such file; give the JSON of `spotter tune --json`" in capsys.readouterr().err
     (tmp_path / "file").unlink()
     assert files_below(tmp_path) == before

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from spotter.cli import main
-from spotter.io.predictions import read_predictions, write_predictions
+from spotter.io.predictions import read_predictions, write_predictions, write_scored
 from spotter.tasks import Task
 from spotter.types import Half, HalfPredictions
 
@@ -45,10 +45,21 @@ def test_neither_a_run_nor_an_input_is_written_over(tmp_path: Path, capsys: pyte
         write_predictions(tmp_path / task.name, {Half("a/b/c", 1): spots}, task)
     sources = [str(tmp_path / task.name) for task in PARTS]
     assert main(["join", *sources, "-o", sources[0]]) == 2
-    assert "holds an input" in capsys.readouterr().err
+    assert "lies in an input" in capsys.readouterr().err
     (tmp_path / "run" / ".hydra").mkdir(parents=True)
     assert main(["join", *sources, "-o", str(tmp_path / "run")]) == 2
-    assert "holds a run" in capsys.readouterr().err
+    assert "holds another run or prediction (.hydra)" in capsys.readouterr().err
+    for out in (tmp_path / PARTS[0].name / "out", tmp_path / PARTS[0].name / "a"):
+        assert main(["join", *sources, "-o", str(out)]) == 2
+        assert "lies in an input" in capsys.readouterr().err
+    for name in ("metrics.json", "scores", "scores.json"):
+        other = tmp_path / f"with-{name}"
+        (other / name).mkdir(parents=True)
+        assert main(["join", *sources, "-o", str(other)]) == 2
+        assert f"holds another run or prediction ({name})" in capsys.readouterr().err
+    (tmp_path / "file").touch()
+    assert main(["join", *sources, "-o", str(tmp_path / "file")]) == 2
+    assert "is a file; give a folder" in capsys.readouterr().err
 
 
 def test_labels_of_the_environment_count_where_they_are_of_these_games(
@@ -61,3 +72,32 @@ def test_labels_of_the_environment_count_where_they_are_of_these_games(
     write_predictions(tmp_path / "one", {Half("a/b/c", 1): spots}, PARTS[0])
     assert main(["join", str(tmp_path / "one"), "-o", str(tmp_path / "out")]) == 0
     assert not (tmp_path / "out" / "metrics.json").exists()
+
+
+def write(folder: Path, task: Task, name: str, *games: str) -> str:
+    """Write a prediction of one spot for each game, with the task in its metrics."""
+    spots = HalfPredictions(np.array([task.classes.index(name)]), np.array([4.0]), np.array([0.5]))
+    write_scored(folder, {Half(game, 1): spots for game in games}, task, {}, "test")
+    return str(folder)
+
+
+def test_all_have_the_same_games(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one = write(tmp_path / "one", PARTS[0], "Corner", "a/b/c", "a/b/d")
+    two = write(tmp_path / "two", PARTS[1], "Goal", "a/b/c")
+    for sources in ((one, two), (two, one)):
+        assert main(["join", *sources, "-o", str(tmp_path / "out")]) == 1
+        assert f"{two}: lacks a/b/d, which {one} has" in capsys.readouterr().err
+
+
+def test_the_task_is_that_of_the_predictions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ball = Task.load("ball-2024")
+    one, two = (write(tmp_path / name, ball, name, "a/b/c") for name in ("PASS", "SHOT"))
+    assert main(["join", one, two, "-o", str(tmp_path / "out")]) == 0
+    assert len(read_predictions(tmp_path / "out", ["a/b/c"], ball)[Half("a/b/c", 1)]) == 2
+    assert main(["join", one, two, "-o", str(tmp_path / "out"), "--task", "soccernet-v2"]) == 1
+    assert "is of task soccernet-v2: give their --task" in capsys.readouterr().err
+    parts = [write(tmp_path / task.name, task, task.classes[0], "a/b/c") for task in PARTS]
+    assert main(["join", *parts, "-o", str(tmp_path / "all")]) == 0
+    assert sum(map(len, read_predictions(tmp_path / "all", ["a/b/c"], ALL).values())) == 2
+    assert main(["join", one, parts[0], "-o", str(tmp_path / "both")]) == 2
+    assert "of ball-2024 and soccernet-v2-patterned: give the task of all classes" in capsys.readouterr().err

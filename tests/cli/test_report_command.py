@@ -40,6 +40,12 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.usefixtures("root")
+def test_a_folder_is_no_page(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", "predictions", "-o", "tree"]) == 2
+    assert "--out: 'tree' is a folder; give a file, such as tree/report.html" in capsys.readouterr().err
+
+
 def summary(path: Path) -> dict[str, Any]:
     found = re.search(r'id="summary">(.*?)</script>', path.read_text(encoding="utf-8"))
     assert found

@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import orjson
 import pytest
+from omegaconf import OmegaConf
 
 from spotter.cli import main
+from spotter.cli.tune import _override
 from spotter.evaluation.average_map import average_map
 from spotter.evaluation.metrics import monitored
 from spotter.inference.decode import apply_displacement, decode, round_confidence
@@ -20,6 +22,7 @@ from spotter.io.soccernet import SoccerNet
 from spotter.settings import METHODS, Postprocess
 from spotter.tasks import Task
 from spotter.types import Half
+from tests.helpers.configs import composed, configs
 
 TASK = Task("pitch", ("PASS", "DRIVE"), "Labels.json", 5, "map_at_2")
 WRITTEN = Postprocess("nms", 60.0)
@@ -75,7 +78,16 @@ def test_the_winner_is_the_best_and_holds_without_the_command(
     line = next(line for line in shown.splitlines() if line.startswith("best map_at_2"))
     words = shlex.split(line.split(": ")[1])
     assert words[:2] == [f"postprocess={winner.method}", f"postprocess.window={winner.window}"]
-    assert words[2] == f"postprocess.threshold={winner.threshold}"
+    assert words[2:] == [f"postprocess.threshold={winner.threshold}", f"postprocess.smooth={winner.smooth}"]
+
+
+@pytest.mark.parametrize("smooth", [0.0, 0.3])
+@pytest.mark.parametrize("method", METHODS)
+def test_what_is_printed_says_how_confidences_are_smoothed(method: str, smooth: float) -> None:
+    winner = Postprocess(method, 2.0, 0.1, smooth)
+    with configs():
+        cfg = composed("train", *shlex.split(_override(winner)))
+    assert Postprocess.load(OmegaConf.to_container(cfg.postprocess)) == winner
 
 
 def test_windows_of_classes_come_last(
@@ -144,6 +156,9 @@ def test_mistakes_are_one_line(
     assert "no raw scores here, nor in scores/ or predictions/valid/scores/" in capsys.readouterr().err
     assert main(["tune", str(scores), "--labels", str(tmp_path)]) == 1
     assert GAMES[0] in capsys.readouterr().err
+    save_scores_info(scores, ScoresInfo(Task.load("replays"), "valid", WRITTEN))
+    assert main(["tune", str(scores), "--labels", str(tmp_path)]) == 1
+    assert "answer the replays by spotter ground" in capsys.readouterr().err
 
 
 def test_missing_halves_are_named(scores: Path, labels: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -63,6 +63,15 @@ def test_micro_is_a_count_by_hand(
     assert form["macro"] == pytest.approx(np.mean(present) if present else 0)
 
 
+@pytest.mark.parametrize(("threshold", "found"), [(0.5, 1), (0.501, 0.5), (0.502, 0.5), (0.503, 0)])
+def test_a_threshold_counts_as_it_is_given(threshold: float, found: float) -> None:
+    half, label, time = Half("g", 1), np.zeros(2, int), np.array([10.0, 50.0])
+    given = {half: HalfPredictions(label, time, np.array([0.5, 0.502]))}
+    form = f1_scores({half: Spots(label, time, np.ones(2, bool))}, given, TASK, 5, threshold)
+    assert form["threshold"] == threshold
+    assert form["micro"]["recall"] == found
+
+
 def test_thresholds_are_judged_on_games_that_did_not_choose_them() -> None:
     """Of class A all games agree; of B each game wants another threshold, which only its own labels know."""
     labels, given = {}, {}

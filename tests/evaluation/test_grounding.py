@@ -79,6 +79,23 @@ def test_golden_case(golden: tuple[Path, Path], tmp_path: Path, capsys: pytest.C
     assert "56.06" in capsys.readouterr().out
 
 
+def test_files_beside_answers_say_what_they_are(
+    golden: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels, answers = map(str, golden)
+    scores = spotter.evaluate(labels, answers, task="replay-grounding")
+    (golden[1] / "metrics.json").write_text('{"task": "replay-grounding"}')
+    assert main(["evaluate", labels, answers, "--json", str(tmp_path / "scores.json")]) == 0
+    assert json.loads((tmp_path / "scores.json").read_text()) == scores == spotter.evaluate(labels, answers)
+    spots = tmp_path / "spots"
+    write(spots, "results_spotting.json", "predictions", {"l/s/0": []})
+    (spots / "metrics.json").write_text('{"task": "replays"}')
+    capsys.readouterr()
+    for words in (["evaluate", labels, str(spots)], ["report", str(spots), "--labels", labels]):
+        assert main(words) == 1
+        assert "answer the replays by spotter ground, and evaluate what it writes" in capsys.readouterr().err
+
+
 def test_an_unanswered_replay_is_dropped_officially_and_counts_honestly(golden: tuple[Path, Path]) -> None:
     labels, answers = golden
     path = answers / "l/s/0/results_grounding.json"

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spotter.errors import UserError
 from spotter.inference.decode import apply_displacement, decode
 from spotter.inference.fuse import STEPS, Weights, fuse, resample, search
-from spotter.io.scores import Scores
+from spotter.inference.runs import RunScores, check_same_halves
+from spotter.io.scores import Scores, ScoresInfo
 from spotter.settings import Postprocess
+from spotter.tasks import Task
+from spotter.types import Half, Period
 
 RATES = (0.5, 1.0, 2.0, 25 / 12, 25.0)
 
@@ -134,3 +140,15 @@ def test_equal_values_keep_equal_weights() -> None:
     trials = list(search(3, flat))
     assert max(trials, key=lambda trial: trial[1])[0] == pytest.approx([1 / 3] * 3, abs=1e-6)
     assert trials == list(search(3, flat))
+
+
+def test_halves_that_begin_at_other_times_of_their_video_are_refused() -> None:
+    info = ScoresInfo(Task.load("soccernet-v2"), "test", Postprocess("nms", 2.0))
+
+    def run(name: str, period: Period | None) -> RunScores:
+        scores = Scores(np.zeros((4, 17), np.float32), None, 1.0, period=period)
+        return RunScores(Path(name), info, {Half("g", 2): scores})
+
+    check_same_halves([run("a", None), run("b", Period(0.0, 300.0))])
+    with pytest.raises(UserError, match="b: g, half 2 begins at 90 s of its video, but at 60 s in a: predict with the"):
+        check_same_halves([run("a", Period(60.0, 400.0)), run("b", Period(90.0, 400.0))])

@@ -57,7 +57,9 @@ def test_time_codes_count_frames(fps: float, code: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("target", ["csv", "osl", "e2e-spot", "soccernet"])
-def test_a_prediction_without_a_confidence_is_kept(target: str, tmp_path: Path) -> None:
+def test_a_prediction_without_a_confidence_is_left_out_and_counted(
+    target: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     entries = [
         {"gameTime": "1 - 00:10", "label": "Goal", "position": "10000", "half": "1", "confidence": value}
         for value in (None, "0.5")
@@ -68,7 +70,8 @@ def test_a_prediction_without_a_confidence_is_kept(target: str, tmp_path: Path) 
     out = tmp_path / "out" / ("" if target == "soccernet" else "file.json" if target != "csv" else "file.csv")
     assert main(["convert", str(given), str(out), "--to", target]) == 0
     back = read_collection(out)
-    assert [row.get("confidence") and float(row["confidence"]) for row in back.videos[0].rows] == [None, 0.5]
+    assert [float(row["confidence"]) for row in back.videos[0].rows] == [0.5]
+    assert "not kept: 1 predictions without a confidence" in caplog.text
     assert main(["convert", str(out), str(tmp_path / "again.csv"), "--to", "csv"]) == 0
 
 

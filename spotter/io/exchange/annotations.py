@@ -17,7 +17,7 @@ from spotter.io.exchange.collection import Collection, Video, below, declared_fp
 from spotter.io.exchange.files import holds_osl_results, is_exchange, read_collection, write_collection
 from spotter.io.game_files import ROOT, game_file
 from spotter.io.predictions import find_predictions, read_predictions
-from spotter.io.soccernet import MILLISECONDS, warn_of_unknown
+from spotter.io.soccernet import MILLISECONDS, halves_of, warn_of_other_halves, warn_of_unknown
 from spotter.io.splits import SPLITS
 from spotter.tasks import Task
 from spotter.types import Half, HalfPredictions, Period, Spots
@@ -55,16 +55,24 @@ class Exchange:
         return {game: Path(self.path or root) for game in games if game not in known}
 
     def read(self, root: str | Path, games: Iterable[str], task: Task) -> dict[Half, Spots]:
-        """Return the spots of every half that the file names or the task has, in the order of the file."""
+        """Return the spots of the halves that official files are read for, and of those that share a file.
+
+        Spots of other halves are counted in a warning.
+        """
         games = list(games)
-        halves, unknown = _empty(games, task, Spots.empty()), Counter[str]()
+        halves, unknown, elsewhere = _empty(games, task, Spots.empty()), Counter[str](), Counter[int]()
         source = self.path or root
         for video, entries in _wanted(self._collection(root, task), set(games), str(source)):
             label = entries.classes(task, unknown)
             time = entries.column("position", MILLISECONDS, int) / 1000
             visible = entries.visible()
-            halves[video.half] = Spots(label, time, visible, entries.teams()).take(label >= 0)
+            spots = Spots(label, time, visible, entries.teams()).take(label >= 0)
+            if video.half in halves or video.period is not None:
+                halves[video.half] = spots
+            elif len(spots):
+                elsewhere[video.half.number] += len(spots)
         warn_of_unknown(unknown, f"{source}: labels", task)
+        warn_of_other_halves(elsewhere, f"{source}: labels", task)
         return halves
 
     def parts(self, root: str | Path, task: Task) -> dict[Half, tuple[Half, Period]]:
@@ -174,6 +182,7 @@ def games_of(collection: Collection) -> list[str]:
 
 
 def _read_predictions(root: str | Path, games: Iterable[str], task: Task) -> dict[Half, HalfPredictions]:
+    """Return predictions as ``read_predictions`` does of official files."""
     games = list(games)
     halves, unknown = _empty(games, task, HalfPredictions.empty()), Counter[str]()
     wanted = set(games)
@@ -181,6 +190,8 @@ def _read_predictions(root: str | Path, games: Iterable[str], task: Task) -> dic
     lacking = sorted(wanted - set(games_of(collection)))
     if lacking:
         raise UserError(f"{root}: holds no predictions of {lacking[0]}: predict this game, or choose other games")
+    in_periods = {video.half.game for video in collection.videos if video.period is not None}
+    whole: dict[str, list[HalfPredictions]] = {}
     for video, entries in _wanted(collection, wanted, str(root)):
         label = entries.classes(task, unknown)
         time = entries.column("position", MILLISECONDS, int) / 1000
@@ -189,18 +200,35 @@ def _read_predictions(root: str | Path, games: Iterable[str], task: Task) -> dic
         if any("confidence" in row for row in entries.rows):
             confidence[counted] = entries.column("confidence", "a number", among=counted)
         rows = HalfPredictions(label, time, confidence, entries.team_indices(task, counted), video.period)
-        halves[video.half] = rows.take(counted)
+        if task.strict and video.half.game not in in_periods:
+            whole.setdefault(video.half.game, []).append(rows.take(counted))
+        else:
+            halves[video.half] = rows.take(counted)
+    halves |= {Half(game, task.halves[0]): HalfPredictions.joined(parts) for game, parts in whole.items()}
     warn_of_unknown(unknown, f"{root}: predictions", task)
     return halves
 
 
 def _empty(games: Iterable[str], task: Task, nothing: Columns) -> dict[Half, Columns]:
-    return {Half(game, number): nothing for game in games for number in task.halves}
+    return {Half(game, number): nothing for game in games for number in halves_of(task)}
 
 
 def _wanted(collection: Collection, games: set[str], where: str) -> list[tuple[Video, Entries]]:
+    """Return the videos of some games with their events; raises UserError where two of them are the same half."""
+    found: dict[Half, Video] = {}
+    for video in collection.videos:
+        other = found.setdefault(video.half, video)
+        if video.half.game in games and other.rows != video.rows:
+            game, number = video.half
+            both = f"{_source(other)} and {_source(video)}"
+            raise UserError(f"{where}: half {number} of {game} is there twice, as {both}: take one of them out")
     return [
-        (video, Entries(f"{where}: {video.half.game}", list(video.rows)))
-        for video in collection.videos
-        if video.half.game in games
+        (video, Entries(f"{where}: {half.game}", list(video.rows)))
+        for half, video in found.items()
+        if half.game in games
     ]
+
+
+def _source(video: Video) -> str:
+    paths = [str(each["path"]) for each in video.inputs if "path" in each]
+    return str((paths or [video.more.get("id") or video.half.game])[0])

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from spotter.bounded import parse_json, read_file
-from spotter.errors import UserError, shorten
+from spotter.errors import UserError, plural, shorten
 from spotter.io.exchange import e2e_spot, osl
 from spotter.io.exchange.collection import SPLIT_NAMES, Collection, Row, Video, by_file
 from spotter.io.exchange.official import read_single, read_tree, write_tree
@@ -110,7 +110,8 @@ def write_collection(
     path : a file ``.json`` or ``.csv``, or a folder, which has a file for each split
     source : what paths of inputs are relative to, which shards take in
     """
-    path, losses = Path(path), _losses(collection, target)
+    path = Path(path)
+    losses = _losses(collection, target, path)
     if target == OFFICIAL:
         write_tree(path, collection, label_file)
     elif target in SHOWN:
@@ -142,6 +143,17 @@ def at_least(collection: Collection, threshold: float) -> Collection:
         for video in collection.videos
     ]
     return replace(collection, videos=videos)
+
+
+def with_confidence(collection: Collection) -> Collection:
+    """Return predictions without those of no confidence, which count as ``lost``, unless none of them has any."""
+    rows = [row for video in collection.videos for row in video.rows]
+    lacking = sum(row.get("confidence") is None for row in rows)
+    if not collection.predictions or not any("confidence" in row for row in rows):
+        return collection
+    kept = [[row for row in video.rows if row.get("confidence") is not None] for video in collection.videos]
+    videos = [replace(video, rows=rows) for video, rows in zip(collection.videos, kept, strict=True)]
+    return replace(collection, videos=videos, lost={**collection.lost, "predictions without a confidence": lacking})
 
 
 def _confidence(row: Row, half: Half) -> float:
@@ -237,7 +249,7 @@ def _write_json(path: Path, collection: Collection, target: str) -> None:
     atomic_write(path, json_bytes(content))
 
 
-def _losses(collection: Collection, target: str) -> list[str]:
+def _losses(collection: Collection, target: str, path: Path) -> list[str]:
     rows = [(row, video) for video in collection.videos for row in video.rows]
     known = {"label", "position", "team", "visibility", "confidence", "head", "frame"}
     losses = [f"{count} {what}" for what, count in collection.lost.items() if count]
@@ -246,8 +258,15 @@ def _losses(collection: Collection, target: str) -> list[str]:
     if target in ("e2e-spot", "osl-v1"):
         parts = sum(video.period is not None for video in collection.videos)
         losses += [f"where {parts} halves lie in their videos"] if parts else []
+    if target == "csv":
+        empty = sum(not video.rows for video in collection.videos)
+        losses += [f"{plural(empty, 'half')} without events"] if empty else []
+    if target == "csv" or (target in ("e2e-spot", "osl-v1") and path.suffix == ".json"):
+        named = sum(video.split not in (None, _split_of_name(path)) for video in collection.videos)
+        losses += [f"the split of {plural(named, 'half')}"] if named else []
     if target in ("e2e-spot", "csv"):
-        others = sum(bool(set(row) - known) for row, _ in rows)
+        clocks = {"gameTime"} if target == "csv" else set()  # which has a column of its own
+        others = sum(bool(set(row) - known - clocks) for row, _ in rows)
         losses += [f"other keys of {others} events"] if others else []
     if target == "e2e-spot":
         moved = sum(_moves(video, row["position"]) for row, video in rows)

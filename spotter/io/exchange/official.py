@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from spotter.bounded import parse_json
@@ -14,7 +15,7 @@ from spotter.io.game_files import game_file_to_write
 from spotter.io.periods import KEY, read_intervals, write_intervals
 from spotter.io.predictions import PREDICTION_FILE
 from spotter.io.soccernet import game_time
-from spotter.io.splits import write_splits
+from spotter.io.splits import SPLITS_FILE, read_splits, write_splits
 from spotter.io.trees import find_games, read_game_files
 from spotter.tasks import Task, shipped_tasks
 from spotter.types import Half
@@ -34,10 +35,14 @@ def read_tree(root: Path, task: Task | None = None) -> Collection:
         held = " and ".join(named) or f"none of {', '.join(found)}"
         raise UserError(f"{root}: holds {held}: give a folder of one kind, or name the labels by --task")
     (name,) = named
+    listed = root / SPLITS_FILE
+    splits = read_splits(listed) if listed.is_file() else {}
+    split_of = {game: split for split, games in splits.items() for game in games}
     videos = []
     for game, content in read_game_files(root, found[name], name):
         where = f"{root}/{game}/{name}"
-        videos += _videos(parse_json(content, where), game, where, root)
+        halves = _videos(parse_json(content, where), game, where, root)
+        videos += [replace(half, split=split_of.get(game)) for half in halves]
     return Collection(videos, list(task.classes) if task else _classes(name), name == PREDICTION_FILE)
 
 

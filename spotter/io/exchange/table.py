@@ -50,19 +50,26 @@ def read_table(text: str, where: str, game: str) -> Collection:
 
 
 def write_table(collection: Collection) -> bytes:
-    """Return all events as a table, by video and time; columns that no event fills are left out."""
+    """Return all events as a table, by half; columns that no event fills are left out.
+
+    Labels stand by time, predictions as they do in their file: of equal ones of a metric frame the last one counts.
+    """
     out = io.StringIO()
     ordered = sorted(collection.videos, key=lambda each: each.half)
     lines = [
         {**row, **_columns(row, video)}
         for video in ordered
-        for row in sorted(video.rows, key=lambda each: int(each["position"]))
+        for row in (video.rows if collection.predictions else sorted(video.rows, key=_position))
     ]
     wanted = [name for name in COLUMNS if name not in OPTIONAL or any(name in line for line in lines)]
     writer = csv.DictWriter(out, wanted, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(lines)
     return out.getvalue().encode()
+
+
+def _position(row: Row) -> int:
+    return int(row["position"])
 
 
 def _read_lines(text: str, where: str) -> tuple[list[dict[str, str | None]], Sequence[str]]:
