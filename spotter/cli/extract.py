@@ -17,6 +17,7 @@ Row i lies at exactly i / fps seconds.
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import re
@@ -82,7 +83,9 @@ def run(arguments: argparse.Namespace) -> int:
     fps = parse_fps(arguments.fps, "--fps")
     if not 0 <= arguments.context < 3600 or (arguments.batch_size is not None and arguments.batch_size < 1):
         raise UsageError("--context: expected seconds from 0, and --batch-size at least 1")
-    components = int(arguments.pca) if (arguments.pca or "").isdigit() else None
+    components = int(arguments.pca) if (arguments.pca or "").isdecimal() else None
+    if components == 0:
+        raise UsageError("--pca: expected at least 1 column, or a file, found 0")
     reduce = Pca.load(Path(arguments.pca)) if arguments.pca and components is None else None
     if arguments.recipe and (fps != FPS or arguments.context):
         raise UsageError("--recipe: has one image a row, two rows a second; leave --fps and --context out")
@@ -99,15 +102,22 @@ def run(arguments: argparse.Namespace) -> int:
         stop,
         arguments.recipe,
     )
+    if components is not None and components > backbone.width:
+        raise UserError(f"--pca: the features have {backbone.width} columns, fewer than {components}")
     extractor = Extractor(backbone, fps, arguments.context, arguments.pool, reduce)
+    width = components if reduce is None else reduce.width
+    kept = None if width is None else arguments.out / f"{_reduced(name, width, arguments)}.npz"
+    if kept is not None:
+        _check_components(kept, extractor)
+    todo = [job for job in jobs if not _is_written(job.target, extractor, arguments)]
     for folder in arguments.inputs:
         if folder.is_dir():
             copy_labels(folder, arguments.out)
-    if reduce is not None:
-        reduce.save(arguments.out / f"{reduced}.npz")  # a head on these features keeps it
-    _extract(jobs, extractor, arguments)
-    if components is not None:
-        _reduce(jobs, extractor, components, name, arguments)
+    if reduce is not None and kept is not None:
+        reduce.save(kept)  # a head on these features keeps it
+    _extract([job for job in _mine(jobs) if job in todo], extractor, arguments, len(_mine(jobs)))
+    if components is not None and kept is not None:
+        _reduce(jobs, extractor, components, kept, arguments)
     return 0
 
 
@@ -134,8 +144,28 @@ def _mine(jobs: list[Job]) -> list[Job]:
     return jobs[int(os.environ.get("RANK", "0")) :: int(os.environ.get("WORLD_SIZE", "1"))]
 
 
-def _extract(jobs: list[Job], extractor: Extractor, arguments: argparse.Namespace) -> None:
-    todo = [job for job in _mine(jobs) if not is_written(job.target, extractor)]
+def _is_written(target: Path, extractor: Extractor, arguments: argparse.Namespace) -> bool:
+    """Return whether a feature file is there; raises UserError where it was made another way."""
+    return is_written(target, arguments.dtype, extractor=extractor.about, fps=str(extractor.fps))
+
+
+def _check_components(kept: Path, extractor: Extractor) -> None:
+    """Raise UserError where OUT has other principal components, or some that were learned on other features."""
+    if not kept.is_file():
+        return
+    there = Pca.load(kept)
+    if extractor.pca is not None and there.digest != extractor.pca.digest:
+        raise UserError(f"{kept}: holds other components; give another --name, or delete it and what it made")
+    if extractor.pca is None and there.learned_on not in ("", _learned_on(extractor)):
+        raise UserError(f"{kept}: was learned on other features; give another --name, or delete it and what it made")
+
+
+def _learned_on(extractor: Extractor) -> str:
+    return json.dumps({**extractor.about, "rows_per_second": str(extractor.fps)}, sort_keys=True)
+
+
+def _extract(todo: list[Job], extractor: Extractor, arguments: argparse.Namespace, count_all: int) -> None:
+    """Extract what is missing of ``count_all`` halves."""
     counts = [rows_in(_seconds(job.source), extractor.fps) for job in todo]
     missing: dict[Path, int] = {}
     done, total = 0, sum(counts)
@@ -154,7 +184,7 @@ def _extract(jobs: list[Job], extractor: Extractor, arguments: argparse.Namespac
     if bad:
         log.warning("%s of %s NaN, for their images cannot be decoded, first %s",
                     plural(sum(bad.values()), "row"), plural(len(bad), "half"), next(iter(bad)))  # fmt: skip
-    there = len(_mine(jobs)) - len(todo)
+    there = count_all - len(todo)
     sys.stdout.write(
         f"{arguments.out}: {plural(len(todo), 'half')} extracted, {there} were there, "
         f"{extractor.width} columns, {extractor.fps} rows a second\n"
@@ -167,25 +197,24 @@ def _seconds(path: Path) -> Fraction:
     return Fraction(duration_of(path)) if is_video else open_reader(path).times.duration
 
 
-def _reduce(jobs: list[Job], extractor: Extractor, components: int, name: str, arguments: argparse.Namespace) -> None:
+def _reduce(jobs: list[Job], extractor: Extractor, components: int, path: Path, arguments: argparse.Namespace) -> None:
     """Learn principal components from the training split, and write reduced files beside the others."""
-    lacking = [job.target for job in jobs if not is_written(job.target, extractor)]
+    lacking = [job.target for job in jobs if not _is_written(job.target, extractor, arguments)]
     if lacking:
         raise UserError(f"{lacking[0]}: is not there yet; run the same command with --pca when all are extracted")
-    reduced_name = _reduced(name, components, arguments)
-    path = arguments.out / f"{reduced_name}.npz"
     if not path.is_file():
         training = set(_training_games(arguments))
         chosen = [job for job in jobs if not training or job.half.game in training]
         if not chosen:
             raise UserError(f"--pca: no game of the training split of {arguments.task} is among those extracted")
-        fit_pca((_rows(job.target) for job in chosen), components).save(path)
+        learned = fit_pca((_rows(job.target) for job in chosen), components)
+        replace(learned, learned_on=_learned_on(extractor)).save(path)
         log.info("%s: learned from %s", path, plural(len(chosen), "half"))
     pca = Pca.load(path)
     reduced = replace(extractor, pca=pca)
     for job in _mine(jobs):
-        target = job.target.with_name(f"{job.half.number}_{reduced_name}.npy")
-        if not is_written(target, reduced):
+        target = job.target.with_name(f"{job.half.number}_{path.stem}.npy")
+        if not _is_written(target, reduced, arguments):
             offset = float(read_sidecar(job.target).get("offset", 0.0))
             write_features(target, pca(_rows(job.target)), arguments.dtype, reduced.fps, reduced.about, offset)
     sys.stdout.write(

@@ -65,8 +65,10 @@ def job(cfg: DictConfig) -> Run | float | None:
 def _train_one(cfg: DictConfig) -> Run:
     from spotter.training.run import train as train_run
 
-    _name_missing_size(HydraConfig.get().runtime.choices)
     folder = Path(cfg.run_dir)
+    if not folder.is_dir():
+        raise UsageError(f"run_dir: {folder} is no folder; give hydra.run.dir={folder}, which makes it")
+    _name_missing_size(HydraConfig.get().runtime.choices)
     with occupied(folder) if is_main_process() else nullcontext():
         begin_run(folder)
         return train_run(cfg)

@@ -37,8 +37,10 @@ def with_makers(stream: Stream, root: str | Path) -> Stream:
     stream, components = with_text_model(stream, root), Path(root) / f"{stream.file}.npz"
     if stream.pca is None and components.is_file():
         stream = replace(stream, pca=torch.frombuffer(bytearray(components.read_bytes()), dtype=torch.uint8))
-    if stream.extractor is None and isinstance(made_by := first_sidecar(root, stream.file).get("extractor"), dict):
-        stream = replace(stream, extractor=made_by)
+    about = first_sidecar(root, stream.file) if stream.extractor is None else {}
+    if isinstance(made_by := about.get("extractor"), dict):
+        dtype = {"dtype": about["dtype"]} if "dtype" in about else {}
+        stream = replace(stream, extractor=made_by | dtype)
     return stream
 
 

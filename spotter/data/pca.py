@@ -24,10 +24,12 @@ class Pca:
 
     mean : (D,)
     components : (K, D)
+    learned_on : what made the rows that they were learned on, as a text; empty where it is not known
     """
 
     mean: Floats
     components: Floats
+    learned_on: str = ""
 
     def __call__(self, rows: NDArray[np.floating]) -> Floats:
         """Return the reduced rows; raises UserError for rows of another width."""
@@ -48,7 +50,7 @@ class Pca:
     def save(self, path: Path) -> None:
         """Write a ``.npz`` file of plain arrays."""
         content = io.BytesIO()
-        np.savez(content, mean=self.mean, components=self.components)
+        np.savez(content, mean=self.mean, components=self.components, learned_on=np.array(self.learned_on))
         atomic_write(path, content.getvalue())
 
     @classmethod
@@ -65,7 +67,7 @@ class Pca:
         mean, components = (np.asarray(arrays[key], np.float32) for key in ("mean", "components"))
         if mean.ndim != 1 or components.ndim != 2 or components.shape[1] != len(mean):
             raise UserError(f"{name}: expected mean (D,) and components (K, D), found {mean.shape}, {components.shape}")
-        return cls(mean, components)
+        return cls(mean, components, str(arrays.get("learned_on", "")))
 
 
 def read_components(path: Path) -> bytes:

@@ -38,7 +38,7 @@ def slots_of(columns: int) -> int:
 def read_players(
     boxes: Path, calibrations: Path, slots: int, least: float = LEAST_CONFIDENCE
 ) -> tuple[NDArray[np.float32], int]:
-    """Return the rows of a half, (R, columns), and how many boxes were left out, beyond ``slots``.
+    """Return the rows of a half, (R, columns), and how many boxes were left out: beyond ``slots``, or not finite.
 
     least : confidence from which a calibration counts
 
@@ -53,34 +53,45 @@ def read_players(
             to_pitch = _to_pitch(calibration, least)
             if to_pitch is None:
                 continue
+            view = _project(to_pitch, corners).ravel()
+            if not np.isfinite(view).all():
+                continue
             row[0] = 1
-            row[1:VIEW] = _project(to_pitch, corners).ravel()
+            row[1:VIEW] = view
             if frame < len(found):
-                players = _players(found[frame], to_pitch, size / of_boxes)
-                left_out += max(0, len(players) - slots)
+                players, lost = _players(found[frame], to_pitch, size / of_boxes)
+                left_out += lost + max(0, len(players) - slots)
                 row[VIEW : VIEW + PLAYER * min(slots, len(players))] = players[:slots].ravel()
         except MALFORMED as error:
             raise UserError(f"{boxes}, {calibrations}: frame {frame} is not as the kit writes it ({error})") from error
     return rows, left_out
 
 
-def _players(frame: Any, to_pitch: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return (P, 7) for the boxes of a frame."""
+@np.errstate(all="ignore")  # what is not finite is left out
+def _players(frame: Any, to_pitch: NDArray[np.float64], scale: NDArray[np.float64]) -> tuple[NDArray[np.float32], int]:
+    """Return (P, 7) for the boxes of a frame that are finite, and how many are not."""
     box = np.array(frame["bboxes"], np.float64).reshape(-1, 4)
     colour = np.array(frame["colors"], np.float64).reshape(-1, 3)[: len(box)]
     feet = np.stack((np.trunc((box[:, 0] + box[:, 2]) / 2), box[:, 3]), axis=1)
     area = (box[:, 2] - box[:, 0]) * (box[:, 3] - box[:, 1]) / 10_000
-    return np.column_stack((np.ones(len(box)), _project(to_pitch, scale * feet), colour / 127 - 1, area))
+    there = (np.ones(len(box)), _project(to_pitch, scale * feet), colour / 127 - 1, area)
+    rows = np.column_stack(there).astype(np.float32)
+    finite = np.isfinite(rows).all(axis=1) & np.isfinite(box).all(axis=1)
+    return rows[finite], int((~finite).sum())
 
 
+@np.errstate(all="ignore")  # what is not finite is not calibrated
 def _to_pitch(calibration: Any, least: float) -> NDArray[np.float64] | None:
     """Return the matrix from the image to the pitch, None where the frame is not calibrated."""
-    if not calibration or float(calibration[0]["confidence"]) < least:
+    if not calibration or not float(calibration[0]["confidence"]) >= least:
         return None
     matrix = np.array(calibration[0]["homography"], np.float64).reshape(3, 3)
-    return np.linalg.inv(matrix / matrix[2, 2])
+    matrix = matrix / matrix[2, 2]
+    inverse = np.linalg.inv(matrix) if np.isfinite(matrix).all() else matrix
+    return inverse if np.isfinite(inverse).all() else None
 
 
+@np.errstate(all="ignore")  # callers look for what is not finite
 def _project(to_pitch: NDArray[np.float64], points: NDArray) -> NDArray[np.float64]:
     """Return points of the image (N, 2) on the pitch, in metres."""
     there = np.column_stack((points, np.ones(len(points)))) @ to_pitch.T
@@ -90,7 +101,10 @@ def _project(to_pitch: NDArray[np.float64], points: NDArray) -> NDArray[np.float
 
 def _predictions(path: Path) -> tuple[list[Any], NDArray[np.float64]]:
     """Return what a file says of each frame, and the width and height of the images."""
-    content = parse_json(read_file(path), str(path))
+    try:
+        content = parse_json(read_file(path), str(path))
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file; spotter download fetches it, --calibrations names another") from error
     if not isinstance(content, dict) or not isinstance(content.get("predictions"), list):
         raise UserError(f"{path}: expected an object with a list 'predictions': is it the right file?")
     match content.get("size"):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from spotter.errors import UserError
+from spotter.data.fps import parse_fps
+from spotter.errors import UserError, shorten
 from spotter.io.files import atomic_write, json_bytes
 
 DEPTH = 3  # folders between the root of a tree and the files of a game
@@ -30,7 +32,8 @@ def write_sidecar(path: Path, about: Mapping[str, Any]) -> None:
 
 def first_sidecar(root: str | Path, file: str) -> dict[str, Any]:
     """Return what is known of the first file ``<game>/{half}_<file>.npy`` below a root, empty where there is none."""
-    return next((read_sidecar(path) for path in _files(Path(root), file, DEPTH)), {})
+    path = _first(root, file)
+    return {} if path is None else read_sidecar(path)
 
 
 def describe_streams(root: str | None, names: str | Sequence[str], columns: object = None) -> dict[str, dict[str, Any]]:
@@ -39,29 +42,47 @@ def describe_streams(root: str | None, names: str | Sequence[str], columns: obje
     names : of one kind of file, ``1_<name>.npy``, or of several side by side, of which the first is the clock
     columns : a range of those of the first, None for all
 
-    Raises UserError where there is no such file, or no JSON file beside it that states ``fps`` and ``width``.
+    Raises UserError where there is no such file, or no JSON file beside it that states ``fps`` and ``width``, and for
+    values in it that cannot be.
     """
     if not root:
         raise UserError("data.root: give the folder that holds the features, as spotter extract wrote it")
     streams: dict[str, dict[str, Any]] = {}
     for name in [names] if isinstance(names, str) else names:
-        about = first_sidecar(root, name)
-        if not about.keys() >= {"fps", "width"}:
+        path = _first(root, name)
+        about = {} if path is None else read_sidecar(path)
+        if path is None or not about.keys() >= {"fps", "width"}:
             raise UserError(
                 f"{root}: no <game>/1_{name}.npy with a JSON file beside it that states its fps and width: give "
                 "another data.name, let spotter prepare features write it, or state the stream in a config of your own"
             )
+        width, offset = _check_numbers(about, path.with_suffix(".json"))
         streams[str(name)] = {
             "file": str(name),
             "fps": str(about["fps"]),
-            "width": int(about["width"]),
+            "width": width,
             "groups": None,
             "columns": None if streams else columns,
-            "offset": float(about.get("offset", 0.0)),
+            "offset": offset,
             "pca": None,
             "entities": None,
         }
     return streams
+
+
+def _check_numbers(about: Mapping[str, Any], path: Path) -> tuple[int, float]:
+    """Return width and offset that a JSON file states; raises UserError for odd ones, and for an odd ``fps``."""
+    parse_fps(about["fps"], f"{path}: fps")
+    width, offset = about["width"], about.get("offset", 0.0)
+    if not isinstance(width, int) or isinstance(width, bool) or width < 1:
+        raise UserError(f"{path}: width: expected the number of columns, found {shorten(width)}; write the file again")
+    if not isinstance(offset, int | float) or isinstance(offset, bool) or not math.isfinite(offset):
+        raise UserError(f"{path}: offset: expected seconds, found {shorten(offset)}; write the file again")
+    return width, float(offset)
+
+
+def _first(root: str | Path, file: str) -> Path | None:
+    return next(_files(Path(root), file, DEPTH), None)
 
 
 def _files(folder: Path, file: str, depth: int) -> Iterator[Path]:

@@ -35,7 +35,8 @@ class Stream:
     entities : of positions, how many entities each group has, see ``spotter.data.tracking``; None for other features
     text_model : (N,) uint8, the file of the ``TextModel`` that makes these features from a transcript; None where the
         stream is not of commentary, or its text model is not known
-    extractor : what made the features of videos, see ``spotter.extraction``; None where it is not known
+    extractor : what made the features of videos, see ``spotter.extraction``, and the ``dtype`` of their files; None
+        where it is not known
     pca : (N,) uint8, the file of the principal components that reduced them; None where none did
     reduced : columns that are left of rows which ``pca`` reduces as they are read, since the files hold all; None where
         the files are reduced already, or nothing reduces them

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spotter.data.sidecars import write_sidecar
+from spotter.errors import UserError
 from spotter.io.files import write_array
 from spotter.io.game_files import game_file_to_write
 from spotter.types import Half
@@ -65,8 +66,11 @@ def resample_times(times: NDArray[np.float64], values: Floats, fps: Fraction, re
     times : in any order and at any distances; those before 0 serve for interpolation alone
     reach : how far away the nearest time may lie, else the result is NaN
 
-    Between two times values are interpolated linearly; where one of the two is NaN, the result is.
+    Between two times values are interpolated linearly; where one of the two is NaN, the result is. Raises UserError
+    where no time is 0 or later.
     """
+    if not len(times) or times.max() < 0:
+        raise UserError("times: none of them is 0 or later; give those from the start of the half on")
     order = np.argsort(times, kind="stable")
     times, values = times[order], values[order]
     at = np.arange(int(np.floor(times[-1] * float(fps) + 1e-6)) + 1) / float(fps)

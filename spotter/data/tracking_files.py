@@ -104,7 +104,10 @@ def load_tracks(match: Match, fps: str | None = None, players: int = 11) -> tupl
     for number in HALVES:
         frames = [frame for frame in dataset.records if frame.period.id == number]
         if frames:
-            tracks[number], left_out = _track(frames, rate, players)
+            try:
+                tracks[number], left_out = _track(frames, rate, players)
+            except UserError as error:
+                raise UserError(f"{match.game}: half {number}: {error}") from error
             unplaced += left_out
     if not tracks:
         raise UserError(f"{match.game}: its {match.provider} files hold no frame of a half")

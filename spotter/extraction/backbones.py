@@ -20,7 +20,7 @@ from spotter.errors import UserError
 from spotter.extraction.frames import Choice, ImageView, VideoFrames, View, check_readable
 from spotter.extraction.sn_spotting import RECIPES, build_network
 from spotter.inference.background import in_background
-from spotter.inference.engine import Compute, run
+from spotter.inference.engine import Compute, pick_device, run
 from spotter.inference.model import Model, load_model
 from spotter.inference.precision import fast_precision
 from spotter.io.hub import is_hub
@@ -178,7 +178,7 @@ def open_backbone(
 
     Raises UserError for what cannot be had.
     """
-    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    where = pick_device(device)
     suits = ON_CPU if where.type == "cpu" else ON_GPU
     at_once = suits if batch_size is None else batch_size
     compute = Compute(where, fast_precision(where), at_once)

@@ -79,15 +79,26 @@ def open_makers(
 class _Maker:
     extractor: Extractor
     name: str
+    dtype: str
 
     def __call__(self, path: Path) -> NDArray[np.floating]:
         """Return the rows of a video, in the precision that files have."""
         log.info("%s: features by %s", path, self.name)
-        return self.extractor.rows(path).astype(np.float16)
+        return round_rows(self.extractor.rows(path), self.dtype)
+
+
+def round_rows(rows: NDArray[np.float32], dtype: str) -> NDArray[np.floating]:
+    """Return rows in the precision of files of such a type; those whose numbers it cannot hold stay as they are."""
+    if dtype == "float32":
+        return rows
+    with np.errstate(over="ignore"):  # checked below
+        rounded = rows.astype(np.float16)
+    return rounded if (np.isfinite(rounded) == np.isfinite(rows)).all() else rows
 
 
 def _maker(stream: Stream, name: str, weights: str | None, device: str | None) -> RowMaker:
-    known = stream.extractor or {}
+    known = dict(stream.extractor or {})
+    dtype = str(known.pop("dtype", "float16"))  # what older files were mostly, which do not say
     pca = None  # the source applies it itself where it reduces rows as it reads them
     if stream.pca is not None and stream.reduced is None:
         pca = Pca.parse(stream.pca.numpy().tobytes(), f"the components of {stream.name}")
@@ -107,7 +118,7 @@ def _maker(stream: Stream, name: str, weights: str | None, device: str | None) -
     if not known:
         log.warning("extractor: nothing beside the features of stream %s said what made them; %s fits by its width",
                     stream.name, name)  # fmt: skip
-    return _Maker(extractor, name)
+    return _Maker(extractor, name, dtype)
 
 
 def _describe(about: object) -> str:

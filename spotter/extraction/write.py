@@ -68,13 +68,25 @@ class Extractor:
         return (rows if self.pca is None else self.pca(rows)), found.offset
 
 
-def is_written(target: Path, extractor: Extractor) -> bool:
-    """Return whether a feature file is there already; raises UserError where another extractor made it."""
+def is_written(target: Path, dtype: str, **expected: object) -> bool:
+    """Return whether a feature file is there already; raises UserError where it was made another way.
+
+    expected : what the JSON file beside it has to say
+    """
     if not target.is_file():
         return False
+    try:
+        stored = np.load(target, mmap_mode="r", allow_pickle=False).dtype
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"{target}: no readable array ({error}); delete it, so that it is made again") from error
     made = read_sidecar(target)
-    if (made.get("extractor"), made.get("fps")) != (extractor.about, str(extractor.fps)):
-        raise UserError(f"{target}: was made another way, see {target.stem}.json; give another --name, or delete it")
+    others = [key for key, value in expected.items() if made.get(key) != value]
+    others += [] if stored == np.dtype(dtype) else [f"dtype {stored}"]
+    if others:
+        raise UserError(
+            f"{target}: was made another way, by {', '.join(others)}, see {target.stem}.json; give another --name, or "
+            "delete it"
+        )
     return True
 
 
@@ -96,7 +108,7 @@ def write_features(
             f"{target}: numbers up to {np.abs(rows[finite]).max():.3g} do not fit into {dtype}; take --dtype float32"
         )
     libraries = {name: version(name) for name in LIBRARIES} | {"spotter": spotter.__version__}
-    about = {"fps": str(fps), "offset": offset, "width": rows.shape[1], "rows": len(rows)}
+    about = {"fps": str(fps), "offset": offset, "width": rows.shape[1], "rows": len(rows), "dtype": dtype}
     about |= {} if extractor is None else {"extractor": extractor}
     missing = int((~finite).sum())
     write_sidecar(target, about | {"not_finite": missing, "versions": libraries})

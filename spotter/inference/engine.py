@@ -28,6 +28,16 @@ from spotter.types import Arrays, Batch, Clip, Half, HalfRecord, TargetMaker, ba
 Outputs = Callable[[Batch], Mapping[str, Tensor]]
 
 
+def pick_device(name: str | torch.device | None) -> torch.device:
+    """Return the device of a name, for None a GPU if there is one; raises UserError for one that is not there."""
+    try:
+        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # the second of a torch that was built without CUDA
+        raise UserError(f"device: no {str(name)!r} here; give cpu, or cuda:0 where there is a GPU") from error
+    return device
+
+
 @dataclass(frozen=True, slots=True)
 class Compute:
     """Say how a network is run.

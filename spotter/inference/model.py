@@ -13,8 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from spotter.data.features import RowMaker
-from spotter.errors import UserError
-from spotter.inference.engine import Compute
+from spotter.inference.engine import Compute, pick_device
 from spotter.inference.inputs import Given, Input, open_input
 from spotter.inference.periods import Periods
 from spotter.inference.precision import fast_precision
@@ -191,10 +190,7 @@ def load_model(
 ) -> Model:
     """Load a trained model for prediction, without extractors; see ``spotter.load``."""
     file = find_checkpoint(path)
-    try:
-        where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    except RuntimeError as error:
-        raise UserError(f"device: {device!r} is none that PyTorch knows: give cpu, cuda or cuda:1") from error
+    where = pick_device(device)
     content = choose_label_set(open_checkpoint(file), label_set)
     system = System.load(content, import_trusted(trust))
     compute = Compute(where, fast_precision(where) if precision is None else str(precision), BATCH[system.spec.kind])

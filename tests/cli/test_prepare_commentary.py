@@ -189,6 +189,16 @@ def test_what_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "holds no game of the training split" in capsys.readouterr().err
 
 
+def test_what_cannot_be_fitted_leaves_the_text_model_that_is_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, echo = write_tree(tmp_path / "tree"), write_transcripts(tmp_path / "echoes", SPLITS["train"])
+    (root / "commentary_text_model.npz").write_bytes(b"of the features that are there")
+    assert prepare(echo, root, "--min-halves", "1000") == 1
+    assert capsys.readouterr().err.count("\n") == 1
+    assert (root / "commentary_text_model.npz").is_file()
+
+
 def test_fitting_needs_scipy_and_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -68,6 +68,30 @@ def test_what_does_not_fit_is_named_or_counted(tmp_path: Path) -> None:
     assert "would both become" in prepare(tmp_path, "--fps", "1").err
 
 
+def test_files_that_were_made_another_way_are_not_taken_for_the_same(tmp_path: Path) -> None:
+    save(tmp_path / "src/g/1_a.npy", ROWS)
+    assert prepare(tmp_path, "--fps", "1").status == 0
+    for words, what in (
+        (["--fps", "2"], "by fps,"),
+        (["--fps", "1", "--offset", "3"], "by offset,"),
+        (["--fps", "1", "--dtype", "float32"], "by dtype float16,"),
+    ):
+        said = prepare(tmp_path, *words)
+        assert (said.status, said.out) == (1, "")
+        assert f"1_a.npy: was made another way, {what} see 1_a.json" in said.err
+    (tmp_path / "dst/g/1_a.npy").unlink()
+    assert prepare(tmp_path, "--fps", "1", "--offset", "3").status == 0
+    assert "by offset" in prepare(tmp_path, "--fps", "1").err
+    (tmp_path / "dst/g/1_a.npy").write_bytes(b"")
+    assert "1_a.npy: no readable array" in prepare(tmp_path, "--fps", "1").err
+
+
+def test_a_year_is_no_half(tmp_path: Path) -> None:
+    save(tmp_path / "src/2015_final.npy", ROWS)
+    assert prepare(tmp_path, "--fps", "1").status == 0
+    assert (tmp_path / "dst/2015_final/1_features.npy").is_file()
+
+
 class Evil:
     """Make a file when it is unpickled."""
 

@@ -111,6 +111,37 @@ def test_a_file_that_is_not_there_or_is_damaged_is_named(
     assert f"{file}: no readable" in capsys.readouterr().err
 
 
+POINT = {"point": 1, "frame": [5, 7], "x": [1, None], "y": [1, 2.5], "visible": [1, 0], "hit": [5], "bounce": []}
+PLAY = {"game": 1, "play": 2, "season": 3, "frames": 4, "direction": "left", "events": [[3, "tackle"]]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "value"),
+    [
+        ("tennis", "point", "a"),
+        ("tennis", "frame", []),
+        ("tennis", "frame", [7, 5]),
+        ("tennis", "frame", [5, 1_000_000_000]),
+        ("tennis", "x", [1]),
+        ("tennis", "y", [1, "2"]),
+        ("tennis", "hit", None),
+        ("ngs", "season", None),
+        ("ngs", "frames", None),
+        ("ngs", "frames", 0),
+        ("ngs", "direction", "up"),
+        ("ngs", "events", [[3]]),
+    ],
+)
+def test_a_line_that_is_not_as_published_is_named(
+    kind: str, key: str, value: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, good = (POINTS, POINT) if kind == "tennis" else (PLAYS, PLAY)
+    write_plays(tmp_path)
+    write_lines(tmp_path / file, [good, {**good, key: value}])
+    assert main(["prepare", kind, str(tmp_path), str(tmp_path / "tree")]) == 1
+    assert f"{file} line 2: {key} is {value!r}, which no p" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["ngs", "tennis"])
 def test_such_a_tree_trains_and_is_scored_in_frames(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

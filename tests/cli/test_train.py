@@ -41,6 +41,8 @@ def test_mistakes_are_exceptions(tiny: list[str], tmp_path: Path, monkeypatch: p
         spotter.train([*tiny, "model.lrr=1"])
     with pytest.raises(UserError, match=r"missing\.ckpt"):
         spotter.train([*tiny, "model.init_from=missing.ckpt"])
+    with pytest.raises(UsageError, match=r"run_dir: run2 is no folder; give hydra\.run\.dir=run2"):
+        spotter.train([*tiny, "run_dir=run2"])
     with pytest.raises(UsageError, match="multirun"):
         spotter.train(["--multirun", "seed=1,2"])
     assert not list(tmp_path.iterdir())

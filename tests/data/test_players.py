@@ -76,6 +76,20 @@ def test_the_command(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert "1 half; 100 % of frames are calibrated" in caplog.text
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "homography", [[1, 0, 0, 0, 1, 0, 0, 0, 0], [float("nan")] * 9, [1e-320, 0, 0, 0, 1e-320, 0, 0, 0, 1]]
+)
+def test_what_is_not_finite_is_not_calibrated(homography: list[float], tmp_path: Path) -> None:
+    box = (box_at(10, 0), [0.0, 0.0, 0.0])
+    odd = [{"confidence": 0.9, "homography": homography}]
+    boxes = [frame(box), frame(([1e300, 0, 3e300, 1e300], [0, 0, 0]), box, ([0, 0, 9, float("inf")], [0, 0, 0]))]
+    rows, left_out = read_players(*write(tmp_path, boxes, [odd, calibration()]), 2)
+    assert np.isfinite(rows).all()
+    assert (rows[:, 0].tolist(), left_out) == ([0, 1], 2)
+    assert rows[1, VIEW::PLAYER].tolist() == [1, 0]
+
+
 @pytest.mark.parametrize(
     ("boxes", "seen", "said"),
     [
@@ -87,5 +101,7 @@ def test_the_command(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
 def test_odd_files_are_named(tmp_path: Path, boxes: list[Any], seen: list[Any], said: str) -> None:
     with pytest.raises(UserError, match=said):
         read_players(*write(tmp_path, boxes, seen), 2)
+    with pytest.raises(UserError, match=r"none\.json: no such file; spotter download fetches it"):
+        read_players(write(tmp_path, [], [])[0], tmp_path / "none.json", 2)
     with pytest.raises(UserError, match="has the size"):
         read_players(*write(tmp_path, [], [], of_boxes=[3, 0, 5]), 2)

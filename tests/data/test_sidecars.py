@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -47,5 +48,12 @@ def test_what_is_missing_is_named(features: Path, tmp_path: Path) -> None:
         assert called.status != 0
         assert expected in called.err
         assert called.err.count("\n") == 1
+    (tmp_path / "g").mkdir()
+    (tmp_path / "g/1_mine.npy").touch()
+    for odd in ({"offset": None}, {"offset": "1"}, {"width": "x"}, {"width": 0}, {"fps": None}):
+        (tmp_path / "g/1_mine.json").write_text(json.dumps({"fps": "1", "width": 16, "offset": 0} | odd))
+        with pytest.raises(UserError, match=rf"1_mine\.json: {next(iter(odd))}: expected"):
+            describe_streams(str(tmp_path), "mine")
+    (tmp_path / "g/1_mine.npy").unlink()
     with pytest.raises(UserError, match=r"no <game>/1_mine\.npy"):
         describe_streams(str(tmp_path), "mine")

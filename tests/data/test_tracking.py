@@ -53,6 +53,12 @@ def test_times_are_the_clock_whatever_is_missing_or_out_of_order() -> None:
     assert found[20] == 10
 
 
+@pytest.mark.parametrize("times", [np.zeros(0), np.array([-2.0, -1.0])])
+def test_times_before_the_half_alone_are_refused(times: np.ndarray) -> None:
+    with pytest.raises(UserError, match="none of them is 0 or later"):
+        resample_times(times, times, Fraction(10))
+
+
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(st.sampled_from(["25", "10", "30000/1001", "25/12"]), st.integers(1, 400), st.floats(-3, 3))
 def test_a_straight_run_stays_one_at_any_rate(fps: str, count: int, start: float) -> None:

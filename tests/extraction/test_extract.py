@@ -140,6 +140,8 @@ def test_a_tree_becomes_a_tree_of_features(weights: Path, tree: Path, tmp_path: 
     assert again.out.startswith("out: 0 halves extracted, 4 were there")
     other = extract(weights, tmp_path, str(tree), "out", "--fps", "5")
     assert (other.status, "give another --name" in other.err) == (1, True)
+    exact = extract(weights, tmp_path, str(tree), "out", "--fps", "5", "--context", "1", "--dtype", "float32")
+    assert (exact.status, "was made another way, by dtype float16" in exact.err) == (1, True)
 
 
 def test_processes_share_the_halves_and_write_the_same(weights: Path, tree: Path, tmp_path: Path) -> None:
@@ -163,7 +165,18 @@ def test_principal_components_of_the_training_split(weights: Path, tree: Path, t
                     "--dtype", "float32")  # fmt: skip
     assert alone.status == 0, alone.err
     assert read(tmp_path / "alone/1_224p" / f"1_{NETWORK}_pca3.npy") == pytest.approx(reduced(rows), abs=1e-4)
-    assert (tmp_path / "alone" / f"{NETWORK}_pca3.npz").is_file(), "which a head on these features keeps"
+    kept = tmp_path / "alone" / f"{NETWORK}_pca3.npz"
+    before = kept.read_bytes()
+    assert before, "which a head on these features keeps"
+    Pca(reduced.mean, -reduced.components).save(tmp_path / "other.npz")
+    other = extract(weights, tmp_path, str(tree / "l/s/b/2_224p.mp4"), "alone", "--pca", "other.npz")
+    assert (other.status, f"{NETWORK}_pca3.npz: holds other components" in other.err) == (1, True)
+    assert kept.read_bytes() == before
+    for path in (tmp_path / "out").rglob("*.npy"):
+        path.unlink()
+    again = extract(weights, tmp_path, str(tree), "out", "--pca", "3", "--crop", "whole")
+    assert (again.status, "was learned on other features" in again.err) == (1, True)
+    assert not list((tmp_path / "out").rglob("*.npy"))
 
 
 def test_a_checkpoint_gives_what_it_makes_of_frames_before_its_head(tmp_path: Path) -> None:
@@ -215,6 +228,10 @@ def test_components_are_those_of_all_rows() -> None:
     [
         (["--fps", "0"], "--fps"),
         (["--pca", "no.npz"], "no.npz"),
+        (["--pca", "0"], "--pca: expected at least 1 column"),
+        (["--pca", "²"], "no file '²'"),
+        (["--pca", "513"], "--pca: the features have 512 columns, fewer than 513"),
+        (["--device", "foo"], "device: no 'foo' here"),
         (["--backbone", "resnet10x"], "timm has no 'resnet10x'"),
         (["--backbone", "no.ckpt"], "--backbone: no file 'no.ckpt'"),
         (["--name", "../up"], "--name: expected letters"),

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import timm
 import torch
@@ -17,6 +18,7 @@ from spotter.cli import main
 from spotter.data.features import FeatureSource
 from spotter.data.replays import ReplaySource
 from spotter.errors import UserError
+from spotter.extraction.two_stages import round_rows
 from spotter.inference.model import HalfScores
 from spotter.io.checkpoints import write_checkpoint
 from spotter.models.system import System
@@ -84,6 +86,17 @@ def test_a_video_gives_the_spots_that_its_features_give(folder: Path, name: str)
     tolerance = 1e-4 if "pca" in name else 0.0  # components are learned on files, which are rounded
     assert from_video.confidences == pytest.approx(from_files.confidences, abs=tolerance)
     assert from_video.confidences.std() > 10 * tolerance
+
+
+def test_rows_have_the_precision_of_the_files_that_were_learned_on(folder: Path) -> None:
+    rows = np.array([[1 / 3, 1e5, np.nan]], np.float32)
+    assert round_rows(rows, "float32").tolist()[0][:2] == rows.tolist()[0][:2]
+    assert round_rows(rows, "float16") is rows, "one number is too large"
+    assert round_rows(rows[:, [0, 2]], "float16").dtype == np.float16
+    assert FeatureSource({"own": {"file": "a", "fps": 2, "width": 512}}, folder / "out").spec.streams[0].extractor == {
+        **json.loads((folder / "out/match/1_a.json").read_text())["extractor"],
+        "dtype": "float16",
+    }
 
 
 def test_predict_takes_a_video_and_its_extractor(folder: Path) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from spotter.errors import UserError
 from spotter.io.transcripts.files import read_transcript
-from spotter.io.transcripts.segments import ODD_KEYS, OVERLAPPING, UNREADABLE, Transcript
+from spotter.io.transcripts.segments import LATE, LATEST, ODD_KEYS, OVERLAPPING, UNREADABLE, Transcript
 from spotter.io.transcripts.trees import read_transcripts
 from spotter.types import Half
 from tests.helpers.commentary import Segments, echoes, said, srt, vtt, whisper, write_lines, write_transcripts
@@ -66,7 +66,68 @@ def test_whatever_a_file_holds_segments_come_in_order(segments: list[tuple[objec
     transcript = Transcript.of(segments)
     assert (transcript.start[1:] >= transcript.start[:-1]).all()
     assert (transcript.start <= transcript.end).all()
-    assert len(transcript) + transcript.oddities[UNREADABLE] == len(segments)
+    assert len(transcript) + transcript.oddities[UNREADABLE] + transcript.oddities[LATE] == len(segments)
+    assert transcript.seconds <= LATEST
+
+
+CUES = """1
+00:00:01,000 --> 00:00:02,000
+goal
+2
+00:10:05,000 --> 00:10:06,000
+score 1 < 2 and <i>3</i> > 1
+<00:10:05.500>so 4
+3
+
+100:00.000 --> 100:01.000
+5
+
+"""
+
+
+def test_cues_need_no_empty_lines_and_minutes_may_be_many(tmp_path: Path) -> None:
+    for ends in ("\n", "\r\n", "\r"):
+        (tmp_path / "a.srt").write_bytes(CUES.replace("\n", ends).encode())
+        transcript = read_transcript(tmp_path / "a.srt")
+        assert transcript.start.tolist() == [1, 605, 6000]
+        assert transcript.text == ("goal", "score 1 < 2 and 3 > 1 so 4 3", "5")
+        assert not transcript.oddities
+
+
+@pytest.mark.parametrize(
+    "times",
+    ["-00:00:01,000 --> 00:00:02,000", "00:00:01:500 --> 00:00:02:000", "0:01 --> 0:02:00:5", f"{'9' * 5000}:00 --> 1"],
+)
+def test_cues_with_odd_times_are_counted(times: str, tmp_path: Path) -> None:
+    (tmp_path / "a.vtt").write_text(f"WEBVTT\n\n{times}\nlost\n00:03.000 --> 00:04.000\nkept")
+    transcript = read_transcript(tmp_path / "a.vtt")
+    assert (transcript.text, transcript.oddities) == (("kept",), {UNREADABLE: 1})
+
+
+def test_subtitles_of_a_silent_half_are_no_mistake(tmp_path: Path) -> None:
+    for content in ("", "\n", "WEBVTT\n\nNOTE nothing\n"):
+        (tmp_path / "a.vtt").write_text(content)
+        assert len(read_transcript(tmp_path / "a.vtt")) == 0
+
+
+def test_times_that_no_match_has_are_left_out_or_refused(tmp_path: Path) -> None:
+    odd = [(1.0, 2.0, "a"), (3.0, 1e300, "b")]
+    (tmp_path / "a.json").write_bytes(whisper(odd))
+    transcript = read_transcript(tmp_path / "a.json")
+    assert (transcript.text, transcript.oddities) == (("a",), {LATE: 1})
+    (tmp_path / "a.json").write_bytes(whisper([(1000 * start, 1000 * start + 900, "a") for start in (1, 60, 2700)]))
+    with pytest.raises(UserError, match=r"a\.json: 2 of 3 segments lie beyond 4 hours: .* milliseconds"):
+        read_transcript(tmp_path / "a.json")
+
+
+def test_of_what_whisper_leaves_of_a_half_the_json_is_read(tmp_path: Path) -> None:
+    game = tmp_path / "l" / "s" / "g"
+    game.mkdir(parents=True)
+    for name, content in (("1_224p.srt", srt(SAID[:1])), ("1_224p.vtt", vtt(SAID[1:])), ("1_224p.json", whisper(SAID))):
+        (game / name).write_bytes(content)
+    assert dict(read_transcripts(tmp_path))[Half("l/s/g", 1)].text == tuple(text for *_, text in SAID)
+    (game / "1_224p.json").unlink()
+    assert dict(read_transcripts(tmp_path))[Half("l/s/g", 1)].text == (SAID[1][2],)
 
 
 def test_trees_and_lines_hold_the_same_halves(tmp_path: Path) -> None:
@@ -102,6 +163,7 @@ LINE = {"game": "l/s/g", "half": 1, "segments": [[0, 1, "so"]]}
         ("a.json", b"[]", "a.json: no transcript: expected an object with 'segments'"),
         ("a.json", b'{"annotations": []}', "a.json: no transcript"),
         ("a.srt", b"1\n00:00:01,000 --> 00:00:02,000\n\xff\xfe", "not UTF-8 text"),
+        ("a.srt", b"He shoots!\nGoal.", "a.srt: no subtitles found; expected lines such as 00:00:01,000 -->"),
         ("a.jsonl", b"{", "a.jsonl line 1: not JSON"),
         ("a.jsonl", b"\n\n[]", "a.jsonl line 3: expected an object with 'game', 'half'"),
         ("a.jsonl", orjson.dumps({**LINE, "half": "1"}), "line 1: expected an object"),

@@ -74,8 +74,8 @@ def run(arguments: argparse.Namespace) -> int:
     halves = {half: known.get(half, NONE) for half in (Half(game, n) for game in there for n in task.halves)}
     rows = {half: count_rows(root, half, transcript, fps, name) for half, transcript in halves.items()}
     model_file = root / f"{name}{TEXT_MODEL}"
-    model_file.unlink(missing_ok=True)  # features and text model belong together, also after an interruption
     fitted = fit(halves, rows, set(splits["train"]), root, task, fps, arguments)
+    model_file.unlink(missing_ok=True)  # features and text model belong together, also after an interruption
     for half, transcript in halves.items():
         write_half(root, half, name, transcript, rows[half], fitted)
     atomic_write(model_file, fitted.model.dump())

@@ -21,13 +21,15 @@ from rich.filesize import decimal
 
 from spotter.cli.copy_labels import copy_labels
 from spotter.data.fps import parse_fps
+from spotter.data.sidecars import read_sidecar
 from spotter.data.video.find import half_of_name
 from spotter.errors import UsageError, UserError, plural
-from spotter.extraction.write import write_features
-from spotter.io.feature_files import SUFFIXES, read_features
+from spotter.extraction.write import is_written, write_features
+from spotter.io.feature_files import PICKLED_OFFSET, SUFFIXES, read_features
 from spotter.progress import ProgressDisplay
 
 log = logging.getLogger(__name__)
+HALVES = ("1", "2", "3", "4")  # as names of files begin; 3 and 4 are extra time
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,8 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
     if not files:
         raise UserError(f"{arguments.src}: holds no file of features; expected {' '.join(SUFFIXES)}")
     targets = _targets(files, arguments)
+    todo = {file: target for file, target in targets.items() if not _is_converted(target, fps, arguments)}
     copy_labels(arguments.src, arguments.dst)
-    todo = {file: target for file, target in targets.items() if not target.is_file()}
     error, missing = 0.0, 0
     with ProgressDisplay(len(todo), "files", shown=bool(todo)) as display:
         for number, (file, target) in enumerate(todo.items()):
@@ -78,7 +80,7 @@ def _targets(files: list[Path], arguments: argparse.Namespace) -> dict[Path, Pat
     for file in files:
         stem, folder = file.stem, file.parent.relative_to(arguments.src)
         half, _, rest = stem.partition("_")
-        official = half.isdigit() and rest
+        official = half in HALVES and rest
         game = folder if official else folder / stem
         number = int(half) if official else half_of_name(stem).number
         target = arguments.dst / game / f"{number}_{arguments.name or (rest if official else 'features')}.npy"
@@ -88,6 +90,14 @@ def _targets(files: list[Path], arguments: argparse.Namespace) -> dict[Path, Pat
             )
         targets[file] = taken[target] = target
     return targets
+
+
+def _is_converted(target: Path, fps: Fraction, arguments: argparse.Namespace) -> bool:
+    """Return whether a file is there; raises UserError where it was made by another command."""
+    offset = arguments.offset
+    if offset is None and (stated := read_sidecar(target).get("offset")) in (0.0, PICKLED_OFFSET):
+        offset = stated  # which of both is meant SRC says, and that would have to be read
+    return is_written(target, arguments.dtype, fps=str(fps), offset=0.0 if offset is None else offset)
 
 
 def _convert(file: Path, target: Path, fps: Fraction, arguments: argparse.Namespace) -> tuple[float, int]:

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spotter.cli.prepare.records import read_records
+from spotter.cli.prepare.records import is_whole, read_records
 from spotter.data.tracking import Track, write_track
 from spotter.errors import UserError
 from spotter.io.formats import format_of
@@ -75,7 +75,29 @@ def run(arguments: argparse.Namespace) -> int:
 
 def read_plays(path: Path) -> list[Play]:
     """Read the plays, in the order of their positions."""
-    return read_records(path, "plays")
+    return read_records(path, "plays", find_wrong)
+
+
+def find_wrong(play: Play) -> str | None:
+    """Return a key of a play whose value cannot be, if there is one."""
+    for key in ("game", "play", "season"):
+        if not isinstance(play.get(key), int | str):
+            return key
+    if not is_whole(play.get("frames"), 1):
+        return "frames"
+    if play.get("direction") not in ("left", "right"):
+        return "direction"
+    match play.get("events"):
+        case list() as events if all(map(_is_event, events)):
+            return None
+    return "events"
+
+
+def _is_event(event: object) -> bool:
+    match event:
+        case [frame, str()]:
+            return is_whole(frame)
+    return False
 
 
 def read_positions(path: Path) -> NDArray[np.int16]:

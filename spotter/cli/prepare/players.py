@@ -59,5 +59,5 @@ def run(arguments: argparse.Namespace) -> int:
         100 * np.mean(seen),
     )
     if unplaced:
-        log.warning("%d boxes left out: there are only %d places", unplaced, arguments.players)
+        log.warning("%d boxes left out: beyond the %d places, or not finite", unplaced, arguments.players)
     return 0

@@ -3,21 +3,45 @@
 from __future__ import annotations
 
 import lzma
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from spotter.bounded import MOST_JSON, parse_json
-from spotter.errors import UserError
+from spotter.errors import UserError, shorten
+
+Record = dict[str, Any]
 
 
-def read_records(path: Path, what: str) -> list[dict[str, Any]]:
-    """Read all lines of a .jsonl.xz file; raises UserError, which says ``what`` they are, where they cannot be read."""
+def read_records(path: Path, what: str, find_wrong: Callable[[Record], str | None]) -> list[Record]:
+    """Read all lines of a .jsonl.xz file.
+
+    what : they are, for messages
+    find_wrong : returns a key of a record whose value cannot be, or None
+    Raises UserError where the file cannot be read, and naming the first line that is not as it should be.
+    """
     try:
         with lzma.open(path) as file:
-            records = [parse_json(line, str(path)) for line in iter(lambda: file.readline(MOST_JSON + 1), b"")]
+            lines = enumerate(iter(lambda: file.readline(MOST_JSON + 1), b""), start=1)
+            return [_parse(line, f"{path} line {number}", what, find_wrong) for number, line in lines]
     except (OSError, EOFError, lzma.LZMAError) as error:
         raise UserError(f"{path}: no readable {what} ({error}): get the file again") from error
-    kept = [record for record in records if isinstance(record, dict)]
-    if len(kept) < len(records):
-        raise UserError(f"{path}: a line holds no object, as {what} are: get the file again")
-    return kept
+
+
+def _parse(line: bytes, where: str, what: str, find_wrong: Callable[[Record], str | None]) -> Record:
+    record = parse_json(line, where)
+    if not isinstance(record, dict):
+        raise UserError(f"{where}: holds no object, as {what} are: get the file again")
+    if key := find_wrong(record):
+        raise UserError(f"{where}: {key} is {shorten(record.get(key))}, which no {what} have: get the file again")
+    return record
+
+
+def are_whole(values: object) -> bool:
+    """Return whether values are a list of whole numbers."""
+    return isinstance(values, list) and all(is_whole(value) for value in values)
+
+
+def is_whole(value: object, least: int = 0) -> bool:
+    """Return whether a value is a whole number, not below the least and not beyond 32 bits."""
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value < 1 << 31

@@ -17,12 +17,13 @@ from __future__ import annotations
 import argparse
 import logging
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from spotter.cli.prepare.records import read_records
+from spotter.cli.prepare.records import are_whole, is_whole, read_records
 from spotter.data.tracking import Track, write_track
 from spotter.io.formats import format_of
 from spotter.io.splits import write_splits
@@ -34,6 +35,7 @@ ENTITIES = {"ball": 1}
 FPS = Fraction(50)
 IMAGE = np.array([1920.0, 1080.0])  # pixels
 TEST, VALID = 0.3, 0.2  # of all points, and of those that are not test
+LONGEST = 3600 * 50  # frames of a point
 Point = dict[str, Any]
 
 log = logging.getLogger(__name__)
@@ -64,7 +66,23 @@ def run(arguments: argparse.Namespace) -> int:
 
 def read_points(path: Path) -> list[Point]:
     """Read the points, in the order of time."""
-    return sorted(read_records(path, "points"), key=lambda point: point["frame"][0])
+    return sorted(read_records(path, "points", find_wrong), key=lambda point: point["frame"][0])
+
+
+def find_wrong(point: Point) -> str | None:
+    """Return a key of a point whose value cannot be, if there is one."""
+    frame = point.get("frame")
+    if not is_whole(point.get("point")):
+        return "point"
+    if not isinstance(frame, list) or not frame or not are_whole(frame) or frame[-1] - frame[0] >= LONGEST:
+        return "frame"
+    if any(later <= earlier for earlier, later in pairwise(frame)):
+        return "frame"
+    for key, kinds in (("x", int | float | None), ("y", int | float | None), ("visible", int)):
+        values = point.get(key)
+        if not isinstance(values, list) or len(values) != len(frame) or not all(isinstance(v, kinds) for v in values):
+            return key
+    return next((key for key in ("hit", "bounce") if not are_whole(point.get(key))), None)
 
 
 def track_of(point: Point) -> Track:

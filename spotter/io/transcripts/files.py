@@ -5,17 +5,19 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator, Mapping
+from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import Any
 
 from spotter.bounded import parse_json, read_file
 from spotter.errors import UserError
-from spotter.io.transcripts.segments import Segment, Transcript
+from spotter.io.transcripts.segments import LATE, LATEST, Segment, Transcript
 
-SUFFIXES = (".json", ".srt", ".vtt")
-_CLOCK = r"(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:[.,]\d+)?)"
-_TIMES = re.compile(rf"\s*{_CLOCK}\s*-->\s*{_CLOCK}")
-_MARKUP = re.compile(r"<[^>]*>|\{\\[^}]*\}")
+SUFFIXES = (".json", ".vtt", ".srt")  # what Whisper says of the same half, the most exact first
+_CLOCK = r"(?:(\d+):)?(\d+):(\d{1,2}(?:[.,]\d+)?)"
+_ARROW = "-->"
+_TIMES = re.compile(rf"\s*{_CLOCK}\s*{_ARROW}\s*{_CLOCK}(?![\d:.,])")
+_MARKUP = re.compile(r"</?[a-zA-Z][^>]*>|<[\d:.]+>|\{\\[^}]*\}")
 
 
 def read_transcript(path: str | Path) -> Transcript:
@@ -28,9 +30,12 @@ def read_transcript(path: str | Path) -> Transcript:
     try:
         if path.suffix.lower() == ".json":
             return of_document(parse_json(content, str(path)), str(path))
-        return Transcript.of(_cues(content.decode("utf-8-sig")))
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 text; save the subtitles as UTF-8") from error
+    if _ARROW not in text and text.strip() and not text.startswith("WEBVTT"):
+        raise UserError(f"{path}: no subtitles found; expected lines such as 00:00:01,000 {_ARROW} 00:00:04,000")
+    return _check_times(Transcript.of(_cues(text)), str(path))
 
 
 def of_document(document: object, where: str) -> Transcript:
@@ -47,9 +52,19 @@ def of_document(document: object, where: str) -> Transcript:
     if not isinstance(english, bool):
         english = language.lower() in ("en", "english") if isinstance(language, str) else None
     if isinstance(segments, list):
-        return Transcript.of(map(_segment, segments), english)
+        return _check_times(Transcript.of(map(_segment, segments), english), where)
     odd = sum(not str(key).strip().isdigit() for key in segments)
-    return Transcript.of(map(_segment, segments.values()), english, odd)
+    return _check_times(Transcript.of(map(_segment, segments.values()), english, odd), where)
+
+
+def _check_times(transcript: Transcript, where: str) -> Transcript:
+    """Return the transcript; raises UserError where most of it lies too late to be of a match."""
+    if (late := transcript.oddities[LATE]) > len(transcript):
+        raise UserError(
+            f"{where}: {late} of {late + len(transcript)} segments lie beyond {LATEST // 3600} hours: are their times "
+            "in milliseconds? give seconds"
+        )
+    return transcript
 
 
 def _segment(entry: Any) -> Segment:
@@ -60,16 +75,21 @@ def _segment(entry: Any) -> Segment:
 
 
 def _cues(text: str) -> Iterator[Segment]:
-    """Yield the cues of SRT or WebVTT: a line of times, and the lines of text below it until an empty one."""
-    for block in re.split(r"\n\s*\n", text.replace("\r\n", "\n").replace("\r", "\n")):
-        lines = block.split("\n")
-        for number, line in enumerate(lines):
-            if times := _TIMES.match(line):
-                said = " ".join(lines[number + 1 :])
-                start, end = _seconds(*times.groups()[:3]), _seconds(*times.groups()[3:])
-                yield start, end, html.unescape(_MARKUP.sub("", said))
-                break
+    """Yield the cues of SRT or WebVTT: a line of times, and the lines of text below it.
+
+    Text ends at an empty line or at the next cue, to which a number on the line before it belongs. A cue whose times
+    cannot be read has none.
+    """
+    lines = re.split(r"\r\n|\r|\n", text)
+    starts = [number for number, line in enumerate(lines) if _ARROW in line]
+    for start, following in pairwise([*starts, len(lines)]):
+        said = list(takewhile(str.strip, lines[start + 1 : following]))
+        if following < len(lines) and len(said) == following - start - 1 and said and said[-1].strip().isdecimal():
+            said.pop()
+        times = _TIMES.match(lines[start])
+        begin, end = (_seconds(*times.groups()[:3]), _seconds(*times.groups()[3:])) if times else (None, None)
+        yield begin, end, html.unescape(_MARKUP.sub("", " ".join(said)))
 
 
 def _seconds(hours: str | None, minutes: str, seconds: str) -> float:
-    return 3600 * int(hours or 0) + 60 * int(minutes) + float(seconds.replace(",", "."))
+    return 3600 * float(hours or 0) + 60 * float(minutes) + float(seconds.replace(",", "."))

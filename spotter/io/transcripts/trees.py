@@ -6,6 +6,7 @@ import gzip
 import lzma
 import re
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -25,8 +26,8 @@ def read_transcripts(path: str | Path) -> Iterator[tuple[Half, Transcript]]:
     """Yield each half of a tree, or of a file of lines, with what is said in it.
 
     path : a folder with ``<game>/1_asr.json``, or ``.srt`` or ``.vtt`` (``1_224p.srt`` as well, as Whisper calls it
-        after the video); or ``.jsonl``, also compressed by xz or gzip: an object a line with ``game``, ``half`` and
-        ``segments``
+        after the video; of several with one stem that which comes first in SUFFIXES); or ``.jsonl``, also compressed
+        by xz or gzip: an object a line with ``game``, ``half`` and ``segments``
 
     Raises UserError where there is no transcript, one is damaged, or a half has two.
     """
@@ -44,10 +45,11 @@ def read_transcripts(path: str | Path) -> Iterator[tuple[Half, Transcript]]:
 
 
 def _tree(root: Path) -> Iterator[tuple[Half, str, Transcript]]:
-    for file in sorted(root.rglob("*")):
-        if (name := _NAME.fullmatch(file.name)) and file.parent != root:
-            game = file.parent.relative_to(root).as_posix()
-            yield Half(game, int(name[1])), str(file), read_transcript(file)
+    files = [file for file in root.rglob("*") if _NAME.fullmatch(file.name) and file.parent != root]
+    files.sort(key=lambda file: (file.with_suffix(""), SUFFIXES.index(file.suffix)))
+    for stem, (file, *_) in groupby(files, key=lambda file: file.with_suffix("")):
+        game = file.parent.relative_to(root).as_posix()
+        yield Half(game, int(stem.name.partition("_")[0])), str(file), read_transcript(file)
 
 
 def _lines(path: Path) -> Iterator[tuple[Half, str, Transcript]]:
