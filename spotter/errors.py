@@ -52,5 +52,6 @@ def plural(number: int, noun: str) -> str:
 def did_you_mean(word: str, options: Iterable[str]) -> str:
     """Return the end of a message on an unknown word: the option that is probably meant, else all there are."""
     options = sorted(options)
-    close = difflib.get_close_matches(word, options, 1)
+    begun = [option for option in options if len(word) > 2 and option.startswith(word)]
+    close = difflib.get_close_matches(word, begun or options, 1, 0.0 if begun else 0.6)
     return f"; did you mean {close[0]}?" if close else f"; there are {', '.join(options)}"

@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 import torch.distributed as dist
 
-from spotter.cli import exit
+from spotter.cli import exit, main
 from spotter.errors import UserError
 from tests.conftest import on_ranks, process
 
@@ -69,3 +69,11 @@ def test_one_error_of_two_ranks_is_one_line(tiny: list[str], tmp_path: Path) -> 
     assert run.returncode == 1
     assert run.stderr.count("error:") == 1, run.stderr
     assert "error: model.sam: does not go with" in run.stderr
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("export", "export-weights"), ("evalute", "evaluate")])
+def test_a_command_that_is_not_there_names_the_one_that_is_meant(
+    typed: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([typed]) == 2
+    assert capsys.readouterr().err == f"error: {typed}: no such command; did you mean {meant}?\n"
