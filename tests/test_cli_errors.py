@@ -235,6 +235,7 @@ def test_damaged_labels(copied: Path, tiny: list[str], tmp_path: Path) -> None:
     fails(tmp_path, 1, "Labels-v2.json", command=["train.py", *tiny, f"data.root={copied}"])
 
 
+@pytest.mark.slow
 def test_exit_statuses_and_traceback_of_real_processes(tmp_path: Path) -> None:
     """The status reaches the shell; ``SPOTTER_DEBUG=1`` shows where the mistake was found."""
     ran = process("train.py", "model=nonesuch", cwd=tmp_path)

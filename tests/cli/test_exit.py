@@ -62,6 +62,7 @@ def test_a_rank_that_fails_alone_says_so(tmp_path: Path, monkeypatch: pytest.Mon
     assert (tmp_path / "err").read_text(encoding="utf-8") == "rank 1: error: no such file\n"
 
 
+@pytest.mark.slow
 def test_one_error_of_two_ranks_is_one_line(tiny: list[str], tmp_path: Path) -> None:
     """Both find it when they have been launched."""
     words = [*tiny, "trainer=ddp_cpu", "model.sam=0.05", "trainer.accumulate_grad_batches=2"]

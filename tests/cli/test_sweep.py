@@ -237,6 +237,7 @@ def test_optuna_goes_on_after_a_failed_job(
         assert sorted(job["failed"] for job in table["jobs"]) == [False, True]
 
 
+@pytest.mark.slow
 def test_jobs_are_named_in_wandb(tiny: list[str], tmp_path: Path, jobs: Prepare) -> None:
     """The sweep is their group; the name is what differs, on the command line or in the sweep's file."""
     started = jobs(*[0] * 7)

@@ -47,6 +47,7 @@ def store(run: Path, *words: str) -> str:
     return f"ckpt={run}/checkpoints/last.ckpt"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [["predict.py"], ["-c", "from spotter.cli import main; main()", "predict"]])
 def test_modules_in_the_current_folder_are_not_run(downloaded: Path, tree: Path, command: list[str]) -> None:
     """Packages look for others that may be there; in an unpacked run they would find what it brings."""

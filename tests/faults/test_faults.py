@@ -17,6 +17,7 @@ from tests.faults.instants import COUNT, Armed, instants, kill, undisturbed
 from tests.helpers.videos import write_video
 from tests.training.test_resume import same_weights
 
+pytestmark = pytest.mark.slow  # run by make faults
 LEFT_OUT = (
     ".hydra",
     "cost.json",

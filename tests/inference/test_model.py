@@ -168,6 +168,7 @@ def test_ranks_share_the_work(model: Model, half: Path, tmp_path: Path) -> None:
         assert (tmp_path / f"{rank}.csv").read_bytes() == (tmp_path / "alone.csv").read_bytes()
 
 
+@pytest.mark.slow
 def test_no_lightning_and_no_hydra(trained: Path, half: Path) -> None:
     """A notebook needs neither."""
     code = (
@@ -178,6 +179,7 @@ def test_no_lightning_and_no_hydra(trained: Path, half: Path) -> None:
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
+@pytest.mark.slow
 def test_a_script_shows_progress_unless_it_is_not_wanted(trained: Path, half: Path) -> None:
     code = f"import spotter; spotter.load({str(trained)!r}, device='cpu').predict({str(half)!r}, progress=SHOWN)"
     for shown in (True, False):

@@ -90,6 +90,7 @@ def test_what_is_no_name(name: str, hub: StandIn) -> None:
     assert not hub.asked
 
 
+@pytest.mark.slow
 def test_predict_train_and_load_take_it(
     hub: StandIn, trained: Path, tree: Path, tiny: list[str], tmp_path: Path
 ) -> None:

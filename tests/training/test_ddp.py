@@ -134,6 +134,7 @@ def test_one_rank_predicts_what_two_ranks_wrote(two_ranks: Path, tmp_path: Path)
     assert predict(two_ranks, tmp_path / "1", 1, "split=valid") == files_below(two_ranks / "predictions" / "valid")
 
 
+@pytest.mark.slow
 def test_processes_predict_as_a_user_starts_them(trained: Path, tmp_path: Path) -> None:
     """``predict.py trainer=ddp_cpu`` starts its own processes, and writes the same bytes."""
     words = [f"ckpt={trained}/checkpoints/best.ckpt", "out=an odd = name", "trainer=ddp_cpu"]

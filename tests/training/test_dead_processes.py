@@ -40,6 +40,7 @@ def says_one_line(process: subprocess.Popen[str], said: str, limit: float = 60.0
     assert "Traceback" not in err
 
 
+@pytest.mark.slow
 def test_a_rank_that_is_killed_ends_the_job(tiny: list[str], tmp_path: Path) -> None:
     words = [*tiny, *LONG, "trainer=ddp_cpu"]
     with running(tmp_path, *words) as process:
@@ -72,6 +73,7 @@ def test_a_reader_that_is_killed_ends_the_job(tmp_path: Path) -> None:
     assert "Traceback" not in called.err
 
 
+@pytest.mark.slow
 def test_a_job_that_must_give_way_is_queued_again_and_goes_on(tiny: list[str], tmp_path: Path) -> None:
     """A stand-in for scontrol keeps what it was told; SLURM then starts the same command again."""
     tools, words = tmp_path / "bin", [*tiny, "model=linear", "trainer=slurm", "trainer.strategy=auto"]
