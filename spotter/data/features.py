@@ -32,6 +32,11 @@ APART = 0.1, 5.0  # a part of a half, and seconds, by which streams may end apar
 RowMaker = Callable[[Path], NDArray[np.floating]]  # of a file that is no feature file: (T, width) of the stream
 
 
+def end_apart(one: float, other: float) -> bool:
+    """Return whether inputs of a half end further apart than by chance, by the seconds at which they do."""
+    return abs(one - other) > max(APART[0] * one, APART[1])
+
+
 def with_makers(stream: Stream, root: str | Path) -> Stream:
     """Return the stream with what made its features, where it is not known, by what lies in the root."""
     stream, components = with_text_model(stream, root), Path(root) / f"{stream.file}.npz"
@@ -177,7 +182,7 @@ class FeatureSource:
 
     def _warn_of_ends(self, half: Half, first: float, last: float) -> None:
         """Say once that streams of a half end far apart."""
-        if last - first > max(APART[0] * last, APART[1]) and not self._apart:
+        if end_apart(last, first) and not self._apart:
             self._apart = True
             log.warning("half %d of %s: one stream ends at %s, another at %s; what only one has is not looked at, "
                         "here and in other halves", half.number, half.game, clock(first), clock(last))  # fmt: skip

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from spotter.data.rows import rows_between
 from spotter.errors import UserError
 from spotter.types import Batch, Targets, batch_size
 
@@ -69,18 +70,9 @@ def _take_in_step(batch: Batch, chosen: slice | Tensor, first: slice) -> dict[st
     taken, frames = _take(batch["inputs"], chosen), batch["valid"].shape[1]
     for name, rows in taken.items():
         if rows.shape[1] != frames:  # else a row for each frame: phases are 0
-            taken[name] = _move(rows, batch["phase"][name][chosen] - batch["phase"][name][first])
+            later = batch["phase"][name][chosen] - batch["phase"][name][first]
+            taken[name] = rows_between(rows, later[:, None] + torch.arange(rows.shape[1], device=rows.device))
     return taken
-
-
-def _move(rows: Tensor, by: Tensor) -> Tensor:
-    """Return what stands ``by`` (B,) rows after each row of (B, R, D), between rows linearly; the last ones repeat."""
-    at = (torch.arange(rows.shape[1], device=rows.device) + by[:, None]).clamp(0, rows.shape[1] - 1)  # (B, R)
-    before = at.floor().long()
-    after = (before + 1).clamp(max=rows.shape[1] - 1)
-    part = (at - before)[..., None].to(rows.dtype)
-    clip = torch.arange(len(rows), device=rows.device)[:, None]
-    return rows[clip, before].lerp(rows[clip, after], part)
 
 
 def blend(first: Tensor, second: Tensor, weight: Tensor) -> Tensor:

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from spotter.data.pca import Pca
 from spotter.errors import UserError
@@ -48,6 +50,15 @@ def cut_rows(halves: Sequence[RowReader], first: NDArray[np.int64], count: int, 
         if low < high:
             rows.copy(int(first[i]) + low, out[i, low:high])
     return out
+
+
+def rows_between(rows: Tensor, position: Tensor) -> Tensor:
+    """Return what stands at fractional rows (B, N) of (B, R, D), linearly; beyond the ends that of the ends."""
+    position = position.clamp(0, rows.shape[1] - 1)
+    before = position.floor().long()
+    after = (before + 1).clamp(max=rows.shape[1] - 1)
+    clip = torch.arange(len(rows), device=rows.device)[:, None]
+    return rows[clip, before].lerp(rows[clip, after], (position - before)[..., None].to(rows.dtype))
 
 
 def two_axes(shape: tuple[int, ...]) -> tuple[int, ...]:

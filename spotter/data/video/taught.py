@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from spotter.data.features import APART, FeatureSource
+from spotter.data.features import FeatureSource, end_apart
+from spotter.data.rows import rows_between
 from spotter.data.source import TEACHER, Inputs
 from spotter.data.video.source import VideoSource
 from spotter.errors import UserError
@@ -43,7 +44,7 @@ class TaughtVideoSource(VideoSource):
         """Return the half's number of images; raises UserError where its features end elsewhere than it."""
         frames, rows = super().length(half), self._teacher.length(half)
         shown, known = frames / self.fps, self._teacher.offset(half) + rows / self._teacher.fps
-        if abs(shown - known) > max(APART[0] * shown, APART[1]):
+        if end_apart(shown, known):
             ((path, _),) = self._teacher.rows(half)
             raise UserError(
                 f"{path}: {rows} rows last {known:.0f} s at {self._teacher.fps:g} a second, but the video "
@@ -67,7 +68,4 @@ class TaughtVideoSource(VideoSource):
         moved = [clip._replace(start=row) for clip, row in zip(clips, first, strict=True)]
         rows = self._teacher.read(halves, moved, math.ceil((clip_len - 1) * step) + 2)[0][TEACHER].float()
         phase = torch.tensor([max(0.0, start - row) for start, row in zip(starts, first, strict=True)])
-        position = phase[:, None] + step * torch.arange(clip_len)
-        before = position.floor().long().clamp(max=rows.shape[1] - 2)
-        clip, part = torch.arange(len(clips))[:, None], (position - before)[..., None]
-        return rows[clip, before].lerp(rows[clip, before + 1], part)
+        return rows_between(rows, phase[:, None] + step * torch.arange(clip_len))
