@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from spotter.evaluation.average_map import match_radius
 from spotter.evaluation.columns import Floats, Ints, count_thresholds
 from spotter.evaluation.events import reaching
-from spotter.evaluation.frames import match_nearest, rank_detections
+from spotter.evaluation.frames import RankedEvents, match_nearest, rank_detections
 from spotter.evaluation.metrics import monitored_tolerances
 from spotter.tasks import Task
 from spotter.types import METRIC_THRESHOLDS, Half, HalfPredictions, Spots
@@ -59,13 +59,15 @@ def f1_scores(
     carry over.
     """
     frames = max_frames(task) if frames is None else frames
-    counts = count(labels, predictions, task, frames)
+    ranked, classes = rank_detections(labels, predictions, task), len(task.classes)
+    hit = match_nearest(ranked, frames) >= 0
+    counts = _count(ranked, hit, classes)
     true, found, total = counts.true.sum(axis=0), counts.found.sum(axis=0), counts.labels.sum(axis=0)
     if threshold is None:
         level = int(last_best(f1(true.sum(axis=0), found.sum(axis=0), total.sum())))
         at, threshold = (true[:, level], found[:, level], total), float(METRIC_THRESHOLDS[level])
     else:
-        at = count_at(labels, predictions, task, frames, threshold)
+        at = _count_at(ranked, hit, classes, threshold)
     return {
         "frames": frames,
         "seconds": frames / task.fps,
@@ -82,33 +84,23 @@ def max_frames(task: Task) -> int:
     return match_radius(max(monitored_tolerances(task)), task.fps)
 
 
-def count(labels: Mapping[Half, Spots], predictions: Mapping[Half, HalfPredictions], task: Task, frames: int) -> Counts:
-    """Count, by game, class and threshold, predictions and those that find a label within ``frames``."""
-    ranked = rank_detections(labels, predictions, task)
-    shape = ranked.games, len(task.classes), len(METRIC_THRESHOLDS) + 1
+def _count(ranked: RankedEvents, hit: NDArray[np.bool_], classes: int) -> Counts:
+    """Count, by game, class and threshold, predictions and those that ``hit`` a label."""
+    shape = ranked.games, classes, len(METRIC_THRESHOLDS) + 1
     cell = np.ravel_multi_index(
         (ranked.detection_game, ranked.detection_class, count_thresholds(ranked.confidence)), shape
     )
-    true = match_nearest(ranked, frames) >= 0
-    found, hits = (np.bincount(cell[rows], minlength=int(np.prod(shape))) for rows in (slice(None), true))
+    found, hits = (np.bincount(cell[rows], minlength=int(np.prod(shape))) for rows in (slice(None), hit))
     events = np.bincount(ranked.event_game * shape[1] + ranked.event_class, minlength=shape[0] * shape[1])
     return Counts(reaching(hits.reshape(shape)), reaching(found.reshape(shape)), events.reshape(shape[:2]))
 
 
-def count_at(
-    labels: Mapping[Half, Spots],
-    predictions: Mapping[Half, HalfPredictions],
-    task: Task,
-    frames: int,
-    threshold: float,
-) -> tuple[Ints, Ints, Ints]:
-    """Count true positives, predictions and labels of each class, (C,), at any threshold, see ``count``."""
-    ranked, classes = rank_detections(labels, predictions, task), len(task.classes)
+def _count_at(ranked: RankedEvents, hit: NDArray[np.bool_], classes: int, threshold: float) -> tuple[Ints, Ints, Ints]:
+    """Count true positives, predictions and labels of each class, (C,), at any threshold."""
     kept = ranked.confidence >= threshold
-    true = kept & (match_nearest(ranked, frames) >= 0)
-    numbers = ranked.detection_class[true], ranked.detection_class[kept], ranked.event_class
-    hits, found, events = (np.bincount(each, minlength=classes) for each in numbers)
-    return hits, found, events
+    numbers = ranked.detection_class[kept & hit], ranked.detection_class[kept], ranked.event_class
+    true, found, labels = (np.bincount(each, minlength=classes) for each in numbers)
+    return true, found, labels
 
 
 def f1(true: Ints, found: Ints, labels: Ints) -> Floats:
