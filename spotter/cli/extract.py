@@ -37,7 +37,7 @@ from spotter.data.video.containers import duration_of
 from spotter.data.video.find import VIDEOS
 from spotter.data.video.readers import open_reader
 from spotter.errors import UsageError, UserError, plural
-from spotter.extraction.backbones import open_backbone
+from spotter.extraction.backbones import Backbone, open_backbone
 from spotter.extraction.frames import CROPS, rows_in
 from spotter.extraction.jobs import Job, plan_jobs
 from spotter.extraction.pca import fit_pca
@@ -92,33 +92,43 @@ def run(arguments: argparse.Namespace) -> int:
     name = _name(arguments)
     reduced = name if reduce is None else _reduced(name, reduce.width, arguments)
     jobs = plan_jobs(arguments.inputs, arguments.out, reduced, HEIGHT, fps)
-    stop = arguments.on_error == "stop"
+    backbone = _open_backbone(arguments, components)
+    extractor = Extractor(backbone, fps, arguments.context, arguments.pool, reduce)
+    width = components if reduce is None else reduce.width
+    kept = None if width is None else arguments.out / f"{_reduced(name, width, arguments)}.npz"
+    if kept is not None:
+        _check_components(kept, extractor)
+    written = {job.target for job in jobs if _is_written(job.target, extractor, arguments)}
+    for folder in arguments.inputs:
+        if folder.is_dir():
+            copy_labels(folder, arguments.out)
+    if reduce is not None and kept is not None:
+        reduce.save(kept)  # a head on these features keeps it
+    todo = [job for job in _mine(jobs) if job.target not in written]
+    _extract(todo, extractor, arguments)
+    sys.stdout.write(
+        f"{arguments.out}: {plural(len(todo), 'half')} extracted, {len(_mine(jobs)) - len(todo)} were there, "
+        f"{extractor.width} columns, {extractor.fps} rows a second\n"
+    )
+    if components is not None and kept is not None:
+        _reduce(jobs, extractor, components, kept, arguments)
+    return 0
+
+
+def _open_backbone(arguments: argparse.Namespace, components: int | None) -> Backbone:
+    """Return the network; raises UserError where it has fewer columns than are to be left."""
     backbone = open_backbone(
         arguments.backbone,
         arguments.weights,
         arguments.crop,
         arguments.device,
         arguments.batch_size,
-        stop,
+        arguments.on_error == "stop",
         arguments.recipe,
     )
     if components is not None and components > backbone.width:
         raise UserError(f"--pca: the features have {backbone.width} columns, fewer than {components}")
-    extractor = Extractor(backbone, fps, arguments.context, arguments.pool, reduce)
-    width = components if reduce is None else reduce.width
-    kept = None if width is None else arguments.out / f"{_reduced(name, width, arguments)}.npz"
-    if kept is not None:
-        _check_components(kept, extractor)
-    todo = [job for job in jobs if not _is_written(job.target, extractor, arguments)]
-    for folder in arguments.inputs:
-        if folder.is_dir():
-            copy_labels(folder, arguments.out)
-    if reduce is not None and kept is not None:
-        reduce.save(kept)  # a head on these features keeps it
-    _extract([job for job in _mine(jobs) if job in todo], extractor, arguments, len(_mine(jobs)))
-    if components is not None and kept is not None:
-        _reduce(jobs, extractor, components, kept, arguments)
-    return 0
+    return backbone
 
 
 def _name(arguments: argparse.Namespace) -> str:
@@ -164,8 +174,7 @@ def _learned_on(extractor: Extractor) -> str:
     return json.dumps({**extractor.about, "rows_per_second": str(extractor.fps)}, sort_keys=True)
 
 
-def _extract(todo: list[Job], extractor: Extractor, arguments: argparse.Namespace, count_all: int) -> None:
-    """Extract what is missing of ``count_all`` halves."""
+def _extract(todo: list[Job], extractor: Extractor, arguments: argparse.Namespace) -> None:
     counts = [rows_in(_seconds(job.source), extractor.fps) for job in todo]
     missing: dict[Path, int] = {}
     done, total = 0, sum(counts)
@@ -184,11 +193,6 @@ def _extract(todo: list[Job], extractor: Extractor, arguments: argparse.Namespac
     if bad:
         log.warning("%s of %s NaN, for their images cannot be decoded, first %s",
                     plural(sum(bad.values()), "row"), plural(len(bad), "half"), next(iter(bad)))  # fmt: skip
-    there = count_all - len(todo)
-    sys.stdout.write(
-        f"{arguments.out}: {plural(len(todo), 'half')} extracted, {there} were there, "
-        f"{extractor.width} columns, {extractor.fps} rows a second\n"
-    )
 
 
 def _seconds(path: Path) -> Fraction:
