@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import io
-import logging
 import multiprocessing
 import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -33,16 +32,6 @@ os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that tests start; busy 
 torch.set_num_threads(1)
 settings.register_profile("spotter", deadline=None)  # how long an example takes says nothing on a loaded machine
 settings.load_profile("spotter")
-
-
-@pytest.fixture(autouse=True)
-def closed_log() -> Iterator[None]:
-    """Close the log of a run within this process: its folder goes with the test."""
-    yield
-    for handler in list(logging.root.handlers):
-        if isinstance(handler, logging.FileHandler) and Path(handler.baseFilename).name == "run.log":
-            logging.root.removeHandler(handler)
-            handler.close()
 
 
 @pytest.fixture(scope="session")

@@ -67,6 +67,9 @@ def run_jobs(name: str, words: Sequence[str], job: Callable[[DictConfig], T]) ->
         run_hydra(name, words, kept)
     except Exception as error:
         kept.mistake = kept.mistake or error  # else this is a sweeper that got no score at all
+    finally:
+        if kept.folder is not None:
+            _close_log(kept.folder)  # else the next command of this process would begin in it
     if kept.mistake is None:
         return kept.result
     raise kept.mistake
@@ -82,20 +85,21 @@ class _Job(Generic[T]):
         self.name, self.job = name, job
         self.result: T | None = None
         self.mistake: Exception | None = None
+        self.folder: Path | None = None  # of the last job
 
     def __call__(self, cfg: DictConfig) -> T | None:
         logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
         if not is_main_process():
             logging.getLogger("spotter").setLevel(logging.ERROR)
         hydra = HydraConfig.get()
-        self.result = None
+        self.result, self.folder = None, Path(hydra.runtime.output_dir)
         try:
             translate_config(cfg)
             check(cfg, hydra.runtime.choices, {"hydra", *keys_of(self.name)})
             self.result = self.job(cfg)
         except BaseException as raised:
             _leave_no_empty_folder(hydra)
-            restore_config(Path(hydra.runtime.output_dir))
+            restore_config(self.folder)
             error = explain_deletion(raised, hydra.overrides.task) or raised
             if not isinstance(error, (UserError, OSError, *CONFIG_ERRORS)):
                 raise
@@ -114,11 +118,16 @@ def _leave_no_empty_folder(hydra: HydraConf) -> None:
     if hydra.output_subdir is None or not OmegaConf.is_missing(hydra.job, "num"):
         return
     if {path.name for path in run.glob("*")} <= {".hydra", "run.log"}:
-        for handler in list(logging.root.handlers):
-            if isinstance(handler, logging.FileHandler) and Path(handler.baseFilename).is_relative_to(run.absolute()):
-                logging.root.removeHandler(handler)  # else it would write its file again, or fail to
-                handler.close()
+        _close_log(run)  # else it would write its file again, or fail to
         shutil.rmtree(run, ignore_errors=True)
         for folder in list(run.parents)[:2]:  # outputs/<model>-<data>
             if folder != Path.cwd() and folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
+
+
+def _close_log(run: Path) -> None:
+    """Write no more to the log in the folder of a run."""
+    for handler in list(logging.root.handlers):
+        if isinstance(handler, logging.FileHandler) and Path(handler.baseFilename) == run.absolute() / "run.log":
+            logging.root.removeHandler(handler)
+            handler.close()
