@@ -11,7 +11,6 @@ import numpy as np
 from hydra.core.utils import JobReturn
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
-from rich.markdown import Markdown
 
 from spotter.cli.job_config import read_job_config
 from spotter.cli.sweep import is_finished
@@ -31,6 +30,8 @@ class JobsTable(Callback, ABC):
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Print the table."""
+        from rich.markdown import Markdown  # which no run of its own needs
+
         if text := self.write(Path(config.hydra.sweep.dir)):
             print_table(Markdown(text))
 
