@@ -58,7 +58,7 @@ def init_from(module: SpottingModule, path: str | Path) -> None:
     content = open_checkpoint(path, "model.init_from")
     theirs, ours = content["state_dict"], module.state_dict()
     if Task.load(content["hyper_parameters"].get("task", {})).classes != module.system.task.classes:
-        log.info("the classes of %s are others: the head begins anew", path)
+        log.info("the classes of %s are others: the head starts from random values", path)
         theirs = {name: value for name, value in theirs.items() if not name.startswith("head.")}
     within = {name: f"head.{name}" for name in theirs if name.startswith("head.")}  # a head that tells teams, too
     theirs = {within[name] if within.get(name) in ours else name: value for name, value in theirs.items()}
