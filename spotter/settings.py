@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from spotter.checks import check_choice, check_keys, check_not_negative, check_probability, is_integer, is_number
 from spotter.errors import UserError, shorten
 
 DECAYS = ("nms", "soft_nms", "quadratic_nms")
@@ -39,9 +39,7 @@ class ClipConfig:
     @classmethod
     def load(cls, content: Mapping[str, Any]) -> ClipConfig:
         """Load from plain values; raises UserError for an unknown or a missing key, and a value out of range."""
-        for key in content:
-            if key not in cls.__slots__:
-                raise UserError(f"model.clips.{key}: unknown; its keys are {', '.join(cls.__slots__)}")
+        check_keys("model.clips", content, cls.__slots__)
         if "clip_len" not in content:
             raise UserError("model.clips.clip_len: give the frames of a clip")
         return cls(**content)
@@ -50,8 +48,8 @@ class ClipConfig:
         object.__setattr__(self, "eval_len", self.eval_len or self.clip_len)
         frames = (self.clip_len, self.eval_len, self.margin, self.per_epoch, self.spot_margin)
         if (
-            not all(isinstance(number, int) and number >= 0 for number in frames)
-            or not isinstance(self.overlap, int | float)
+            not all(is_integer(number) and number >= 0 for number in frames)
+            or not is_number(self.overlap)
             or self.clip_len < 1
             or self.eval_len <= 2 * self.margin
             or not 0 <= self.overlap < 1
@@ -114,17 +112,15 @@ class Postprocess:
         if missing or unknown:
             raise UserError(f"postprocess {' and '.join(missing + unknown)}: its keys are {', '.join(cls.__slots__)}")
         method, window = content["method"], content["window"]
-        if method not in METHODS:
-            raise UserError(f"postprocess.method {shorten(method)} is unknown: give one of {', '.join(METHODS)}")
-        threshold = _number("threshold", content.get("threshold", 0.0))
-        if threshold > 1:
-            raise UserError(f"postprocess.threshold must lie between 0 and 1, found {threshold:g}")
+        check_choice("postprocess.method", method, METHODS)
+        threshold = content.get("threshold", 0.0)
+        check_probability("postprocess.threshold", threshold)
         smooth = _number("smooth", content.get("smooth", 0.0))
         if not isinstance(window, Sequence) or isinstance(window, str):
-            return cls(method, _number("window", window), threshold, smooth)
+            return cls(method, _number("window", window), float(threshold), smooth)
         if classes is not None and len(window) != classes:
             raise UserError(f"postprocess.window has {len(window)} entries: give one for all {classes} classes or each")
-        return cls(method, tuple(_number("window", seconds) for seconds in window), threshold, smooth)
+        return cls(method, tuple(_number("window", seconds) for seconds in window), float(threshold), smooth)
 
     def windows(self, classes: int) -> tuple[float, ...]:
         """Return the window of every class, in seconds."""
@@ -137,8 +133,7 @@ class Postprocess:
         return content | ({"smooth": self.smooth} if self.smooth else {})
 
 
-def _number(key: str, value: object) -> float:
+def _number(key: str, value: Any) -> float:
     """Return a finite number that is not negative, or raise UserError."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0:
-        raise UserError(f"postprocess.{key} must be a number of at least 0, found {shorten(value)}")
+    check_not_negative(f"postprocess.{key}", value)
     return float(value)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spotter.bounded import read_yaml
+from spotter.checks import check_choice, check_integer, is_integer
 from spotter.errors import UserError, shorten
 
 ASSETS = Path(__file__).parent / "assets"
@@ -244,9 +245,7 @@ def _check_values(content: Mapping[str, Any], where: str) -> None:
         raise UserError(f"{where}: classes must be a list of names, found {shorten(classes)}")
     if len(set(classes)) != len(classes):
         raise UserError(f"{where}: a class is listed twice in {shorten(list(classes))}")
-    if not isinstance(content["fps"], int) or isinstance(content["fps"], bool) or content["fps"] < 1:
-        found = shorten(content["fps"])
-        raise UserError(f"{where}: fps must be a whole number of frames per second, found {found}")
+    check_integer(f"{where}: fps", content["fps"], 1)
     teams = content.get("teams", ())
     if isinstance(teams, str) or not isinstance(teams, Sequence) or not _are_two_names_or_none(teams):
         raise UserError(f"{where}: teams must be two different names, as [left, right], found {shorten(teams)}")
@@ -257,8 +256,7 @@ def _check_values(content: Mapping[str, Any], where: str) -> None:
         found = shorten(tolerances)
         raise UserError(f"{where}: tolerances must be a list of frames, as [0, 1, 2, 4], found {found}")
     metric = content.get("metric", AVERAGE_MAP)
-    if metric not in METRICS:
-        raise UserError(f"{where}: metric {shorten(metric)} is unknown: give one of {', '.join(METRICS)}")
+    check_choice(f"{where}: metric", metric, METRICS)
     if not _are_distinct(halves, least=1) or not halves:
         raise UserError(f"{where}: halves must be a list of numbers from 1 up, as [1, 2], found {shorten(halves)}")
     for key in ("name", "label_file", *(["splits"] if content.get("splits") else [])):
@@ -286,5 +284,5 @@ def _are_two_names_or_none(names: Sequence[object]) -> bool:
 def _are_distinct(numbers: object, least: int) -> bool:
     if not isinstance(numbers, Sequence) or isinstance(numbers, str):
         return False
-    whole = all(isinstance(number, int) and not isinstance(number, bool) and number >= least for number in numbers)
+    whole = all(is_integer(number) and number >= least for number in numbers)
     return whole and len(set(numbers)) == len(numbers) <= MOST_NUMBERS

@@ -16,7 +16,7 @@ MODULES = sorted((PROJECT / "spotter").rglob("*.py"))
 SCRIPTS = [PROJECT / "train.py", PROJECT / "predict.py"]
 TESTS = sorted((PROJECT / "tests").rglob("*.py"))
 
-GROUND = {"", "bounded", "errors", "interpolation", "progress", "settings", "tasks", "trust", "types"}
+GROUND = {"", "bounded", "checks", "errors", "interpolation", "progress", "settings", "tasks", "trust", "types"}
 BELOW = {
     "io": set(),
     "data": {"io"},

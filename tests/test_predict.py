@@ -222,7 +222,7 @@ def test_part_of_own_files_above_a_threshold(best: Path, half: Path, tmp_path: P
         (["start=late"], "start: expected seconds, mm:ss or h:mm:ss, found 'late'"),
         (["start=50", "end=20"], "end=20 must be later than start=50"),
         (["start=1:00:00"], "ends after"),
-        (["threshold=2"], "threshold must lie between 0 and 1"),
+        (["threshold=2"], "threshold: expected a number from 0 to 1"),
     ],
 )
 def test_wrong_parts(best: Path, half: Path, tmp_path: Path, words: list[str], said: str) -> None:

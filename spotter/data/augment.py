@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from spotter.checks import check_probability
 from spotter.data.augment_tracking import EntityTransform
-from spotter.data.mixup import check_probability
 from spotter.data.source import Layout
 from spotter.errors import UserError
 from spotter.types import Batch

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from spotter.data.mixup import check_probability
+from spotter.checks import check_not_negative, check_probability
 from spotter.data.streams import POSITION
 from spotter.errors import UserError
 
@@ -32,8 +32,7 @@ class EntityTransform:
     def __post_init__(self) -> None:
         for key in ("flip_x", "flip_y", "drop_entities", "swap_teams"):
             check_probability(f"data.augment.{key}", getattr(self, key))
-        if not isinstance(self.shift, int | float) or not self.shift >= 0:
-            raise UserError(f"data.augment.shift: expected a number of at least 0, found {self.shift!r}")
+        check_not_negative("data.augment.shift", self.shift)
 
     def __call__(self, rows: Tensor, entities: Mapping[str, int]) -> Tensor:
         """Return changed rows (B, R, columns)."""

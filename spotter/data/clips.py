@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
+from spotter.checks import check_choice
 from spotter.errors import UserError
 from spotter.settings import ClipConfig
 from spotter.types import Clip
@@ -99,8 +100,7 @@ class TrainingBatches(Sampler[list[Clip]]):
         rank: int = 0,
         world: int = 1,
     ) -> None:
-        if clips.sampling not in SAMPLINGS:
-            raise UserError(f"model.clips.sampling: {clips.sampling!r} is unknown: give one of {', '.join(SAMPLINGS)}")
+        check_choice("model.clips.sampling", clips.sampling, SAMPLINGS)
         if balanced is None and clips.draws_balanced:
             raise ValueError("balanced clips are wanted, but nothing draws them")
         self._lengths, self._clips = np.asarray(lengths, dtype=np.int64), clips

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torchvision.transforms.v2 import functional as F
 
+from spotter.checks import check_keys
 from spotter.data.mixup import send
-from spotter.errors import UserError
 
 UNCHANGED: dict[str, Any] = {
     "flip": 0.0,
@@ -34,9 +34,7 @@ class ImageTransform(nn.Module):
 
     def __init__(self, mean: Sequence[float], std: Sequence[float], augment: Mapping[str, Any] | None = None) -> None:
         super().__init__()
-        unknown = sorted(set(augment or {}) - set(UNCHANGED))
-        if unknown:
-            raise UserError(f"model.augment.{unknown[0]}: unknown; its keys are {', '.join(UNCHANGED)}")
+        check_keys("model.augment", augment or {}, UNCHANGED)
         self.settings = {**UNCHANGED, **{key: value for key, value in (augment or {}).items() if value is not None}}
         scale = 1 / torch.tensor(std)
         self.register_buffer("scale", scale / 255, persistent=False)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from spotter.checks import check_above_zero, check_probability
 from spotter.data.rows import rows_between
-from spotter.errors import UserError
 from spotter.types import Batch, Targets, batch_size
 
 
@@ -28,8 +28,7 @@ class Mixup:
 
     def __post_init__(self) -> None:
         for key, value in (("alpha", self.alpha), ("beta", self.beta if self.beta is not None else self.alpha)):
-            if not isinstance(value, int | float) or not value > 0:
-                raise UserError(f"model.mixup.{key}: expected a number above 0, found {value!r}")
+            check_above_zero(f"model.mixup.{key}", value)
         check_probability("model.mixup.probability", self.probability)
 
     def __call__(self, batch: Batch, mix: Callable[[Targets, Targets, Tensor], Targets], partners: bool) -> Batch:
@@ -84,9 +83,3 @@ def blend(first: Tensor, second: Tensor, weight: Tensor) -> Tensor:
 def blend_all(first: Mapping[str, Tensor], second: Mapping[str, Tensor], weight: Tensor) -> dict[str, Tensor]:
     """Blend every tensor with that of the same name, see ``blend``."""
     return {name: blend(value, second[name], weight) for name, value in first.items()}
-
-
-def check_probability(key: str, value: object) -> None:
-    """Raise UserError unless ``value`` is within 0 … 1."""
-    if not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise UserError(f"{key}: expected a probability, found {value!r}")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from spotter.checks import is_integer, is_number
 from spotter.data.fps import parse_fps
 from spotter.errors import UserError, shorten
 from spotter.io.files import atomic_write, json_bytes
@@ -74,9 +74,9 @@ def _check_numbers(about: Mapping[str, Any], path: Path) -> tuple[int, float]:
     """Return width and offset that a JSON file states; raises UserError for odd ones, and for an odd ``fps``."""
     parse_fps(about["fps"], f"{path}: fps")
     width, offset = about["width"], about.get("offset", 0.0)
-    if not isinstance(width, int) or isinstance(width, bool) or width < 1:
+    if not is_integer(width) or width < 1:
         raise UserError(f"{path}: width: expected the number of columns, found {shorten(width)}; write the file again")
-    if not isinstance(offset, int | float) or isinstance(offset, bool) or not math.isfinite(offset):
+    if not is_number(offset):
         raise UserError(f"{path}: offset: expected seconds, found {shorten(offset)}; write the file again")
     return width, float(offset)
 

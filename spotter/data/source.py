@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol, TypedDict
 import torch
 from torch import Tensor
 
+from spotter.checks import is_number
 from spotter.data.fps import parse_fps
 from spotter.data.match_clock import STREAM, WIDTH, read_match_clock
 from spotter.data.rows import RowReader
@@ -144,7 +145,7 @@ class InputSpec:
         """Return the same input, of clips that last so long with their hidden end; None for input that shows all."""
         if seconds is None:
             return self
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not WINDOW < seconds <= SECONDS:
+        if not is_number(seconds) or not WINDOW < seconds <= SECONDS:
             raise UserError(
                 f"data.clip_seconds: expected more than {WINDOW:g} seconds, which are hidden, and at most {SECONDS:g}, "
                 f"found {shorten(seconds)}"

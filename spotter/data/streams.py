@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from torch import Tensor
 
+from spotter.checks import is_integer
 from spotter.data.fps import parse_fps
 from spotter.data.pca import Pca
 from spotter.data.rows import FeatureRows, two_axes
@@ -68,7 +69,7 @@ class Stream:
             words += [f"missing key {shorten(k)}" for k in sorted(missing)]
             raise UserError(f"{key}: {', '.join(words)}; a stream has {', '.join(KEYS)}")
         width = content["width"]
-        if not _whole(width) or width < 1:
+        if not is_integer(width) or width < 1:
             raise UserError(f"{key}.width: expected the number of columns in the files, found {shorten(width)}")
         groups = (width,) if content.get("groups") is None else _wholes(content["groups"])
         if not groups or min(groups) < 1:
@@ -96,7 +97,7 @@ class Stream:
             if columns is not None or len(groups) > 1:
                 raise UserError(f"{key}: positions are read as a whole; leave columns and groups out")
         reduced = content.get("reduced")
-        if reduced is not None and (not _whole(reduced) or reduced < 1 or content.get("pca") is None):
+        if reduced is not None and (not is_integer(reduced) or reduced < 1 or content.get("pca") is None):
             raise UserError(f"{key}.reduced: is the number of components in {key}.pca, found {shorten(reduced)}")
         if reduced is not None and (columns is not None or len(groups) > 1 or entities is not None):
             raise UserError(f"{key}.pca: reduces all columns as one; set {key}.groups=null, columns and entities, too")
@@ -194,7 +195,7 @@ class Stream:
 def _entities(value: object, width: int, key: str) -> dict[str, int]:
     """Check the groups of entities of a stream of positions."""
     counts = dict(value) if isinstance(value, Mapping) else {}
-    if not counts or not all(_whole(count) and count > 0 for count in counts.values()):
+    if not counts or not all(is_integer(count) and count > 0 for count in counts.values()):
         raise UserError(
             f"{key}.entities: expected how many each group has, as {{ball: 1, home: 11}}, found {shorten(value)}"
         )
@@ -207,11 +208,7 @@ def _entities(value: object, width: int, key: str) -> dict[str, int]:
     return {str(name): count for name, count in counts.items()}
 
 
-def _whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
 def _wholes(value: Any) -> tuple[int, ...]:
     """Return a list of whole numbers as a tuple, an empty one for anything else."""
     listed = isinstance(value, Sequence) and not isinstance(value, str)
-    return tuple(value) if listed and all(_whole(each) for each in value) else ()
+    return tuple(value) if listed and all(is_integer(each) for each in value) else ()

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from spotter.checks import check_choice
 from spotter.data.clips import EvaluationBatches, batches, evaluation_clips
 from spotter.data.datasets import ClipDataset
 from spotter.data.loaders import batch_loader, naming_dead_readers
@@ -53,8 +54,7 @@ class Compute:
     num_workers: int = 0
 
     def __post_init__(self) -> None:
-        if self.precision not in PRECISIONS:
-            raise UserError(f"precision: {self.precision!r} is unknown: give one of {', '.join(PRECISIONS)}")
+        check_choice("precision", self.precision, PRECISIONS)
 
     def autocast(self) -> AbstractContextManager[object]:
         """Return the context in which the network runs."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import Any, TypeGuard
 
+from spotter.checks import is_number
 from spotter.errors import UsageError, UserError, shorten
 from spotter.types import Period
 
@@ -111,4 +112,4 @@ def _number(name: object) -> int:
 
 
 def _is_time(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
+    return is_number(value) and value >= 0

@@ -52,9 +52,9 @@ class Astra(Network):
     ) -> None:
         super().__init__()
         if not segments or not all(1 <= count <= clip_len for count in segments):
-            raise ValueError(f"model.network.segments: expected numbers within 1 … {clip_len}, found {list(segments)}")
+            raise UserError(f"model.network.segments: expected numbers within 1 … {clip_len}, found {list(segments)}")
         if heads < 1 or dim % heads:
-            raise ValueError(f"model.network.heads: {dim} columns cannot be shared by {heads} heads; give a divisor")
+            raise UserError(f"model.network.heads: {dim} columns cannot be shared by {heads} heads; give a divisor")
         self.width, self.upsample, self.clip_len, self.segments = dim, upsample, clip_len, list(segments)
         self.sets, layout = embed_entities(layout)
         self.step = {name: stream["fps"] / stream["clock_fps"] for name, stream in layout.items()}

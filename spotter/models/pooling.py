@@ -8,7 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from spotter.checks import check_choice
 from spotter.data.source import Layout
+from spotter.errors import UserError
 from spotter.models.base import Network
 from spotter.models.blocks.stream_embedding import StreamEmbedding
 from spotter.models.blocks.window import take_rows, window_path
@@ -46,7 +48,7 @@ class Pooling(Network):
     ) -> None:
         super().__init__()
         if aware and window < 2:
-            raise ValueError(f"model.clips.clip_len: a window of {window} frame has no halves; set it to 2 or more")
+            raise UserError(f"model.clips.clip_len: a window of {window} frame has no halves; set it to 2 or more")
         columns = [sum(stream["groups"]) for stream in layout.values()]
         as_it_is = dim is None or columns == [dim]
         self.window = window
@@ -72,12 +74,11 @@ class WindowPool(nn.Module):
 
     def __init__(self, kind: str, dim: int, clusters: int, aware: bool) -> None:
         super().__init__()
-        if kind not in POOLS:
-            raise ValueError(f"model.network.pool: {kind!r} is unknown: give one of {', '.join(POOLS)}")
+        check_choice("model.network.pool", kind, POOLS)
         vlad = kind in ("netvlad", "netrvlad")
         halves = 2 if aware else 1
         if vlad and (clusters < halves or clusters % halves):
-            raise ValueError(
+            raise UserError(
                 f"model.network.clusters: {clusters} cannot be shared by {halves} pools; give an even number"
             )
         each = clusters // halves

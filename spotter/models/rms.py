@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from spotter.data.source import Layout
+from spotter.errors import UserError
 from spotter.models.base import Head, Network
 from spotter.models.blocks import losses
 from spotter.models.blocks.dropout import Dropout
@@ -48,7 +49,7 @@ class RMSNet(Network):
     ) -> None:
         super().__init__()
         if window.bit_length() <= layers:  # window < 2**layers, whatever a checkpoint says
-            raise ValueError(f"model.clips.clip_len: {window} frames are too few to be halved {layers} times")
+            raise UserError(f"model.clips.clip_len: {window} frames are too few to be halved {layers} times")
         self.window, self.width = window, width
         self.embed = StreamEmbedding(
             layout, dim, 1, dropout, extractor_dropout=0.0, token_dropout=0.0, normalise=normalise

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from spotter.data.source import Layout
+from spotter.errors import UserError
 from spotter.models.base import Network
 from spotter.models.blocks import losses
 from spotter.models.blocks.dropout import Dropout
@@ -50,14 +51,14 @@ class STE(Network):
     ) -> None:
         super().__init__()
         if window < 2**HALVED:
-            raise ValueError(f"model.clips.clip_len: {window} frames are too few to be halved twice; take at least 4")
+            raise UserError(f"model.clips.clip_len: {window} frames are too few to be halved twice; take at least 4")
         self.window, self.pool, self.width = window, pool, width
         self.align = StreamEmbedding(
             layout, None, 1, dropout, extractor_dropout=0.0, token_dropout=0.0, normalise=normalise
         )
         self.project = nn.Sequential(nn.Linear(-(-self.align.width // pool), hidden), nn.ReLU(), nn.Linear(hidden, dim))
         if len(channels) != 2:
-            raise ValueError(f"model.network.channels: expected those of two convolutions, found {list(channels)}")
+            raise UserError(f"model.network.channels: expected those of two convolutions, found {list(channels)}")
         first, second = channels
         self.convolve = nn.Sequential(
             *_half_rate(dim, first),

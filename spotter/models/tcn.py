@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from spotter.data.source import Layout
+from spotter.errors import UserError
 from spotter.models.base import Network
 from spotter.models.blocks.dropout import Dropout
 from spotter.models.blocks.stream_embedding import StreamEmbedding
@@ -37,7 +38,7 @@ class TemporalConvNet(Network):
     ) -> None:
         super().__init__()
         if kernel % 2 == 0 or not dilations:
-            raise ValueError(
+            raise UserError(
                 f"model.network: expected an odd kernel and a dilation, found kernel={kernel}, "
                 f"dilations={list(dilations)}"
             )

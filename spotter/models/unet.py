@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from spotter.data.source import Layout
+from spotter.errors import UserError
 from spotter.models.base import Network
 from spotter.models.blocks.stream_embedding import StreamEmbedding
 
@@ -43,7 +44,7 @@ class UNet(Network):
     ) -> None:
         super().__init__()
         if not mlp or levels < 1 or kernel % 2 == 0:
-            raise ValueError(
+            raise UserError(
                 "model.network: expected a layer in mlp, a level and an odd kernel, "
                 f"found mlp={list(mlp)}, levels={levels}, kernel={kernel}"
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from spotter.checks import check_choice
 from spotter.data.source import Layout
 from spotter.models.base import Network
 from spotter.models.blocks.stream_embedding import StreamEmbedding, encoder, positional_encoding
@@ -36,8 +37,7 @@ class WindowTransformer(Network):
         pool: str = "flatten",
     ) -> None:
         super().__init__()
-        if pool not in POOLS:
-            raise ValueError(f"model.network.pool: {pool!r} is unknown: give one of {', '.join(POOLS)}")
+        check_choice("model.network.pool", pool, POOLS)
         self.window, self.pool = window, pool
         self.width = dim * window if pool == "flatten" else dim
         self.embed = StreamEmbedding(layout, dim, 1, input_dropout, extractor_dropout=0.0, token_dropout=0.0)

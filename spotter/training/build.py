@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
+from spotter.checks import check_keys
 from spotter.errors import UserError
 from spotter.training.checkpoint import init_from
 from spotter.training.module import SpottingModule
@@ -27,9 +28,7 @@ def module_arguments(model: Plain) -> dict[str, Any]:
     ``mixup`` and ``augment`` become ``augmentation``. Raises UserError for a key that nothing reads.
     """
     known = (*SYSTEM, *OPTIONAL, *OPTIMIZER, *AUGMENTATION, *AROUND)
-    for key in model:
-        if key not in known:
-            raise UserError(f"model.{key}: unknown; its keys are {', '.join(known)}")
+    check_keys("model", model, known)
     return {
         **{key: model[key] for key in SYSTEM},
         **{key: model[key] for key in OPTIONAL if key in model},
@@ -48,9 +47,7 @@ def label_sets(model: Plain, tasks: Mapping[str, Plain]) -> dict[str, dict[str, 
     for name, own in changes.items():
         if name not in tasks:
             raise UserError(f"model.joint.{name}: data.joint has no such label set")
-        for key in own:
-            if key not in OF_LABELS:
-                raise UserError(f"model.joint.{name}.{key}: unknown; its keys are {', '.join(OF_LABELS)}")
+        check_keys(f"model.joint.{name}", own, OF_LABELS)
     found = {}
     for name, task in tasks.items():
         own = changes.get(name) or {}

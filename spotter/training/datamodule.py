@@ -12,6 +12,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from spotter.checks import check_choice, check_integer
 from spotter.data.balanced import BalancedClips
 from spotter.data.check import warn_of_broken
 from spotter.data.clips import EvaluationBatches, TrainingBatches, batches, evaluation_clips
@@ -95,10 +96,8 @@ class SpottingDataModule(pl.LightningDataModule):
         super().__init__()
         numbers = [("batch_size", batch_size, 1), ("prefetch_factor", prefetch_factor, 1), ("seed", seed, 0)]
         for key, value, least in (*numbers, ("num_workers", 0 if num_workers is None else num_workers, 0)):
-            if not isinstance(value, int) or value < least:
-                raise UserError(f"data.{key}: expected a whole number of at least {least}, found {value!r}")
-        if on_error not in ON_ERROR:
-            raise UserError(f"data.on_error: {on_error!r} is unknown: give one of {', '.join(ON_ERROR)}")
+            check_integer(f"data.{key}", value, least)
+        check_choice("data.on_error", on_error, ON_ERROR)
         self.skips = Skips() if on_error == "skip" else None
         self.task = Task.load(task)
         if (self.task.metric == ANTICIPATION) != source.spec.anticipates:

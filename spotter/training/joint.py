@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
+from spotter.checks import check_fraction, check_keys
 from spotter.data.joint import part_of_epoch
 from spotter.data.registry import open_source
 from spotter.errors import UserError, shorten
@@ -36,7 +37,6 @@ class LabelSet:
     @classmethod
     def load(cls, name: str, content: Plain) -> Self:
         """Load from plain values; raises UserError for a wrong name, an unknown or missing key or a wrong share."""
-        known = [field.name for field in fields(cls)]
         if not isinstance(content, Mapping):
             raise UserError(f"data.joint.{shorten(name)}: expected keys as task and root, found {shorten(content)}")
         if not NAME.fullmatch(name) or name in RESERVED:
@@ -44,14 +44,10 @@ class LabelSet:
                 f"data.joint: {shorten(name)} cannot be the name of a label set; begin with a letter, "
                 f"and leave out {', '.join(RESERVED)}"
             )
-        for key in content:
-            if key not in known:
-                raise UserError(f"data.joint.{name}.{key}: unknown; its keys are {', '.join(known)}")
+        check_keys(f"data.joint.{name}", content, [field.name for field in fields(cls)])
         if not content.get("task"):
             raise UserError(f"data.joint.{name}.task: give the task whose labels are learned, too")
-        share = content.get("share", cls.share)
-        if not isinstance(share, int | float) or not 0 < share < 1:
-            raise UserError(f"data.joint.{name}.share: expected a fraction of a batch, as 0.5, found {shorten(share)}")
+        check_fraction(f"data.joint.{name}.share", content.get("share", cls.share))
         return cls(**content)
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import ParamsT
 
-from spotter.errors import UserError
+from spotter.checks import check_choice, check_fraction, check_integer, check_keys, check_not_negative
 from spotter.types import Plain
 
 LISTED = ("base_lrs", "_last_lr")  # rates in the state of a schedule
@@ -44,19 +44,12 @@ class OptimizerConfig:
     @classmethod
     def load(cls, content: Plain) -> Self:
         """Check plain values; raises UserError naming an unknown key, or one that is out of range."""
-        known = [field.name for field in fields(cls)]
-        for key in content:
-            if key not in known:
-                raise UserError(f"model.{key}: unknown; keys of the optimizer are {', '.join(known)}")
+        check_keys("model", content, [field.name for field in fields(cls)])
         config = cls(**content)
         for key in ("lr", "weight_decay", "warmup", "final_lr", "sam", "head_lr_factor"):
-            value = getattr(config, key)
-            if value is None and key == "sam":
-                continue
-            if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < math.inf:
-                raise UserError(f"model.{key}: expected a number of at least 0, found {value!r}")
-        if config.schedule not in SCHEDULES:
-            raise UserError(f"model.schedule: {config.schedule!r} is unknown: give one of {', '.join(SCHEDULES)}")
+            if key != "sam" or config.sam is not None:
+                check_not_negative(f"model.{key}", getattr(config, key))
+        check_choice("model.schedule", config.schedule, SCHEDULES)
         _check_plateau(config.plateau or {})
         return config
 
@@ -66,13 +59,9 @@ class OptimizerConfig:
 
 
 def _check_plateau(plateau: Plain) -> None:
-    if unknown := sorted(set(plateau) - {"factor", "patience"}):
-        raise UserError(f"model.plateau.{unknown[0]}: unknown; keys are factor, patience")
-    patience, factor = plateau.get("patience", 10), plateau.get("factor", 0.1)
-    if not isinstance(patience, int) or patience < 0:
-        raise UserError(f"model.plateau.patience: expected a whole number of at least 0, found {patience!r}")
-    if not isinstance(factor, int | float) or not 0 < factor < 1:
-        raise UserError(f"model.plateau.factor: expected a number between 0 and 1, found {factor!r}")
+    check_keys("model.plateau", plateau, ("factor", "patience"))
+    check_integer("model.plateau.patience", plateau.get("patience", 10), 0)
+    check_fraction("model.plateau.factor", plateau.get("factor", 0.1))
 
 
 def adamw(config: OptimizerConfig, network: nn.Module, head: nn.Module) -> torch.optim.AdamW:

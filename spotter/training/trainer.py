@@ -17,6 +17,7 @@ from pytorch_lightning.accelerators import CUDAAccelerator
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
+from spotter.checks import check_choice, check_integer
 from spotter.errors import UsageError, UserError
 from spotter.inference.allocator import keep_freed_memory
 from spotter.inference.precision import PRECISIONS, engine_precision, fast_precision
@@ -61,16 +62,10 @@ class Trainer(pl.Trainer):
         plugins: Sequence[Any] | None = None,
         **settings: Any,
     ) -> None:
-        for key, value, least in (
-            ("check_val_every_n_epoch", check_val_every_n_epoch, 1),
-            ("validate_after", validate_after, 0),
-        ):
-            if not isinstance(value, int) or value < least:
-                raise UserError(f"trainer.{key}: expected a whole number of at least {least}, found {value!r}")
+        check_integer("trainer.check_val_every_n_epoch", check_val_every_n_epoch, 1)
+        check_integer("trainer.validate_after", validate_after, 0)
+        check_choice("trainer.matmul_precision", matmul_precision, MATMUL_PRECISIONS)
         self._interval, self._validate_after = check_val_every_n_epoch, validate_after
-        if matmul_precision not in MATMUL_PRECISIONS:
-            known = ", ".join(MATMUL_PRECISIONS)
-            raise UserError(f"trainer.matmul_precision: {matmul_precision!r} is unknown: give one of {known}")
         limit: list[pl.Callback] = [Requeue()] if requeue else []
         if max_cpu_seconds is not None:
             limit, settings = [*limit, CpuLimit(max_cpu_seconds)], {**settings, "max_epochs": -1}

@@ -154,7 +154,7 @@ def test_masking_hides_what_comes_before_the_spot() -> None:
 
 
 def test_what_rows_cannot_do_is_said() -> None:
-    with pytest.raises(UserError, match=r"model\.augment\.swap: expected a probability, found 2"):
+    with pytest.raises(UserError, match=r"model\.augment\.swap: expected a number from 0 to 1, found 2"):
         FeatureTransform(swap=2)
     with pytest.raises(UserError, match=r"model\.augment\.mask_before: the targets"):
         FeatureTransform(mask_before=0.5)(make_batch())

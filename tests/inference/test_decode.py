@@ -186,13 +186,13 @@ def test_postprocess_survives_plain_values() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"method": "hard"}, "postprocess.method 'hard' is unknown: give one of nms, soft_nms"),
+        ({"method": "hard"}, "postprocess.method: 'hard' is unknown: give one of nms, soft_nms"),
         ({"radius": 3}, "unknown key 'radius'"),
-        ({"window": -1}, "postprocess.window must be a number of at least 0, found -1"),
-        ({"window": [1, "2"]}, "postprocess.window must be a number of at least 0, found '2'"),
+        ({"window": -1}, "postprocess.window: expected a number of at least 0, found -1"),
+        ({"window": [1, "2"]}, "postprocess.window: expected a number of at least 0, found '2'"),
         ({"window": [1, 2, 3]}, "postprocess.window has 3 entries: give one for all 2 classes or each"),
-        ({"threshold": float("nan")}, "postprocess.threshold must be a number"),
-        ({"threshold": 1.5}, "postprocess.threshold must lie between 0 and 1, found 1.5"),
+        ({"threshold": float("nan")}, "postprocess.threshold: expected a number from 0 to 1, found nan"),
+        ({"threshold": 1.5}, "postprocess.threshold: expected a number from 0 to 1, found 1.5"),
     ],
 )
 def test_wrong_postprocess_is_told(change: dict[str, object], message: str) -> None:

@@ -213,7 +213,7 @@ def test_interruption_comes_out(model: Model, half: Path, monkeypatch: pytest.Mo
         (["a.npy", np.zeros((5, 32))], {}, "either paths or arrays"),
         (np.zeros((5, 32), "f4"), {"fps": 1, "start": "late"}, "start: expected seconds, mm:ss or h:mm:ss"),
         (np.zeros((5, 32), "f4"), {"fps": 1, "start": 9}, "ends after 5.0 seconds"),
-        (np.zeros((5, 32), "f4"), {"fps": 1, "threshold": 2}, "threshold must lie between 0 and 1"),
+        (np.zeros((5, 32), "f4"), {"fps": 1, "threshold": 2}, "threshold: expected a number from 0 to 1"),
         (np.zeros((5, 32), "f4"), {"fps": 1, "postprocess": {"method": "best", "window": 1}}, "'best' is unknown"),
     ],
     ids=str,

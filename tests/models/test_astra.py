@@ -167,5 +167,5 @@ def test_the_published_size() -> None:
 
 @pytest.mark.parametrize("segments", [[], [0], [4, 13]])
 def test_wrong_segments_are_named(segments: list[int]) -> None:
-    with pytest.raises(ValueError, match=r"model\.network\.segments: expected numbers within 1 … 12"):
+    with pytest.raises(UserError, match=r"model\.network\.segments: expected numbers within 1 … 12"):
         network(segments=segments)

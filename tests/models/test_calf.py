@@ -276,7 +276,7 @@ def test_any_length_of_clips_is_possible_but_only_the_one(frames: int) -> None:
 
 @pytest.mark.parametrize(("arguments", "wrong"), [({"receptive_field": 0}, r"receptive_field")])
 def test_networks_that_cannot_be_are_named(arguments: dict[str, Any], wrong: str) -> None:
-    with pytest.raises(ValueError, match=wrong):
+    with pytest.raises(UserError, match=wrong):
         Calf(LAYOUT, **{"receptive_field": 8, **arguments})
 
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from spotter.errors import UserError
 from spotter.models.blocks.dense import DISPLACEMENTS, DenseHead
 from spotter.models.blocks.window import WindowHead
 from spotter.models.linear import PerFrame
@@ -68,7 +69,7 @@ def test_an_untrained_head_believes_in_nothing() -> None:
 
 
 def test_an_unknown_displacement_names_its_key() -> None:
-    with pytest.raises(ValueError, match=r"model\.head\.displacement: 'l2': give one of huber, gaussian, none"):
+    with pytest.raises(UserError, match=r"model\.head\.displacement: 'l2' is unknown: give one of huber, gaussian"):
         dense_head(displacement="l2")
 
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from spotter.errors import UserError
 from spotter.models import pooling
 from spotter.models.blocks.window import WindowHead, WindowTargets
 from spotter.models.pooling import POOLS, Pooling, Vlad
@@ -146,5 +147,5 @@ def test_four_windows_are_learned_by_heart(pool: str, aware: bool) -> None:
     ],
 )
 def test_mistakes_name_their_key(arguments: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(UserError, match=said):
         network(**arguments)

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from spotter.errors import UserError
 from spotter.models.rms import OffsetHead, OffsetTargets, RMSNet
 from tests.helpers.networks import LAYOUT, clips
 from tests.helpers.window_fitting import CLASSES, HELD, WIDE, check_clips, check_stretch, learnt, run
@@ -62,5 +63,5 @@ def test_four_windows_are_learnt_by_heart() -> None:
 
 @pytest.mark.parametrize(("arguments", "said"), [({"window": 3}, r"model\.clips\.clip_len: 3 frames")])
 def test_wrong_arguments_are_named(arguments: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(UserError, match=said):
         network(**arguments)

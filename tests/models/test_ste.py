@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from spotter.errors import UserError
 from spotter.models.blocks.window import WindowHead, WindowTargets
 from spotter.models.ste import STE, PositionHead, PositionTargets
 from tests.helpers.networks import LAYOUT, clips
@@ -70,5 +71,5 @@ def test_the_first_ste_says_classes_alone() -> None:
 
 @pytest.mark.parametrize(("arguments", "said"), [({"window": 3}, r"model\.clips\.clip_len: 3 frames")])
 def test_wrong_arguments_are_named(arguments: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(UserError, match=said):
         network(**arguments)

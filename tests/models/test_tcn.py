@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from spotter.errors import UserError
 from spotter.models.tcn import TemporalConvNet
 from tests.helpers.networks import LAYOUT, clips
 
@@ -39,5 +40,5 @@ def test_what_lies_beyond_the_half_changes_nothing() -> None:
 
 @pytest.mark.parametrize(("kernel", "dilations"), [(4, (1,)), (3, ())])
 def test_what_makes_no_convolution_is_refused(kernel: int, dilations: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match="expected an odd kernel and a dilation"):
+    with pytest.raises(UserError, match="expected an odd kernel and a dilation"):
         TemporalConvNet(LAYOUT, kernel=kernel, dilations=dilations)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from spotter.errors import UserError
 from spotter.models.transformer import Transformer
 from tests.helpers.networks import LAYOUT, TINY, clips
 
@@ -60,7 +61,7 @@ def test_batches_do_not_mix_and_prediction_is_repeatable() -> None:
 
 
 def test_a_kernel_without_a_middle_is_refused() -> None:
-    with pytest.raises(ValueError, match="odd kernel and dilations from 1 on, found kernel=4"):
+    with pytest.raises(UserError, match="odd kernel and dilations from 1 on, found kernel=4"):
         Transformer(LAYOUT, 1, **TINY, dilations=(1,), kernel=4)
 
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from spotter.errors import UserError
 from spotter.models.blocks.dense import DenseHead
 from spotter.models.unet import Bottleneck, UNet
 from tests.helpers.dense_fitting import AT, OF, STREAMS, fit, run, several
@@ -129,5 +130,5 @@ def test_the_published_size() -> None:
 
 @pytest.mark.parametrize("wrong", [{"mlp": []}, {"levels": 0}, {"kernel": 2}])
 def test_wrong_arguments_are_named(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"model\.network: expected a layer in mlp, a level and an odd kernel"):
+    with pytest.raises(UserError, match=r"model\.network: expected a layer in mlp, a level and an odd kernel"):
         network(**wrong)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from spotter.errors import UserError
 from spotter.models.window_transformer import POOLS, WindowTransformer
 from tests.helpers.networks import LAYOUT, TINY, clips
 
@@ -58,5 +59,5 @@ def test_pools_see_what_they_should() -> None:
 
 @pytest.mark.parametrize(("arguments", "said"), [({"pool": "sum"}, r"model\.network\.pool: 'sum'")])
 def test_wrong_arguments_are_named(arguments: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(UserError, match=said):
         WindowTransformer(LAYOUT, 5, **arguments)

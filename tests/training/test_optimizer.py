@@ -110,7 +110,7 @@ def test_the_linear_schedule_by_hand() -> None:
         (["model.sam=0.1", "trainer.accumulate_grad_batches=2"], "model.sam: does not go with"),
         (["model.schedule=steps"], "model.schedule: 'steps' is unknown: give one of cosine, linear, plateau"),
         (["model.clips.balanced_mixup=true", "model.mixup=null"], "model.clips.balanced_mixup"),
-        (["model.augment={swap:3}"], "model.augment.swap: expected a probability"),
+        (["model.augment={swap:3}"], "model.augment.swap: expected a number from 0 to 1"),
         (["model.sam=true"], "model.sam: expected a number of at least 0"),
         (["model.schedule=plateau", "model.plateau={patience:-1,factor:0.1}"], "model.plateau.patience"),
         (["model.schedule=plateau", "model.plateau={patience:1,factor:2}"], "model.plateau.factor"),

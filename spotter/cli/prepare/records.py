@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from spotter.bounded import MOST_JSON, parse_json
+from spotter.checks import is_integer
 from spotter.errors import UserError, shorten
 
 Record = dict[str, Any]
@@ -44,4 +45,4 @@ def are_whole(values: object) -> bool:
 
 def is_whole(value: object, least: int = 0) -> bool:
     """Return whether a value is a whole number, not below the least and not beyond 32 bits."""
-    return isinstance(value, int) and not isinstance(value, bool) and least <= value < 1 << 31
+    return is_integer(value) and least <= value < 1 << 31

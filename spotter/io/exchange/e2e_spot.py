@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from spotter.checks import is_number
 from spotter.errors import UserError, shorten
 from spotter.io.exchange.collection import Collection, Row, Video, checked_rows, half_of_path, whole, without
 from spotter.io.game_files import check_game
@@ -18,7 +19,7 @@ def read_list(document: list[Row], where: str, split: str | None = None) -> Coll
         if not isinstance(entry, dict) or not isinstance(entry.get("video"), str):
             raise UserError(f"{at}: has no name: expected an object with the text 'video'")
         fps = entry.get("fps")
-        if isinstance(fps, bool) or not isinstance(fps, int | float) or not fps > 0:
+        if not is_number(fps) or fps <= 0:
             raise UserError(f"{at}: has the fps {shorten(fps)}, not a number above 0")
         rows = checked_rows(entry.get("events") or [], at)
         predictions = predictions or any("score" in row for row in rows)

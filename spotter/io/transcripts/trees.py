@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from spotter.bounded import MOST_JSON, parse_json
+from spotter.checks import is_integer
 from spotter.errors import UserError
 from spotter.io.game_files import check_game
 from spotter.io.transcripts.files import SUFFIXES, of_document, read_transcript
@@ -70,6 +71,6 @@ def _entries(file: BinaryIO, path: Path) -> Iterator[tuple[Half, str, Transcript
             continue
         entry = parse_json(line, where)
         game, half = (entry.get(key) for key in ("game", "half")) if isinstance(entry, dict) else (None, None)
-        if not isinstance(game, str) or not isinstance(half, int) or isinstance(half, bool) or half < 1:
+        if not isinstance(game, str) or not is_integer(half) or half < 1:
             raise UserError(f"{where}: expected an object with 'game', 'half' (1, 2, …) and 'segments'")
         yield Half(check_game(game, where), half), where, of_document(entry, where)

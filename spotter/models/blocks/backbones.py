@@ -14,6 +14,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
+from spotter.checks import check_choice
 from spotter.data.source import Layout, StreamLayout
 from spotter.errors import UserError
 from spotter.io.hub import reachable
@@ -59,8 +60,7 @@ def create(
     """
     if not dilations or any(not isinstance(by, int) or by < 1 for by in dilations):
         raise UserError(f"model.network.dilations: expected frames, as [1, 2, 4], found {dilations!r}")
-    if shift not in SHIFTS:
-        raise UserError(f"model.network.shift: {shift!r} is unknown: give one of {', '.join(SHIFTS)}")
+    check_choice("model.network.shift", shift, SHIFTS)
     if not timm.is_model(name):
         near = difflib.get_close_matches(name, timm.list_models(), n=4, cutoff=0.5) or ["regnety_002", "resnet18"]
         raise UserError(f"model.network.backbone: timm has no {name!r}; it has for example {', '.join(near)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from spotter.errors import UserError
 from spotter.models.blocks.dropout import Dropout
 
 
@@ -17,7 +18,7 @@ class DilatedBlock(nn.Module):
     def __init__(self, dim: int, kernel: int, dilation: int, dropout: float) -> None:
         super().__init__()
         if kernel % 2 == 0 or dilation < 1:
-            raise ValueError(
+            raise UserError(
                 f"model.network: expected an odd kernel and dilations from 1 on, found kernel={kernel} "
                 f"and a dilation of {dilation}"
             )

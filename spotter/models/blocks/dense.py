@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from spotter.checks import check_above_zero, check_choice, check_fraction
 from spotter.data.mixup import blend
 from spotter.errors import UserError
 from spotter.models.base import Head
@@ -69,12 +70,6 @@ class DenseTargets:
     def class_prior(self, counts: NDArray[np.int64], frames: int, fps: float) -> NDArray[np.float64]:
         """Return the expected confidence of anchors, per class, as if spots lay far from each other."""
         return counts * (AREAS[self.shape] * self.radius * fps) / frames
-
-
-def _check_above_zero(**values: float) -> None:
-    for key, value in values.items():
-        if not value > 0:
-            raise UserError(f"model.head.{key}: expected a number above 0, found {value}")
 
 
 def nearest(
@@ -151,20 +146,19 @@ class DenseHead(Head):
         rare_weight: float = 0.0,
     ) -> None:
         super().__init__()
-        if displacement not in DISPLACEMENTS:
-            raise ValueError(f"model.head.displacement: {displacement!r}: give one of {', '.join(DISPLACEMENTS)}")
-        if shape not in SHAPES:
-            raise ValueError(f"model.head.shape: {shape!r}: give one of {', '.join(SHAPES)}")
+        check_choice("model.head.displacement", displacement, DISPLACEMENTS)
+        check_choice("model.head.shape", shape, SHAPES)
         if width == 0:
             raise UserError(
                 "model.network.temporal: mstcn and asformer end in class scores; "
                 "take gru, deeper_gru or none with this head"
             )
-        _check_above_zero(radius=radius, huber_delta=huber_delta)
+        check_above_zero("model.head.radius", radius)
+        check_above_zero("model.head.huber_delta", huber_delta)
         if displacement != "none":
-            _check_above_zero(displacement_radius=displacement_radius)
-        if positive_weight is not None and not 0 < positive_weight < 1:
-            raise UserError(f"model.head.positive_weight: expected a number between 0 and 1, found {positive_weight}")
+            check_above_zero("model.head.displacement_radius", displacement_radius)
+        if positive_weight is not None:
+            check_fraction("model.head.positive_weight", positive_weight)
         self.targets = DenseTargets(classes, radius, displacement_radius, upsample, shape)
         self.max_displacement = displacement_radius * (fps * upsample)  # anchors
         self.kind, self.displacement_weight, self.huber_delta = displacement, displacement_weight, huber_delta

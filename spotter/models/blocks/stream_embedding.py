@@ -49,7 +49,9 @@ class StreamEmbedding(nn.Module):
         }
         self.streams = nn.ModuleDict(kinds)
         if dim is None and token_dropout > 0:
-            raise ValueError("token_dropout: a learned vector takes the place of projected rows only; give a dim")
+            raise UserError(
+                "model.network.token_dropout: a learned vector takes the place of projected rows; give a dim"
+            )
         self.token_dropout = token_dropout
         self.dropped = nn.Parameter(torch.zeros(dim)) if dim is not None and token_dropout > 0 else None
 

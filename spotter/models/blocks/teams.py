@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from spotter.checks import check_choice
 from spotter.errors import UserError
 from spotter.models.base import Head, Network
 from spotter.models.blocks.dense import nearest
@@ -199,8 +200,7 @@ class SideHead(Head):
 
 def count_outputs(task: Task, method: str) -> int:
     """Return how many classes a head is built for; raises UserError for an unknown method."""
-    if method not in METHODS:
-        raise UserError(f"model.teams: {method!r} is unknown: give one of {', '.join(METHODS)}")
+    check_choice("model.teams", method, METHODS)
     return len(task.columns) if method == "joint" else len(task.classes)
 
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from spotter.data.source import Layout
+from spotter.errors import UserError
 from spotter.models.base import Network
 from spotter.models.blocks.stream_embedding import StreamEmbedding
 
@@ -36,9 +37,9 @@ class Calf(Network):
     ) -> None:
         super().__init__()
         if receptive_field < 1:
-            raise ValueError(f"model.network.receptive_field: expected at least 1 frame, found {receptive_field}")
+            raise UserError(f"model.network.receptive_field: expected at least 1 frame, found {receptive_field}")
         if narrow < 4 or narrow % 4:
-            raise ValueError(f"model.network.narrow: expected a multiple of 4, found {narrow}")
+            raise UserError(f"model.network.narrow: expected a multiple of 4, found {narrow}")
         self.width = narrow + sum(int(share * narrow) for share in CHANNELS.values())
         self.embed = StreamEmbedding(
             layout, dim, 1, input_dropout, extractor_dropout=0.0, token_dropout=0.0, normalise=normalise

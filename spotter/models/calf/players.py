@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from spotter.checks import check_choice
 from spotter.data.players import PLAYER, PLAYERS, VIEW, slots_of
 from spotter.data.source import Layout
 from spotter.errors import UserError
@@ -38,8 +39,7 @@ class CalfPlayers(Network):
         normalise: bool = False,
     ) -> None:
         super().__init__()
-        if players not in REPRESENTATIONS:
-            raise ValueError(f"model.network.players: {players!r} is unknown: give one of {', '.join(REPRESENTATIONS)}")
+        check_choice("model.network.players", players, REPRESENTATIONS)
         video = {name: stream for name, stream in layout.items() if name != PLAYERS}
         share = 2 if len(video) == len(layout) else 1
         if not video:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from spotter.checks import check_choice
 from spotter.data.source import Layout
 from spotter.errors import UserError
 from spotter.models.base import Network
@@ -52,8 +53,7 @@ class Comedian(Network):
     ) -> None:
         super().__init__()
         self.arguments = backbones.arguments_for(layout)
-        if spatial not in SPATIAL:
-            raise UserError(f"model.network.spatial: {spatial!r} is unknown: give one of {', '.join(SPATIAL)}")
+        check_choice("model.network.spatial", spatial, SPATIAL)
         if clip_len % tube or not 0 <= masked < 1:
             raise UserError(
                 f"model.clips.clip_len: {clip_len} frames are no whole tubes of {tube}; or masked is not in 0…1"

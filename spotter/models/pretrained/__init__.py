@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spotter.errors import UserError
+from spotter.checks import check_choice
 from spotter.models.pretrained.options import ImportOptions
 from spotter.types import Plain
 
@@ -130,8 +130,7 @@ def convert_published(path: str | Path, out: str | Path, kind: str, options: Imp
 
 
 def _codebase(kind: str, options: ImportOptions) -> Codebase:
-    if kind not in KINDS:
-        raise UserError(f"kind: {kind!r} is unknown: give one of {', '.join(KINDS)}")
+    check_choice("kind", kind, KINDS)
     if kind != "adaspot":
         options.refuse(kind, "threshold")
     return KINDS[kind]()

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from spotter.checks import check_choice
 from spotter.errors import UserError
 from spotter.models.pooling import WindowPool
 from spotter.models.pretrained.options import ImportOptions
@@ -74,8 +75,7 @@ def read_pooling(path: str | Path, pool: str = "max") -> PoolingCheckpoint:
     path = Path(path)
     if not path.is_file():
         raise UserError(f"no checkpoint {str(path)!r}")
-    if pool not in ("max", "mean"):
-        raise UserError(f"pool: {pool!r} is unknown: give max or mean")
+    check_choice("pool", pool, ("max", "mean"))
     theirs = {key.removeprefix("module."): value.float() for key, value in plain_tensors(path).items()}
     if "fc.weight" not in theirs:
         raise UserError(f"{path}: no checkpoint of a pooling baseline; these hold fc.weight")

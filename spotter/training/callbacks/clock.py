@@ -6,7 +6,8 @@ import time
 
 import pytorch_lightning as pl
 
-from spotter.errors import UsageError, UserError
+from spotter.checks import check_above_zero
+from spotter.errors import UsageError
 
 
 class TrainingClock(pl.Callback):
@@ -60,8 +61,7 @@ class CpuLimit(TrainingClock):
     """
 
     def __init__(self, seconds: float) -> None:
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds <= 0:
-            raise UserError(f"trainer.max_cpu_seconds: expected a number above 0, found {seconds!r}")
+        check_above_zero("trainer.max_cpu_seconds", seconds)
         super().__init__()
         self.seconds = seconds
 

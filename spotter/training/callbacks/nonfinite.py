@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from spotter.checks import check_choice
 from spotter.data.check import broken_rows, find_broken
 from spotter.errors import UserError
 from spotter.inference.engine import HostCopy
@@ -46,8 +47,7 @@ class NonFinite(pl.Callback):
     """
 
     def __init__(self, on_nonfinite: str = "stop") -> None:
-        if on_nonfinite not in CHOICES:
-            raise UserError(f"trainer.on_nonfinite: {on_nonfinite!r} is unknown: give one of {', '.join(CHOICES)}")
+        check_choice("trainer.on_nonfinite", on_nonfinite, CHOICES)
         self.skips, self.skipped = on_nonfinite == "skip", 0
         self._loss: Tensor | None = None  # the sum of the losses since the last step of the optimizer
         self._clips: tuple[Clip, ...] = ()
