@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -136,6 +137,49 @@ def test_spots_answer_replays_by_usual_delays(
     assert scores["loose"]["average_ap"] > 0.3, "perfect spots leave the question which of them"
     assert main(["ground", *words[:2]]) == 2
     assert "give out=DIR" in capsys.readouterr().err
+
+
+@pytest.fixture
+def spots_of_two_games(replays_tree: Path, tmp_path: Path) -> tuple[Path, list[str], list[str]]:
+    """Return a tree of two test games, of which the first has no replay, these games, and the words that answer."""
+    root, task = tmp_path / "tree", Task.load("soccernet-v2")
+    shutil.copytree(replays_tree, root)
+    splits = json.loads((root / "splits.json").read_text())
+    splits["test"] = [*splits["valid"], *splits["test"]]
+    (root / "splits.json").write_text(json.dumps(splits))
+    cameras = root / splits["test"][0] / LABELS.label_file
+    content = json.loads(cameras.read_text())
+    for shot in content["annotations"]:
+        shot.pop("link", None)
+        shot["replay"] = "real-time"
+    cameras.write_text(json.dumps(content))
+    labels = format_of(task).read(root, splits["test"], task)
+    found = {half: HalfPredictions(rows.label, rows.time, np.full(len(rows), 0.9)) for half, rows in labels.items()}
+    write_predictions(tmp_path / "spots", found, task)
+    words = [f"spots={tmp_path / 'spots'}", f"data.root={root}", f"out={tmp_path / 'answers'}"]
+    return root, splits["test"], words
+
+
+def test_a_game_without_replays_gets_a_file_that_answers_none(
+    spots_of_two_games: tuple[Path, list[str], list[str]], tmp_path: Path
+) -> None:
+    root, games, words = spots_of_two_games
+    assert main(["ground", *words]) == 0
+    out = tmp_path / "answers"
+    assert json.loads((out / games[0] / "results_grounding.json").read_text())["Replays"] == []
+    again = spotter.evaluate(root, out / "results_grounding.zip", task="replay-grounding", split="test")
+    assert again == json.loads((out / "metrics.json").read_text())
+    assert (again["games"], again["answered"]) == (2, again["replays"])
+
+
+def test_games_of_a_split_that_have_no_camera_labels_are_counted(
+    spots_of_two_games: tuple[Path, list[str], list[str]], caplog: pytest.LogCaptureFixture
+) -> None:
+    root, games, words = spots_of_two_games
+    (root / games[0] / LABELS.label_file).unlink()
+    with caplog.at_level("INFO"):
+        assert main(["ground", *words]) == 0
+    assert "1 of 2 games of split test have no Labels-cameras.json" in caplog.messages
 
 
 def test_the_prior_is_of_delays_before_the_replay() -> None:

@@ -6,10 +6,11 @@ spotter ground ckpt=PATH input=match.mp4 extractor=NAME_OR_CHECKPOINT replays=FI
 spotter ground spots=PREDICTIONS data.root=/data/SoccerNet [split=test] out=DIR
 
 The checkpoint is one of model=grounding, grounding_calf or grounding_netvlad. Of a split all replays of games with
-Labels-cameras.json are answered, and scored where their action is known. For a match of your own, FILE lists replays:
-{"Replays": [{"half": 1, "start": 600, "end": 612}, …]}, in whole seconds; its input is features, or a video and what
-made the features that the model was trained on, see spotter extract. Without a checkpoint, spots=PREDICTIONS answers by
-what spotter predict found before each replay, times how usual that delay is in the training split.
+Labels-cameras.json are answered, and scored where their action is known; a game without replays gets a file, too. For
+a match of your own, FILE lists replays: {"Replays": [{"half": 1, "start": 600, "end": 612}, …]}, in whole seconds; its
+input is features, or a video and what made the features that the model was trained on, see spotter extract. Without a
+checkpoint, spots=PREDICTIONS answers by what spotter predict found before each replay, times how usual that delay is in
+the training split.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     from spotter.data.replays import ReplaySource
     from spotter.inference.grounding import ground
     from spotter.inference.model import load_model
-    from spotter.io.grounding import ZIP, write_answers
+    from spotter.io.grounding import ZIP, Answers, write_answers
     from spotter.io.run_folders import folder_beside
     from spotter.progress import ProgressDisplay
 
@@ -68,6 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
             source, replays = ReplaySource.of_spec(spec, root), replays_in(cameras)
         with ProgressDisplay(sum(source.length(each.sequence) for each in replays), "frames") as watch:
             answers = ground(model.system, source, replays, model.compute, watch.update)
+    answers = {game: answers.get(game, Answers.empty()) for game in cameras or answers}  # servers want every game
     write_answers(out, answers)
     log.info(
         "%s of %s answered: %s",
@@ -133,6 +135,8 @@ def read_shots(root: str, split: str) -> Cameras:
     labelled = [game for game in games if game_file(root, game, LABELS.label_file).is_file()]
     if not labelled:
         raise UserError(f"{root}: no game of split {split} has {LABELS.label_file}: get the camera labels")
+    if lacking := len(games) - len(labelled):
+        log.info("%d of %d games of split %s have no %s", lacking, len(games), split, LABELS.label_file)
     return read_cameras(root, labelled, LABELS)
 
 

@@ -43,6 +43,12 @@ class Answers:
     def __len__(self) -> int:
         return len(self.half)
 
+    @classmethod
+    def empty(cls) -> Answers:
+        """Return the answers to the replays of a game that has none."""
+        whole, real = np.empty(0, np.int64), np.empty(0)
+        return cls(whole, whole, whole, whole, real, real)
+
 
 def find_answers(root: str | Path) -> tuple[str, list[str]]:
     """Return the name of the files of a folder, zip or single file, and the sorted games that have one."""
