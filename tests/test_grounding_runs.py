@@ -172,6 +172,27 @@ def test_a_game_without_replays_gets_a_file_that_answers_none(
     assert (again["games"], again["answered"]) == (2, again["replays"])
 
 
+def test_nothing_of_earlier_answers_is_left(
+    spots_of_two_games: tuple[Path, list[str], list[str]], tmp_path: Path
+) -> None:
+    root, games, words = spots_of_two_games
+    assert main(["ground", *words]) == 0
+    (root / games[1] / LABELS.label_file).unlink()
+    assert main(["ground", *words]) == 0
+    out = tmp_path / "answers"
+    files = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
+    assert files == {f"{games[0]}/results_grounding.json", "results_grounding.zip"}
+
+
+def test_answers_go_into_no_run(
+    spots_of_two_games: tuple[Path, list[str], list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "answers").mkdir()
+    (tmp_path / "answers" / "metrics.json").write_text("{}")
+    assert main(["ground", *spots_of_two_games[2]]) == 2
+    assert "answers holds another run or prediction (metrics.json)" in capsys.readouterr().err
+
+
 def test_games_of_a_split_that_have_no_camera_labels_are_counted(
     spots_of_two_games: tuple[Path, list[str], list[str]], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -204,6 +225,7 @@ def test_the_prior_is_of_delays_before_the_replay() -> None:
         (["split=test"], "give ckpt=PATH"),
         (["ckpt=x", "input=y"], "needs both"),
         (["ckpt=x", "root=y"], "root: unknown"),
+        (["ckpt=x", "data.root=y", f"out={__file__}"], "out: "),
     ],
 )
 def test_usage(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

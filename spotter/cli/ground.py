@@ -22,6 +22,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from spotter.cli.out_folder import check_out
 from spotter.errors import UsageError, UserError, did_you_mean, plural
 
 if TYPE_CHECKING:
@@ -51,10 +52,13 @@ def run(arguments: argparse.Namespace) -> int:
     from spotter.inference.grounding import ground
     from spotter.inference.model import load_model
     from spotter.io.grounding import ZIP, Answers, write_answers
+    from spotter.io.predictions import METRICS
     from spotter.io.run_folders import folder_beside
     from spotter.progress import ProgressDisplay
 
     given = _settings(arguments.words)
+    if given.get("out"):
+        check_out(Path(given["out"]), [], ZIP, "out")
     split, root = given.get("split", "test"), given["data.root"]
     cameras = {} if "input" in given else read_shots(root, split)
     if "spots" in given:
@@ -70,6 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
         with ProgressDisplay(sum(source.length(each.sequence) for each in replays), "frames") as watch:
             answers = ground(model.system, source, replays, model.compute, watch.update)
     answers = {game: answers.get(game, Answers.empty()) for game in cameras or answers}  # servers want every game
+    (out / METRICS).unlink(missing_ok=True)  # of earlier answers
     write_answers(out, answers)
     log.info(
         "%s of %s answered: %s",
@@ -182,9 +187,10 @@ def _score(cameras: Cameras, answers: Mapping[str, Answers], out: Path, split: s
     from spotter.evaluation.grounding import grounding_scores, pair
     from spotter.evaluation.table import grounding_table
     from spotter.io.files import atomic_write, json_bytes
+    from spotter.io.predictions import METRICS
 
     found = pair(cameras, answers)
     if found.replays:
         metrics = {**grounding_scores(found), "games": len(cameras), "task": LABELS.name, "split": split}
-        atomic_write(out / "metrics.json", json_bytes(metrics))
+        atomic_write(out / METRICS, json_bytes(metrics))
         Console().print(grounding_table({split: metrics}))
