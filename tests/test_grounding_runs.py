@@ -120,6 +120,19 @@ def test_train_and_ground(replays_tree: Path, tmp_path: Path, capsys: pytest.Cap
     assert (answer["half"], answer["start"], answer["end"]) == (1, 300, 309)
     assert all(180 <= each["time"] <= 301 and 0 <= each["score"] <= 1 for each in answer["detection"])
 
+    wrong = {
+        "entry 1 lasts from 309 to 300 s": {"half": 1, "start": 309, "end": 300},
+        "entry 1 lasts from -5 to 10 s": {"half": 1, "start": -5, "end": 10},
+        "a replay at 9000 s of half 1, which ends at": {"half": 1, "start": 9000, "end": 9010},
+    }
+    for said, replay in wrong.items():
+        listed.write_text(json.dumps({"Replays": [replay]}))
+        assert main(["ground", *words]) == 1
+        assert f"replays.json: {said}" in capsys.readouterr().err
+    listed.write_text('{"Replays": []}')
+    assert main(["ground", *words]) == 1
+    assert '"Replays" is empty' in capsys.readouterr().err
+
 
 def test_spots_answer_replays_by_usual_delays(
     replays_tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

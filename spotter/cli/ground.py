@@ -126,6 +126,9 @@ def _own(spec: InputSpec, given: Mapping[str, str], device: str) -> tuple[Replay
     if absent := sorted({half for half, _, _ in replays} - set(halves)):
         raise UserError(f"{given['replays']}: names half {absent[0]}, of which there is no input: give its file")
     source = ReplaySource.of_spec(spec, files=files, makers=makers)
+    for half, start, _ in replays:
+        if start >= (ends := source.seconds(halves[half])):
+            raise UserError(f"{given['replays']}: a replay at {start} s of half {half}, which ends at {ends:.0f} s")
     return source, [Replay(halves[half], *times) for half, *times in replays]
 
 
