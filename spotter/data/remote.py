@@ -5,17 +5,19 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from spotter.data.commentary.text_model import TEXT_MODEL
 from spotter.data.fps import parse_fps
 from spotter.data.source import Source
 from spotter.errors import UserError
 from spotter.io.files import atomic_file, locked
 from spotter.io.game_files import ROOT, fault_of, game_file_to_write
+from spotter.io.splits import SPLITS_FILE
 from spotter.progress import ProgressDisplay
 from spotter.types import Half
 
@@ -73,9 +75,10 @@ class RemoteTree:
         return str(self._fs._strip_protocol("/".join([self.url, *(part for part in below if part != ROOT)])))
 
 
-def fetch_root(remote: RemoteTree, root: Path, files: Iterable[str]) -> None:
-    """Fetch those of ``files`` that lie in the root of the tree itself, and are not there yet."""
-    lacking = {name for name in files if not (root / name).exists()}
+def fetch_root(remote: RemoteTree, root: Path, source: Source) -> None:
+    """Fetch what lies in the root of the tree itself, its splits and what made its features, as far as it lacks it."""
+    makers = {f"{stream.file}{ending}" for stream in source.spec.streams for ending in (".npz", TEXT_MODEL)}
+    lacking = {name for name in {SPLITS_FILE, *makers} if not (root / name).exists()}
     there = remote.files(ROOT) if lacking else {}
     for name in lacking & there.keys():
         remote.fetch(ROOT, name, root, there[name])
@@ -97,6 +100,7 @@ def fetch_games(
         def complete(game: str) -> tuple[int, int]:
             there = remote.files(game)
             wanted = _wanted(list(there), halves, source, labels)
+            wanted.sort(key=lambda name: name.endswith(".npy"))  # a game with all features lacks nothing, when cut off
             lacking = [name for name in wanted if not game_file_to_write(root, game, name).exists()]
             return len(lacking), sum(remote.fetch(game, name, root, there[name]) for name in lacking)
 

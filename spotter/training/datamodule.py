@@ -166,7 +166,7 @@ class SpottingDataModule(pl.LightningDataModule):
         if not self.remote or self.root is None:
             return
         tree, root = RemoteTree(self.remote), Path(self.root)
-        fetch_root(tree, root, ["splits.json", *(f"{stream.file}.npz" for stream in self.source.spec.streams)])
+        fetch_root(tree, root, self.source)
         splits = self._load_splits()
         games = list(dict.fromkeys(game for split in LABELLED for game in splits[split]))
         labels = [] if self.annotations else [self.task.label_file]

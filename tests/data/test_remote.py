@@ -90,6 +90,27 @@ def test_one_file_that_was_lost_comes_again(url: str, tmp_path: Path) -> None:
     assert lost.read_bytes() == content
 
 
+def test_what_made_the_features_is_fetched_too(url: str, there: Path, tmp_path: Path) -> None:
+    file, root = "feature_text_model.npz", tmp_path / "here"
+    assert source_of(root).spec.streams[0].file == "feature"
+    if url.startswith("memory"):
+        fsspec.filesystem("memory").pipe(f"/bucket/tree/{file}", b"model")
+    (there / file).write_bytes(b"model")
+    data_of(root, url).fetch()
+    assert (root / file).read_bytes() == b"model"
+
+
+def test_what_describes_features_comes_before_them(
+    there: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (there / "c" / "2_feature.json").write_text('{"fps": 2}')
+    names, came = ["1_feature.npy", "2_feature.npy", "2_feature.json", "L.json"], []  # a store lists in any order
+    monkeypatch.setattr(RemoteTree, "files", lambda *_: dict.fromkeys(names))
+    monkeypatch.setattr(RemoteTree, "fetch", lambda tree, game, name, *_: came.append(name) or 0)
+    fetch_games(RemoteTree(f"file://{there}"), tmp_path / "here", ["c"], (1, 2), source_of(tmp_path / "here"), [])
+    assert came == ["2_feature.json", "1_feature.npy", "2_feature.npy"]
+
+
 def test_what_is_nowhere_is_named_as_missing(url: str, there: Path, tmp_path: Path) -> None:
     data = data_of(tmp_path / "here", url, splits={"train": ["c", "d"]})
     data.fetch()
