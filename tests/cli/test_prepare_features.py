@@ -101,6 +101,13 @@ def test_what_is_known_of_features_stays_when_they_are_converted_again(tmp_path:
     assert "1_a.json: offset: expected seconds, found 'late'" in prepare(tmp_path, "--fps", "1").err
 
 
+def test_what_is_converted_is_not_converted_again(tmp_path: Path) -> None:
+    save(tmp_path / "src/g/1_a.npy", ROWS)
+    for dst in ("src", "src/half"):
+        said = call("prepare", "features", "src", dst, "--fps", "1", cwd=tmp_path)
+        assert (said.status, "DST: give a folder outside of SRC" in said.err) == (2, True)
+
+
 def test_a_year_is_no_half(tmp_path: Path) -> None:
     save(tmp_path / "src/2015_final.npy", ROWS)
     assert prepare(tmp_path, "--fps", "1").status == 0

@@ -54,8 +54,8 @@ def run(arguments: argparse.Namespace) -> int:
     fps = parse_fps(arguments.fps, "--fps")
     if not arguments.src.is_dir():
         raise UserError(f"{arguments.src}: no such folder; give one with files of features")
-    if arguments.src.resolve() == arguments.dst.resolve():
-        raise UsageError("DST: give another folder than SRC, whose files are kept as they are")
+    if arguments.dst.resolve().is_relative_to(arguments.src.resolve()):
+        raise UsageError("DST: give a folder outside of SRC, whose files are all converted, and kept as they are")
     files = sorted(each for each in arguments.src.rglob("*") if each.suffix in SUFFIXES and each.is_file())
     if not files:
         raise UserError(f"{arguments.src}: holds no file of features; expected {' '.join(SUFFIXES)}")
