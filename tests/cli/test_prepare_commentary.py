@@ -199,6 +199,16 @@ def test_what_cannot_be_fitted_leaves_the_text_model_that_is_there(
     assert (root / "commentary_text_model.npz").is_file()
 
 
+@pytest.mark.parametrize("content", [b"", b"version https://git-lfs.github.com/spec/v1"], ids=["empty", "pointer"])
+def test_damaged_features_that_tell_the_length_are_named(
+    content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, echo = write_tree(tmp_path / "tree"), write_transcripts(tmp_path / "echoes", SPLITS["train"])
+    (root / "l/s/t0/2_baidu_soccer_embeddings.npy").write_bytes(content)
+    assert prepare(echo, root) == 1
+    assert "2_baidu_soccer_embeddings.npy: not a readable .npy file" in capsys.readouterr().err
+
+
 def test_fitting_needs_scipy_and_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
