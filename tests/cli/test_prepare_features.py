@@ -103,6 +103,8 @@ def test_what_is_known_of_features_stays_when_they_are_converted_again(tmp_path:
 
 def test_what_is_converted_is_not_converted_again(tmp_path: Path) -> None:
     save(tmp_path / "src/g/1_a.npy", ROWS)
+    said = prepare(tmp_path, "--fps", "1", "--name", "half/a")
+    assert "--name: expected the name of a file in the folder of a game, found 'half/a'" in said.err
     for dst in ("src", "src/half"):
         said = call("prepare", "features", "src", dst, "--fps", "1", cwd=tmp_path)
         assert (said.status, "DST: give a folder outside of SRC" in said.err) == (2, True)

@@ -27,6 +27,7 @@ from spotter.data.video.find import half_of_name
 from spotter.errors import UsageError, UserError, plural
 from spotter.extraction.write import is_written, write_features
 from spotter.io.feature_files import PICKLED_OFFSET, SUFFIXES, read_features
+from spotter.io.game_files import check_file_name
 from spotter.progress import ProgressDisplay
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Convert what is missing and print a summary."""
     fps = parse_fps(arguments.fps, "--fps")
+    if arguments.name is not None:
+        check_file_name(arguments.name, "--name")
     if not arguments.src.is_dir():
         raise UserError(f"{arguments.src}: no such folder; give one with files of features")
     if arguments.dst.resolve().is_relative_to(arguments.src.resolve()):
