@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from spotter.data.commentary.text_model import TEXT_MODEL
 from spotter.data.fps import parse_fps
@@ -35,13 +35,15 @@ class RemoteTree:
 
     url : of its root: ``s3://bucket/SoccerNet``, ``https://host/SoccerNet`` with listings of folders, and so on
 
-    Raises UserError for a protocol that is unknown, or whose package is not installed.
+    Raises UserError for a protocol that is unknown, or whose package is not installed, and for a query.
     """
 
     def __init__(self, url: str) -> None:
         from fsspec.core import url_to_fs  # here, for few need it
 
-        self.url = url.rstrip("/")
+        self.url, self._http = url.rstrip("/"), url.startswith("http")
+        if self._http and {"?", "#"} & set(url):
+            raise UserError(f"data.remote: {url}: give the address of a folder, without a query: files have others")
         try:
             self._fs: AbstractFileSystem = url_to_fs(self.url)[0]
         except (ImportError, ValueError) as error:
@@ -55,7 +57,7 @@ class RemoteTree:
             return {}
         except Exception as error:  # whatever the file system raises
             raise UserError(f"data.remote: {self.url}/{folder} cannot be listed ({error})") from error
-        decode = unquote if self.url.startswith("http") else str
+        decode = unquote if self._http else str
         return {decode(each["name"]).rstrip("/").rpartition("/")[2]: each["size"] for each in listed}
 
     def fetch(self, folder: str, name: str, root: Path, expected: int | None = None) -> int:
@@ -72,7 +74,8 @@ class RemoteTree:
         return size
 
     def _path(self, *below: str) -> str:
-        return str(self._fs._strip_protocol("/".join([self.url, *(part for part in below if part != ROOT)])))
+        parts = [quote(part) if self._http else part for part in below if part != ROOT]
+        return str(self._fs._strip_protocol("/".join([self.url, *parts])))
 
 
 def fetch_root(remote: RemoteTree, root: Path, source: Source) -> None:

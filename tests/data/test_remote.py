@@ -90,6 +90,15 @@ def test_one_file_that_was_lost_comes_again(url: str, tmp_path: Path) -> None:
     assert lost.read_bytes() == content
 
 
+def test_signs_that_urls_give_a_meaning_to_may_be_in_names(url: str, there: Path, tmp_path: Path) -> None:
+    game = "a #1? 100%25"
+    write_game(there, game, {1: 30, 2: 30}, [])
+    if url.startswith("memory"):
+        fsspec.filesystem("memory").put(f"{there / game}/", f"/bucket/tree/{game}/", recursive=True)
+    data_of(tmp_path / "here", url, splits={"train": [game]}).fetch()
+    assert len(list((tmp_path / "here" / game).iterdir())) == 3
+
+
 def test_what_made_the_features_is_fetched_too(url: str, there: Path, tmp_path: Path) -> None:
     file, root = "feature_text_model.npz", tmp_path / "here"
     assert source_of(root).spec.streams[0].file == "feature"
@@ -131,6 +140,8 @@ def test_a_file_that_came_in_part_is_no_file(there: Path, tmp_path: Path, monkey
 def test_wrong_urls(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"^data\.remote: nonsense://a cannot be opened \(Protocol not known"):
         RemoteTree("nonsense://a")
+    with pytest.raises(UserError, match=r"^data\.remote: http://a/tree\?sig=x: give the address of a folder, with"):
+        RemoteTree("http://a/tree?sig=x")
     with pytest.raises(UserError, match=r"^data\.remote: give data\.root=FOLDER, too"):
         SpottingDataModule(TASK.to_dict(), source_of(tmp_path), CLIPS, remote="memory://a")
 
