@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from spotter.data.commentary.text_model import TEXT_MODEL, TextModel
 from spotter.data.streams import Stream
 from spotter.errors import UserError
 from spotter.io.transcripts.files import SUFFIXES, read_transcript
+
+log = logging.getLogger(__name__)
 
 
 def with_text_model(stream: Stream, root: str | Path) -> Stream:
@@ -36,6 +39,8 @@ def is_transcript(path: Path) -> bool:
 def transcript_rows(stream: Stream, path: Path) -> NDArray[np.float16]:
     """Return the columns of a stream that are read, made from a transcript by the text model of the stream.
 
+    Says what is odd about the transcript, and how often.
+
     Raises UserError for a file that is no transcript, and where the stream has no text model.
     """
     if stream.text_model is None:
@@ -44,7 +49,10 @@ def transcript_rows(stream: Stream, path: Path) -> NDArray[np.float16]:
             f"give the features, .npy"
         )
     model = TextModel.parse(stream.text_model.numpy().tobytes(), f"the text model of stream {stream.name}")
-    rows = model.features(read_transcript(path))
+    transcript = read_transcript(path)
+    for what, number in transcript.oddities.items():
+        log.warning("%s: %s: %d", path, what, number)
+    rows = model.features(transcript)
     return rows if stream.columns is None else rows[:, slice(*stream.columns)]
 
 
