@@ -11,6 +11,8 @@ import pytest
 
 import spotter
 from spotter.cli import main
+from spotter.data.features import FeatureSource
+from spotter.errors import UserError
 from spotter.io.checkpoints import open_checkpoint
 from spotter.types import Half
 from tests.conftest import call, files_below
@@ -187,6 +189,23 @@ def test_what_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "nowhere: no such folder; give the official tree" in capsys.readouterr().err
     assert prepare(echo, write_tree(tmp_path / "tree")) == 1
     assert "holds no game of the training split" in capsys.readouterr().err
+
+
+def test_features_of_two_text_models_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, echo = write_tree(tmp_path / "tree"), write_transcripts(tmp_path / "echoes")
+    stream = {"file": "commentary", "fps": 1, "width": WIDTH, "groups": [6, 4, 119]}
+    assert prepare(echo, root) == 0
+    with monkeypatch.context() as patch:
+        patch.setattr("spotter.cli.prepare.commentary.write_sidecar", interrupt)
+        assert prepare(echo, root, "--min-halves", "3") == 130
+    with pytest.raises(UserError, match=r"commentary_text_model\.npz: is empty, since .* give that command again"):
+        FeatureSource({"commentary": stream}, root)
+    assert prepare(echo, root) == 0
+    assert FeatureSource({"commentary": stream}, root).spec.streams[0].text_model is not None
+
+
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_what_cannot_be_fitted_leaves_the_text_model_that_is_there(

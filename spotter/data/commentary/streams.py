@@ -27,6 +27,8 @@ def with_text_model(stream: Stream, root: str | Path) -> Stream:
     if stream.text_model is not None or not path.is_file():
         return stream
     content = path.read_bytes()
+    if not content:
+        raise UserError(f"{path}: is empty, since spotter prepare commentary was interrupted: give that command again")
     _check(TextModel.parse(content, str(path)), stream, path)
     return replace(stream, text_model=torch.frombuffer(bytearray(content), dtype=torch.uint8))
 
