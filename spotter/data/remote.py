@@ -13,6 +13,7 @@ from urllib.parse import quote, unquote
 
 from spotter.data.commentary.text_model import TEXT_MODEL
 from spotter.data.fps import parse_fps
+from spotter.data.parts import PartSource
 from spotter.data.source import Source
 from spotter.errors import UserError
 from spotter.io.files import atomic_file, locked
@@ -94,6 +95,7 @@ def fetch_games(
 
     What is not there either stays away, and is named as missing by whoever reads the tree.
     """
+    source = source.whole if isinstance(source, PartSource) else source  # a tree holds whole halves
     with locked(root / LOCK):  # another rank that waited finds all there
         incomplete = [game for game in games if _lacks(game, root, halves, source, labels)]
         if not incomplete:

@@ -69,6 +69,7 @@ class SpottingDataModule(pl.LightningDataModule):
     """
 
     allow_zero_length_dataloader_with_multiple_devices = True
+    match_halves: Sequence[int] = ()  # where sequences are not halves
 
     def __init__(
         self,
@@ -167,10 +168,9 @@ class SpottingDataModule(pl.LightningDataModule):
             return
         tree, root = RemoteTree(self.remote), Path(self.root)
         fetch_root(tree, root, self.source)
-        splits = self._load_splits()
-        games = list(dict.fromkeys(game for split in LABELLED for game in splits[split]))
+        games = [game for split, listed in self._load_splits().items() if split in LABELLED for game in listed]
         labels = [] if self.annotations else [self.task.label_file]
-        fetch_games(tree, root, games, self.task.halves, self.source, labels)
+        fetch_games(tree, root, list(dict.fromkeys(games)), self.match_halves or self.task.halves, self.source, labels)
 
     def _load_splits(self) -> dict[str, list[str]]:
         listed = self.annotations.splits(self.root or "", self.task) if self.annotations else None

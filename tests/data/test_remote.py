@@ -14,9 +14,11 @@ import fsspec
 import pytest
 
 from spotter.data.remote import RemoteTree, fetch_games
+from spotter.data.replays import ReplaySource
 from spotter.data.video.source import VideoSource
 from spotter.errors import UserError
 from spotter.training.datamodule import SpottingDataModule
+from spotter.training.replays import ReplayDataModule
 from tests.conftest import call
 from tests.helpers.trees import TASK, source_of, write_game
 
@@ -162,6 +164,15 @@ def test_the_store_that_would_be_read_is_fetched(tmp_path: Path) -> None:
         (there / name).write_bytes(name.encode())
     fetch_games(RemoteTree(f"file://{there.parent}"), root, ["g"], (1, 2), VideoSource("25/12", root=root), [])
     assert sorted(path.name for path in (root / "g").iterdir()) == ["1_224p_25-12fps.frames", "2_224p.mp4"]
+
+
+def test_the_halves_that_replays_are_of_are_fetched(there: Path, tmp_path: Path) -> None:
+    root, stream = tmp_path / "here", {"file": "feature", "fps": 1, "width": 3}
+    (there / "c" / "Labels-cameras.json").write_text('{"annotations": []}')
+    source = ReplaySource({"own": stream}, root)
+    ReplayDataModule("replays", source, CLIPS, str(root), {"train": ["c"]}, remote=f"file://{there}").fetch()
+    names = ["1_feature.npy", "2_feature.npy", "Labels-cameras.json"]
+    assert sorted(path.name for path in (root / "c").iterdir()) == names
 
 
 def test_a_run_trains_from_a_store_of_objects(tree: Path, tiny: list[str], tmp_path: Path) -> None:
