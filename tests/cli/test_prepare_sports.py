@@ -151,6 +151,8 @@ def test_a_tree_of_other_games_stays_as_it_is(tmp_path: Path, capsys: pytest.Cap
     assert "splits.json: lists other games, such as my/own/game: give a folder of" in capsys.readouterr().err
     assert [path.name for path in root.iterdir()] == ["splits.json"]
     (root / "splits.json").unlink()
+    assert main(["prepare", "tennis", str(tmp_path), str(tmp_path / POINTS)]) == 2
+    assert "is a file; give a folder" in capsys.readouterr().err
     for _ in range(2):
         assert main(["prepare", "tennis", str(tmp_path), str(root)]) == 0
 

@@ -75,6 +75,9 @@ def test_wrong_options_are_one_line(
     assert main(["prepare", "tracking", str(source), str(root), *words]) in (1, 2)
     assert said in capsys.readouterr().err
     assert not root.exists()
+    root.touch()
+    assert main(["prepare", "tracking", str(source), str(root)]) == 2
+    assert "ROOT: " in capsys.readouterr().err
 
 
 def test_a_substitute_takes_the_place_of_who_went_off() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from spotter.bounded import MOST_JSON, parse_json
+from spotter.cli.out_folder import check_folder
 from spotter.errors import UserError, shorten
 from spotter.io.splits import SPLITS_FILE, read_splits
 
@@ -31,10 +32,11 @@ def read_records(path: Path, what: str, find_wrong: Callable[[Record], str | Non
 
 
 def check_splits(root: Path, splits: Mapping[str, Sequence[str]], what: str) -> None:
-    """Raise UserError for games that are named twice, and where ``root`` is a tree of other games.
+    """Raise UserError for games that are named twice, and where ``root`` is a file, or a tree of other games.
 
     what : they are, for messages
     """
+    check_folder(root, "ROOT")
     games = [game for listed in splits.values() for game in listed]
     if len(set(games)) < len(games):
         raise UserError(f"{Counter(games).most_common(1)[0][0]}: two {what} have this name: get the file again")

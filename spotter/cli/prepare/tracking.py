@@ -20,6 +20,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from spotter.cli.out_folder import check_folder
 from spotter.data.tracking import write_track
 from spotter.data.tracking_files import PROVIDERS, find_matches, load_tracks
 from spotter.errors import UsageError, plural
@@ -44,6 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.players < 1:
         raise UsageError(f"--players: expected at least 1, found {arguments.players}")
     check_file_name(arguments.name, "--name")
+    check_folder(arguments.root, "ROOT")
     matches = find_matches(arguments.src, arguments.provider)
     console, seen, unplaced, rates = Console(stderr=True), list[float](), 0, Counter[str]()
     for match in track(matches, "reading", console=console, transient=True, disable=not console.is_terminal):
