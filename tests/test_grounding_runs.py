@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -119,6 +120,19 @@ def test_train_and_ground(replays_tree: Path, tmp_path: Path, capsys: pytest.Cap
     assert (answer["half"], answer["start"], answer["end"]) == (1, 300, 309)
     assert all(180 <= each["time"] <= 301 and 0 <= each["score"] <= 1 for each in answer["detection"])
 
+    wrong = {
+        "entry 1 lasts from 309 to 300 s": {"half": 1, "start": 309, "end": 300},
+        "entry 1 lasts from -5 to 10 s": {"half": 1, "start": -5, "end": 10},
+        "a replay at 9000 s of half 1, which ends at": {"half": 1, "start": 9000, "end": 9010},
+    }
+    for said, replay in wrong.items():
+        listed.write_text(json.dumps({"Replays": [replay]}))
+        assert main(["ground", *words]) == 1
+        assert f"replays.json: {said}" in capsys.readouterr().err
+    listed.write_text('{"Replays": []}')
+    assert main(["ground", *words]) == 1
+    assert '"Replays" is empty' in capsys.readouterr().err
+
 
 def test_spots_answer_replays_by_usual_delays(
     replays_tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -136,6 +150,70 @@ def test_spots_answer_replays_by_usual_delays(
     assert scores["loose"]["average_ap"] > 0.3, "perfect spots leave the question which of them"
     assert main(["ground", *words[:2]]) == 2
     assert "give out=DIR" in capsys.readouterr().err
+
+
+@pytest.fixture
+def spots_of_two_games(replays_tree: Path, tmp_path: Path) -> tuple[Path, list[str], list[str]]:
+    """Return a tree of two test games, of which the first has no replay, these games, and the words that answer."""
+    root, task = tmp_path / "tree", Task.load("soccernet-v2")
+    shutil.copytree(replays_tree, root)
+    splits = json.loads((root / "splits.json").read_text())
+    splits["test"] = [*splits["valid"], *splits["test"]]
+    (root / "splits.json").write_text(json.dumps(splits))
+    cameras = root / splits["test"][0] / LABELS.label_file
+    content = json.loads(cameras.read_text())
+    for shot in content["annotations"]:
+        shot.pop("link", None)
+        shot["replay"] = "real-time"
+    cameras.write_text(json.dumps(content))
+    labels = format_of(task).read(root, splits["test"], task)
+    found = {half: HalfPredictions(rows.label, rows.time, np.full(len(rows), 0.9)) for half, rows in labels.items()}
+    write_predictions(tmp_path / "spots", found, task)
+    words = [f"spots={tmp_path / 'spots'}", f"data.root={root}", f"out={tmp_path / 'answers'}"]
+    return root, splits["test"], words
+
+
+def test_a_game_without_replays_gets_a_file_that_answers_none(
+    spots_of_two_games: tuple[Path, list[str], list[str]], tmp_path: Path
+) -> None:
+    root, games, words = spots_of_two_games
+    assert main(["ground", *words]) == 0
+    out = tmp_path / "answers"
+    assert json.loads((out / games[0] / "results_grounding.json").read_text())["Replays"] == []
+    again = spotter.evaluate(root, out / "results_grounding.zip", task="replay-grounding", split="test")
+    assert again == json.loads((out / "metrics.json").read_text())
+    assert (again["games"], again["answered"]) == (2, again["replays"])
+
+
+def test_nothing_of_earlier_answers_is_left(
+    spots_of_two_games: tuple[Path, list[str], list[str]], tmp_path: Path
+) -> None:
+    root, games, words = spots_of_two_games
+    assert main(["ground", *words]) == 0
+    (root / games[1] / LABELS.label_file).unlink()
+    assert main(["ground", *words]) == 0
+    out = tmp_path / "answers"
+    files = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
+    assert files == {f"{games[0]}/results_grounding.json", "results_grounding.zip"}
+
+
+def test_answers_go_into_no_run(
+    spots_of_two_games: tuple[Path, list[str], list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "answers").mkdir()
+    (tmp_path / "answers" / "metrics.json").write_text("{}")
+    assert main(["ground", *spots_of_two_games[2]]) == 2
+    assert "answers holds another run or prediction (metrics.json)" in capsys.readouterr().err
+
+
+def test_games_of_a_split_that_have_no_camera_labels_are_counted(
+    spots_of_two_games: tuple[Path, list[str], list[str]], caplog: pytest.LogCaptureFixture
+) -> None:
+    root, games, words = spots_of_two_games
+    (root / games[0] / LABELS.label_file).unlink()
+    with caplog.at_level("INFO"):
+        assert main(["ground", *words]) == 0
+    assert "1 of 2 games of split test have no Labels-cameras.json" in caplog.messages
 
 
 def test_the_prior_is_of_delays_before_the_replay() -> None:
@@ -160,6 +238,7 @@ def test_the_prior_is_of_delays_before_the_replay() -> None:
         (["split=test"], "give ckpt=PATH"),
         (["ckpt=x", "input=y"], "needs both"),
         (["ckpt=x", "root=y"], "root: unknown"),
+        (["ckpt=x", "data.root=y", f"out={__file__}"], "out: "),
     ],
 )
 def test_usage(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

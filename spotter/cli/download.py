@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
 
+from spotter.cli.out_folder import check_folder
 from spotter.errors import UserError, plural
 from spotter.io.archives import check_space, gigabytes, unpack_games, warn_of_others
 from spotter.io.downloads import (
@@ -57,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Download, and unpack zips of games."""
+    check_folder(arguments.root, "ROOT")
     task = Task.load(arguments.task)
     known = sources_of(task)
     sources = choose(known, _words(arguments.what))

@@ -6,10 +6,11 @@ spotter ground ckpt=PATH input=match.mp4 extractor=NAME_OR_CHECKPOINT replays=FI
 spotter ground spots=PREDICTIONS data.root=/data/SoccerNet [split=test] out=DIR
 
 The checkpoint is one of model=grounding, grounding_calf or grounding_netvlad. Of a split all replays of games with
-Labels-cameras.json are answered, and scored where their action is known. For a match of your own, FILE lists replays:
-{"Replays": [{"half": 1, "start": 600, "end": 612}, …]}, in whole seconds; its input is features, or a video and what
-made the features that the model was trained on, see spotter extract. Without a checkpoint, spots=PREDICTIONS answers by
-what spotter predict found before each replay, times how usual that delay is in the training split.
+Labels-cameras.json are answered, and scored where their action is known; a game without replays gets a file, too. For
+a match of your own, FILE lists replays: {"Replays": [{"half": 1, "start": 600, "end": 612}, …]}, in whole seconds; its
+input is features, or a video and what made the features that the model was trained on, see spotter extract. Without a
+checkpoint, spots=PREDICTIONS answers by what spotter predict found before each replay, times how usual that delay is in
+the training split.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from spotter.cli.out_folder import check_out
 from spotter.errors import UsageError, UserError, did_you_mean, plural
 
 if TYPE_CHECKING:
@@ -49,11 +51,14 @@ def run(arguments: argparse.Namespace) -> int:
     from spotter.data.replays import ReplaySource
     from spotter.inference.grounding import ground
     from spotter.inference.model import load_model
-    from spotter.io.grounding import ZIP, write_answers
+    from spotter.io.grounding import ZIP, Answers, write_answers
+    from spotter.io.predictions import METRICS
     from spotter.io.run_folders import folder_beside
     from spotter.progress import ProgressDisplay
 
     given = _settings(arguments.words)
+    if given.get("out"):
+        check_out(Path(given["out"]), [], ZIP, "out")
     split, root = given.get("split", "test"), given["data.root"]
     cameras = {} if "input" in given else read_shots(root, split)
     if "spots" in given:
@@ -68,6 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
             source, replays = ReplaySource.of_spec(spec, root), replays_in(cameras)
         with ProgressDisplay(sum(source.length(each.sequence) for each in replays), "frames") as watch:
             answers = ground(model.system, source, replays, model.compute, watch.update)
+    answers = {game: answers.get(game, Answers.empty()) for game in cameras or answers}  # servers want every game
+    (out / METRICS).unlink(missing_ok=True)  # of earlier answers
     write_answers(out, answers)
     log.info(
         "%s of %s answered: %s",
@@ -119,6 +126,9 @@ def _own(spec: InputSpec, given: Mapping[str, str], device: str) -> tuple[Replay
     if absent := sorted({half for half, _, _ in replays} - set(halves)):
         raise UserError(f"{given['replays']}: names half {absent[0]}, of which there is no input: give its file")
     source = ReplaySource.of_spec(spec, files=files, makers=makers)
+    for half, start, _ in replays:
+        if start >= (ends := source.seconds(halves[half])):
+            raise UserError(f"{given['replays']}: a replay at {start} s of half {half}, which ends at {ends:.0f} s")
     return source, [Replay(halves[half], *times) for half, *times in replays]
 
 
@@ -133,6 +143,8 @@ def read_shots(root: str, split: str) -> Cameras:
     labelled = [game for game in games if game_file(root, game, LABELS.label_file).is_file()]
     if not labelled:
         raise UserError(f"{root}: no game of split {split} has {LABELS.label_file}: get the camera labels")
+    if lacking := len(games) - len(labelled):
+        log.info("%d of %d games of split %s have no %s", lacking, len(games), split, LABELS.label_file)
     return read_cameras(root, labelled, LABELS)
 
 
@@ -178,9 +190,10 @@ def _score(cameras: Cameras, answers: Mapping[str, Answers], out: Path, split: s
     from spotter.evaluation.grounding import grounding_scores, pair
     from spotter.evaluation.table import grounding_table
     from spotter.io.files import atomic_write, json_bytes
+    from spotter.io.predictions import METRICS
 
     found = pair(cameras, answers)
     if found.replays:
         metrics = {**grounding_scores(found), "games": len(cameras), "task": LABELS.name, "split": split}
-        atomic_write(out / "metrics.json", json_bytes(metrics))
+        atomic_write(out / METRICS, json_bytes(metrics))
         Console().print(grounding_table({split: metrics}))

@@ -9,6 +9,7 @@ zip for the challenge server, and, with --labels, the scores.
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations, permutations
@@ -30,6 +31,7 @@ from spotter.io.splits import SPLITS
 from spotter.tasks import Task
 from spotter.types import Half, HalfPredictions
 
+log = logging.getLogger(__name__)
 SUMMARY = "join.json"  # tells a joined prediction, which may be written over
 
 
@@ -92,9 +94,12 @@ def _common_games(sources: Sequence[Path]) -> list[str]:
 
 
 def _find_labels(games: Iterable[str], task: Task) -> str | None:
-    """Return the folder of labels that the environment names, if it has these games."""
+    """Return the folder of labels that the environment names; say where it has none of these games."""
     root = os.environ.get("SOCCERNET_ROOT")
-    return root if root and has_labels(root, games, task) else None
+    if root and not has_labels(root, games, task):
+        log.warning("%s: holds no labels of these games, so they are not scored", root)
+        return None
+    return root
 
 
 def join(systems: Sequence[Mapping[Half, HalfPredictions]], task: Task) -> dict[Half, HalfPredictions]:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
+from spotter.data.commentary.text_model import TEXT_MODEL
 from spotter.data.fps import parse_fps
+from spotter.data.parts import PartSource
 from spotter.data.source import Source
 from spotter.errors import UserError
 from spotter.io.files import atomic_file, locked
 from spotter.io.game_files import ROOT, fault_of, game_file_to_write
+from spotter.io.splits import SPLITS_FILE
 from spotter.progress import ProgressDisplay
 from spotter.types import Half
 
@@ -33,13 +36,15 @@ class RemoteTree:
 
     url : of its root: ``s3://bucket/SoccerNet``, ``https://host/SoccerNet`` with listings of folders, and so on
 
-    Raises UserError for a protocol that is unknown, or whose package is not installed.
+    Raises UserError for a protocol that is unknown, or whose package is not installed, and for a query.
     """
 
     def __init__(self, url: str) -> None:
         from fsspec.core import url_to_fs  # here, for few need it
 
-        self.url = url.rstrip("/")
+        self.url, self._http = url.rstrip("/"), url.startswith("http")
+        if self._http and {"?", "#"} & set(url):
+            raise UserError(f"data.remote: {url}: give the address of a folder, without a query: files have others")
         try:
             self._fs: AbstractFileSystem = url_to_fs(self.url)[0]
         except (ImportError, ValueError) as error:
@@ -53,7 +58,7 @@ class RemoteTree:
             return {}
         except Exception as error:  # whatever the file system raises
             raise UserError(f"data.remote: {self.url}/{folder} cannot be listed ({error})") from error
-        decode = unquote if self.url.startswith("http") else str
+        decode = unquote if self._http else str
         return {decode(each["name"]).rstrip("/").rpartition("/")[2]: each["size"] for each in listed}
 
     def fetch(self, folder: str, name: str, root: Path, expected: int | None = None) -> int:
@@ -70,12 +75,14 @@ class RemoteTree:
         return size
 
     def _path(self, *below: str) -> str:
-        return str(self._fs._strip_protocol("/".join([self.url, *(part for part in below if part != ROOT)])))
+        parts = [quote(part) if self._http else part for part in below if part != ROOT]
+        return str(self._fs._strip_protocol("/".join([self.url, *parts])))
 
 
-def fetch_root(remote: RemoteTree, root: Path, files: Iterable[str]) -> None:
-    """Fetch those of ``files`` that lie in the root of the tree itself, and are not there yet."""
-    lacking = {name for name in files if not (root / name).exists()}
+def fetch_root(remote: RemoteTree, root: Path, source: Source) -> None:
+    """Fetch what lies in the root of the tree itself, its splits and what made its features, as far as it lacks it."""
+    makers = {f"{stream.file}{ending}" for stream in source.spec.streams for ending in (".npz", TEXT_MODEL)}
+    lacking = {name for name in {SPLITS_FILE, *makers} if not (root / name).exists()}
     there = remote.files(ROOT) if lacking else {}
     for name in lacking & there.keys():
         remote.fetch(ROOT, name, root, there[name])
@@ -88,6 +95,7 @@ def fetch_games(
 
     What is not there either stays away, and is named as missing by whoever reads the tree.
     """
+    source = source.whole if isinstance(source, PartSource) else source  # a tree holds whole halves
     with locked(root / LOCK):  # another rank that waited finds all there
         incomplete = [game for game in games if _lacks(game, root, halves, source, labels)]
         if not incomplete:
@@ -97,6 +105,7 @@ def fetch_games(
         def complete(game: str) -> tuple[int, int]:
             there = remote.files(game)
             wanted = _wanted(list(there), halves, source, labels)
+            wanted.sort(key=lambda name: name.endswith(".npy"))  # a game with all features lacks nothing, when cut off
             lacking = [name for name in wanted if not game_file_to_write(root, game, name).exists()]
             return len(lacking), sum(remote.fetch(game, name, root, there[name]) for name in lacking)
 

@@ -114,6 +114,10 @@ class ReplaySource(PartSource):
         end = whole if math.isinf(self._before) else min(whole, self._frame(replay.start) + 1)
         return max(1, end - self._first(replay))
 
+    def seconds(self, half: Half) -> float:
+        """Return where a whole half ends."""
+        return self.spec.offset + self.whole.length(half) / self.fps
+
     def read(self, halves: Sequence[Half], clips: Sequence[Clip], clip_len: int) -> Inputs:
         """Return what ``FeatureSource`` does, and each stream of the replay under its name after ``replay_``."""
         replays = [Replay.of(halves[clip.half]) for clip in clips]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -70,15 +71,32 @@ def describe_streams(root: str | None, names: str | Sequence[str], columns: obje
     return streams
 
 
+def stated_offset(path: Path, fps: Fraction) -> float | None:
+    """Return the offset that the JSON file beside a feature file states, None where it states none.
+
+    Raises UserError for an odd one, and where that file states another rate than ``fps``.
+    """
+    about, beside = read_sidecar(path), path.with_suffix(".json")
+    if "fps" in about and parse_fps(about["fps"], f"{beside}: fps") != fps:
+        raise UserError(
+            f"{path}: has fps {about['fps']} by {beside.name}, not {fps}: give the fps that it was made with"
+        )
+    return _check_offset(about["offset"], beside) if "offset" in about else None
+
+
 def _check_numbers(about: Mapping[str, Any], path: Path) -> tuple[int, float]:
     """Return width and offset that a JSON file states; raises UserError for odd ones, and for an odd ``fps``."""
     parse_fps(about["fps"], f"{path}: fps")
-    width, offset = about["width"], about.get("offset", 0.0)
+    width = about["width"]
     if not is_integer(width) or width < 1:
         raise UserError(f"{path}: width: expected the number of columns, found {shorten(width)}; write the file again")
+    return width, _check_offset(about.get("offset", 0.0), path)
+
+
+def _check_offset(offset: object, path: Path) -> float:
     if not is_number(offset):
         raise UserError(f"{path}: offset: expected seconds, found {shorten(offset)}; write the file again")
-    return width, float(offset)
+    return float(offset)
 
 
 def _first(root: str | Path, file: str) -> Path | None:

@@ -107,9 +107,12 @@ def read_anticipation(path: str | Path, task: Task) -> dict[Half, HalfPrediction
     content = parse_json(read_file(path), str(path))
     if not isinstance(content, dict) or not isinstance(content.get("videos"), list):
         raise UserError(f"{path}: expected an object with a list 'videos': is it the right file?")
-    clips, unknown = {}, Counter[str]()
+    clips: dict[Half, HalfPredictions] = {}
+    unknown = Counter[str]()
     for number, video in enumerate(content["videos"], start=1):
         name, entries = _video(video, number, str(path), ("anticipation",))
+        if Half(name, 1) in clips:
+            raise UserError(f"{path}: entry {number} of 'videos' is {shorten(name)} again: give each clip one entry")
         time, label = entries.column("position", MILLISECONDS, int) / 1000, entries.classes(task, unknown)
         found = HalfPredictions(label, time, entries.column("confidence", "a number"))
         clips[Half(name, 1)] = found.take(label >= 0)

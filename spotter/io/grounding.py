@@ -43,6 +43,12 @@ class Answers:
     def __len__(self) -> int:
         return len(self.half)
 
+    @classmethod
+    def empty(cls) -> Answers:
+        """Return the answers to the replays of a game that has none."""
+        whole, real = np.empty(0, np.int64), np.empty(0)
+        return cls(whole, whole, whole, whole, real, real)
+
 
 def find_answers(root: str | Path) -> tuple[str, list[str]]:
     """Return the name of the files of a folder, zip or single file, and the sorted games that have one."""
@@ -75,11 +81,18 @@ def write_answers(out: str | Path, answers: Mapping[str, Answers]) -> None:
 def read_replays(path: str | Path) -> list[tuple[int, int, int]]:
     """Return half, start and end, whole seconds, of the replays that a file lists under ``Replays``.
 
-    It is what answers are written as; ``detection`` may be missing. Raises UserError for another file.
+    It is what answers are written as; ``detection`` may be missing. Raises UserError for another file, and where it
+    lists no replay, or one that does not end after it starts.
     """
     ((_, entries),) = read_entries(path, [ROOT], Path(path).name, "Replays", REMEDY)
     columns = [entries.column(name, SECOND, int).astype(np.int64).tolist() for name in ("half", "start", "end")]
-    return list(zip(*columns, strict=True))
+    replays = list(zip(*columns, strict=True))
+    if not replays:
+        raise UserError(f'{path}: "Replays" is empty: list half, start and end of each replay')
+    for number, (_, start, end) in enumerate(replays, start=1):
+        if not 0 <= start < end:
+            raise UserError(f"{path}: entry {number} lasts from {start} to {end} s: give the seconds of a replay")
+    return replays
 
 
 def _document(game: str, answers: Answers) -> dict[str, Any]:

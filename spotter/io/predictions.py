@@ -94,10 +94,8 @@ def write_predictions(out: str | Path, predictions: Mapping[Half, HalfPrediction
     """Write ``<out>/<game>/results_spotting.json`` for every game, and ``<out>/results_spotting.zip``.
 
     Entries stand in the order of their metric frames and otherwise as in the columns, so that the last of equal
-    (class, frame) stays the last and reading the files back gives the same score. Files of games that an earlier
-    zip in ``out`` holds and this one does not are deleted.
+    (class, frame) stays the last and reading the files back gives the same score.
     """
-    _delete_others(Path(out), {half.game for half in predictions})
     games = {game: list(halves) for game, halves in groupby(sorted(predictions), key=lambda half: half.game)}
 
     def content(game: str) -> bytes:
@@ -109,8 +107,12 @@ def write_predictions(out: str | Path, predictions: Mapping[Half, HalfPrediction
 def write_games(
     out: str | Path, file_name: str, zip_name: str, games: Iterable[str], content_of: Callable[[str], bytes]
 ) -> None:
-    """Write ``<out>/<game>/<file_name>`` for every game, and a zip of them as challenge servers take it."""
-    archive = io.BytesIO()
+    """Write ``<out>/<game>/<file_name>`` for every game, and a zip of them as challenge servers take it.
+
+    Files of games that an earlier zip in ``out`` holds and this one does not are deleted.
+    """
+    games, archive = list(games), io.BytesIO()
+    _delete_others(Path(out, zip_name), file_name, set(games))
     with zipfile.ZipFile(archive, "w") as packed:
         for game in games:
             path = game_file_to_write(out, game, file_name)
@@ -138,16 +140,15 @@ def game_json(game: str, halves: Mapping[Half, HalfPredictions], task: Task) -> 
     return json_bytes({"UrlLocal": game, **({KEY: listed} if listed else {}), "predictions": entries})
 
 
-def _delete_others(out: Path, games: set[str]) -> None:
-    """Delete the predictions of games that were written to ``out`` before and are not now; nothing outside of it."""
-    path = out / PREDICTION_ZIP
+def _delete_others(path: Path, file_name: str, games: set[str]) -> None:
+    """Delete the files of games that a zip holds, beside it, and ``games`` does not; nothing outside of its folder."""
     if not path.is_file() or not zipfile.is_zipfile(path):
         return
     try:
         with open_zip(path) as earlier:
             named = [name.rpartition("/") for name in earlier.namelist()]
-        for game in {game for game, _, file in named if file == PREDICTION_FILE} - games:
-            game_file_to_write(out, game, PREDICTION_FILE).unlink(missing_ok=True)
+        for game in {game for game, _, file in named if file == file_name} - games:
+            game_file_to_write(path.parent, game, file_name).unlink(missing_ok=True)
     except UserError as error:
         log.warning("%s: not written by spotter, files of earlier predictions are left: %s", path, error)
 

@@ -72,10 +72,15 @@ def check_split(name: str) -> str:
 
 def read_splits(path: Path) -> dict[str, list[str]]:
     """Read a list as ``write_splits`` writes it; raises UserError where it is none, or names what is no game."""
-    content = parse_json(read_file(path), str(path))
-    if not isinstance(content, dict) or not all(isinstance(games, list) for games in content.values()):
-        raise UserError(f"{path}: expected an object that maps split names to lists of games")
-    return {check_split(name): check_games(games, path) for name, games in content.items()}
+    return parse_splits(read_file(path), str(path))
+
+
+def parse_splits(content: bytes, where: str) -> dict[str, list[str]]:
+    """Return the content of such a list, which lies at ``where``; the errors are the same."""
+    document = parse_json(content, where)
+    if not isinstance(document, dict) or not all(isinstance(games, list) for games in document.values()):
+        raise UserError(f"{where}: expected an object that maps split names to lists of games")
+    return {check_split(name): check_games(games, where) for name, games in document.items()}
 
 
 def _games(name: str, value: str | Sequence[str], base: Mapping[str, list[str]]) -> list[str]:

@@ -70,6 +70,7 @@ class SpottingDataModule(pl.LightningDataModule):
     """
 
     allow_zero_length_dataloader_with_multiple_devices = True
+    match_halves: Sequence[int] = ()  # where sequences are not halves
 
     def __init__(
         self,
@@ -165,11 +166,10 @@ class SpottingDataModule(pl.LightningDataModule):
         if not self.remote or self.root is None:
             return
         tree, root = RemoteTree(self.remote), Path(self.root)
-        fetch_root(tree, root, ["splits.json", *(f"{stream.file}.npz" for stream in self.source.spec.streams)])
-        splits = self._load_splits()
-        games = list(dict.fromkeys(game for split in LABELLED for game in splits[split]))
+        fetch_root(tree, root, self.source)
+        games = [game for split, listed in self._load_splits().items() if split in LABELLED for game in listed]
         labels = [] if self.annotations else [self.task.label_file]
-        fetch_games(tree, root, games, self.task.halves, self.source, labels)
+        fetch_games(tree, root, list(dict.fromkeys(games)), self.match_halves or self.task.halves, self.source, labels)
 
     def _load_splits(self) -> dict[str, list[str]]:
         listed = self.annotations.splits(self.root or "", self.task) if self.annotations else None

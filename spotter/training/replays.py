@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spotter.data.replays import ReplaySource, find_replay_records
+from spotter.data.replays import LABELS, ReplaySource, find_replay_records
 from spotter.errors import UserError
 from spotter.training.datamodule import DemoDataModule, SpottingDataModule
 from spotter.types import HalfRecord
@@ -10,6 +10,8 @@ from spotter.types import HalfRecord
 
 class ReplayDataModule(SpottingDataModule):
     """Serve clips of the time before labelled replays; its source is a ``ReplaySource``."""
+
+    match_halves = LABELS.halves
 
     def _find(self, split: str, games: list[str], labels: str = "required") -> list[HalfRecord]:
         if not isinstance(self.source, ReplaySource):

@@ -290,5 +290,11 @@ def test_what_is_misspelt(words: list[str], message: str, tmp_path: Path, capsys
     assert message in capsys.readouterr().err
 
 
+def test_a_root_that_is_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    assert download("soccernet-v2", tmp_path / "file") == 2
+    assert "is a file; give a folder" in capsys.readouterr().err
+
+
 def test_the_table_is_packaged() -> None:
     assert TABLE.parent.name == "assets"

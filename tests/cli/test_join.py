@@ -63,7 +63,7 @@ def test_neither_a_run_nor_an_input_is_written_over(tmp_path: Path, capsys: pyte
 
 
 def test_labels_of_the_environment_count_where_they_are_of_these_games(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("SOCCERNET_ROOT", str(tmp_path / "labels"))
     (tmp_path / "labels" / "other" / "game").mkdir(parents=True)
@@ -72,6 +72,7 @@ def test_labels_of_the_environment_count_where_they_are_of_these_games(
     write_predictions(tmp_path / "one", {Half("a/b/c", 1): spots}, PARTS[0])
     assert main(["join", str(tmp_path / "one"), "-o", str(tmp_path / "out")]) == 0
     assert not (tmp_path / "out" / "metrics.json").exists()
+    assert f"{tmp_path / 'labels'}: holds no labels of these games, so they are not scored" in caplog.messages
 
 
 def write(folder: Path, task: Task, name: str, *games: str) -> str:

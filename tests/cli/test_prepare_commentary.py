@@ -11,6 +11,8 @@ import pytest
 
 import spotter
 from spotter.cli import main
+from spotter.data.features import FeatureSource
+from spotter.errors import UserError
 from spotter.io.checkpoints import open_checkpoint
 from spotter.types import Half
 from tests.conftest import call, files_below
@@ -189,6 +191,23 @@ def test_what_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "holds no game of the training split" in capsys.readouterr().err
 
 
+def test_features_of_two_text_models_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, echo = write_tree(tmp_path / "tree"), write_transcripts(tmp_path / "echoes")
+    stream = {"file": "commentary", "fps": 1, "width": WIDTH, "groups": [6, 4, 119]}
+    assert prepare(echo, root) == 0
+    with monkeypatch.context() as patch:
+        patch.setattr("spotter.cli.prepare.commentary.write_sidecar", interrupt)
+        assert prepare(echo, root, "--min-halves", "3") == 130
+    with pytest.raises(UserError, match=r"commentary_text_model\.npz: is empty, since .* give that command again"):
+        FeatureSource({"commentary": stream}, root)
+    assert prepare(echo, root) == 0
+    assert FeatureSource({"commentary": stream}, root).spec.streams[0].text_model is not None
+
+
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def test_what_cannot_be_fitted_leaves_the_text_model_that_is_there(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -197,6 +216,16 @@ def test_what_cannot_be_fitted_leaves_the_text_model_that_is_there(
     assert prepare(echo, root, "--min-halves", "1000") == 1
     assert capsys.readouterr().err.count("\n") == 1
     assert (root / "commentary_text_model.npz").is_file()
+
+
+@pytest.mark.parametrize("content", [b"", b"version https://git-lfs.github.com/spec/v1"], ids=["empty", "pointer"])
+def test_damaged_features_that_tell_the_length_are_named(
+    content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, echo = write_tree(tmp_path / "tree"), write_transcripts(tmp_path / "echoes", SPLITS["train"])
+    (root / "l/s/t0/2_baidu_soccer_embeddings.npy").write_bytes(content)
+    assert prepare(echo, root) == 1
+    assert "2_baidu_soccer_embeddings.npy: not a readable .npy file" in capsys.readouterr().err
 
 
 def test_fitting_needs_scipy_and_says_so(

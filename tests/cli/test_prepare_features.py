@@ -86,6 +86,30 @@ def test_files_that_were_made_another_way_are_not_taken_for_the_same(tmp_path: P
     assert "1_a.npy: no readable array" in prepare(tmp_path, "--fps", "1").err
 
 
+def test_what_is_known_of_features_stays_when_they_are_converted_again(tmp_path: Path) -> None:
+    save(tmp_path / "src/g/1_a.npy", ROWS)
+    beside = {"fps": "1", "offset": 2.5, "width": 5, "extractor": {"backbone": "resnet152"}}
+    (tmp_path / "src/g/1_a.json").write_bytes(orjson.dumps(beside))
+    for said in ("1 file converted, 0 were there", "0 files converted, 1 were there"):
+        assert said in prepare(tmp_path, "--fps", "1").out
+        about = orjson.loads((tmp_path / "dst/g/1_a.json").read_bytes())
+        assert (about["offset"], about["extractor"]) == (2.5, {"backbone": "resnet152"})
+    said = prepare(tmp_path, "--fps", "2")
+    assert (said.status, "1_a.npy: has fps 1 by 1_a.json, not 2" in said.err) == (1, True)
+    assert "by offset" in prepare(tmp_path, "--fps", "1", "--offset", "1").err
+    (tmp_path / "src/g/1_a.json").write_bytes(orjson.dumps(beside | {"offset": "late"}))
+    assert "1_a.json: offset: expected seconds, found 'late'" in prepare(tmp_path, "--fps", "1").err
+
+
+def test_what_is_converted_is_not_converted_again(tmp_path: Path) -> None:
+    save(tmp_path / "src/g/1_a.npy", ROWS)
+    said = prepare(tmp_path, "--fps", "1", "--name", "half/a")
+    assert "--name: expected the name of a file in the folder of a game, found 'half/a'" in said.err
+    for dst in ("src", "src/half"):
+        said = call("prepare", "features", "src", dst, "--fps", "1", cwd=tmp_path)
+        assert (said.status, "DST: give a folder outside of SRC" in said.err) == (2, True)
+
+
 def test_a_year_is_no_half(tmp_path: Path) -> None:
     save(tmp_path / "src/2015_final.npy", ROWS)
     assert prepare(tmp_path, "--fps", "1").status == 0

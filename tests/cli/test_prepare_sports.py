@@ -142,6 +142,27 @@ def test_a_line_that_is_not_as_published_is_named(
     assert f"{file} line 2: {key} is {value!r}, which no p" in capsys.readouterr().err
 
 
+def test_a_tree_of_other_games_stays_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_points(tmp_path)
+    root = tmp_path / "tree"
+    root.mkdir()
+    (root / "splits.json").write_text('{"train": ["my/own/game"]}')
+    assert main(["prepare", "tennis", str(tmp_path), str(root)]) == 1
+    assert "splits.json: lists other games, such as my/own/game: give a folder of" in capsys.readouterr().err
+    assert [path.name for path in root.iterdir()] == ["splits.json"]
+    (root / "splits.json").unlink()
+    assert main(["prepare", "tennis", str(tmp_path), str(tmp_path / POINTS)]) == 2
+    assert "is a file; give a folder" in capsys.readouterr().err
+    for _ in range(2):
+        assert main(["prepare", "tennis", str(tmp_path), str(root)]) == 0
+
+
+def test_two_records_of_one_name_are_no_two_games(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_lines(tmp_path / POINTS, [POINT, POINT])
+    assert main(["prepare", "tennis", str(tmp_path), str(tmp_path / "tree")]) == 1
+    assert "point-001: two points have this name" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["ngs", "tennis"])
 def test_such_a_tree_trains_and_is_scored_in_frames(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

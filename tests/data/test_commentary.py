@@ -168,7 +168,7 @@ def test_files_that_are_no_text_model_are_named() -> None:
             TextModel.parse(content, "here")
 
 
-def test_a_stream_takes_the_text_model_of_its_root(tmp_path: Path) -> None:
+def test_a_stream_takes_the_text_model_of_its_root(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     model = fitted().model
     content = {"file": "commentary", "fps": 1, "width": sum(model.groups), "groups": model.groups}
     stream = Stream.load("commentary", content)
@@ -181,6 +181,9 @@ def test_a_stream_takes_the_text_model_of_its_root(tmp_path: Path) -> None:
     again = Stream.load("commentary", stream.to_dict())
     assert (transcript_rows(again, tmp_path / "match.srt") == model.features(Transcript.of(said("x", 1)))).all()
     assert again == stream
+    (tmp_path / "odd.json").write_text('{"segments": [[0, 1, "so"], [null, 2, "what"]]}')
+    transcript_rows(again, tmp_path / "odd.json")
+    assert caplog.messages == [f"{tmp_path / 'odd.json'}: segments without text or times: 1"]
     cut = Stream.load("commentary", {**stream.to_dict(), "columns": [6, 10]})
     assert transcript_rows(cut, tmp_path / "match.srt").shape[1] == 4
     with pytest.raises(UserError, match=r"129 wide, 1 a second, and the stream x has 5.*data.width=129 data.fps=1"):

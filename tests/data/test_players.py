@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,23 @@ def test_the_command(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert main(["prepare", "players", str(tmp_path)]) == 0
     assert np.load(tmp_path / "l" / "s" / "g" / "1_players.npy").shape == (1, 184)
     assert "1 half; 100 % of frames are calibrated" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--players", "0"], "--players: expected at least 1, found 0"),
+        (["--confidence", "nan"], "expected a number between 0 and 1, found 'nan'"),
+        (["--calibrations", "../../x.json"], "--calibrations: expected the name of a file in the folder of a game"),
+    ],
+)
+def test_wrong_options_are_one_line(
+    words: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path, [], [])
+    with suppress(SystemExit):  # of argparse
+        assert main(["prepare", "players", str(tmp_path), *words]) in (1, 2)
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.filterwarnings("error")

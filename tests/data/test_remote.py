@@ -14,9 +14,11 @@ import fsspec
 import pytest
 
 from spotter.data.remote import RemoteTree, fetch_games
+from spotter.data.replays import ReplaySource
 from spotter.data.video.source import VideoSource
 from spotter.errors import UserError
 from spotter.training.datamodule import SpottingDataModule
+from spotter.training.replays import ReplayDataModule
 from tests.conftest import call
 from tests.helpers.trees import TASK, source_of, write_game
 
@@ -90,6 +92,36 @@ def test_one_file_that_was_lost_comes_again(url: str, tmp_path: Path) -> None:
     assert lost.read_bytes() == content
 
 
+def test_signs_that_urls_give_a_meaning_to_may_be_in_names(url: str, there: Path, tmp_path: Path) -> None:
+    game = "a #1? 100%25"
+    write_game(there, game, {1: 30, 2: 30}, [])
+    if url.startswith("memory"):
+        fsspec.filesystem("memory").put(f"{there / game}/", f"/bucket/tree/{game}/", recursive=True)
+    data_of(tmp_path / "here", url, splits={"train": [game]}).fetch()
+    assert len(list((tmp_path / "here" / game).iterdir())) == 3
+
+
+def test_what_made_the_features_is_fetched_too(url: str, there: Path, tmp_path: Path) -> None:
+    file, root = "feature_text_model.npz", tmp_path / "here"
+    assert source_of(root).spec.streams[0].file == "feature"
+    if url.startswith("memory"):
+        fsspec.filesystem("memory").pipe(f"/bucket/tree/{file}", b"model")
+    (there / file).write_bytes(b"model")
+    data_of(root, url).fetch()
+    assert (root / file).read_bytes() == b"model"
+
+
+def test_what_describes_features_comes_before_them(
+    there: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (there / "c" / "2_feature.json").write_text('{"fps": 2}')
+    names, came = ["1_feature.npy", "2_feature.npy", "2_feature.json", "L.json"], []  # a store lists in any order
+    monkeypatch.setattr(RemoteTree, "files", lambda *_: dict.fromkeys(names))
+    monkeypatch.setattr(RemoteTree, "fetch", lambda tree, game, name, *_: came.append(name) or 0)
+    fetch_games(RemoteTree(f"file://{there}"), tmp_path / "here", ["c"], (1, 2), source_of(tmp_path / "here"), [])
+    assert came == ["2_feature.json", "1_feature.npy", "2_feature.npy"]
+
+
 def test_what_is_nowhere_is_named_as_missing(url: str, there: Path, tmp_path: Path) -> None:
     data = data_of(tmp_path / "here", url, splits={"train": ["c", "d"]})
     data.fetch()
@@ -110,6 +142,8 @@ def test_a_file_that_came_in_part_is_no_file(there: Path, tmp_path: Path, monkey
 def test_wrong_urls(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"^data\.remote: nonsense://a cannot be opened \(Protocol not known"):
         RemoteTree("nonsense://a")
+    with pytest.raises(UserError, match=r"^data\.remote: http://a/tree\?sig=x: give the address of a folder, with"):
+        RemoteTree("http://a/tree?sig=x")
     with pytest.raises(UserError, match=r"^data\.remote: give data\.root=FOLDER, too"):
         SpottingDataModule(TASK.to_dict(), source_of(tmp_path), CLIPS, remote="memory://a")
 
@@ -130,6 +164,15 @@ def test_the_store_that_would_be_read_is_fetched(tmp_path: Path) -> None:
         (there / name).write_bytes(name.encode())
     fetch_games(RemoteTree(f"file://{there.parent}"), root, ["g"], (1, 2), VideoSource("25/12", root=root), [])
     assert sorted(path.name for path in (root / "g").iterdir()) == ["1_224p_25-12fps.frames", "2_224p.mp4"]
+
+
+def test_the_halves_that_replays_are_of_are_fetched(there: Path, tmp_path: Path) -> None:
+    root, stream = tmp_path / "here", {"file": "feature", "fps": 1, "width": 3}
+    (there / "c" / "Labels-cameras.json").write_text('{"annotations": []}')
+    source = ReplaySource({"own": stream}, root)
+    ReplayDataModule("replays", source, CLIPS, str(root), {"train": ["c"]}, remote=f"file://{there}").fetch()
+    names = ["1_feature.npy", "2_feature.npy", "Labels-cameras.json"]
+    assert sorted(path.name for path in (root / "c").iterdir()) == names
 
 
 def test_a_run_trains_from_a_store_of_objects(tree: Path, tiny: list[str], tmp_path: Path) -> None:

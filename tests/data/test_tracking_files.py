@@ -61,6 +61,25 @@ def test_features_lie_beside_the_labels_with_a_description(tmp_path: Path, caplo
     assert (about["fps"], about["provider"], about["width"]) == ("25/2", "tracab", 69)
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--players", "0"], "--players: expected at least 1, found 0"),
+        (["--name", "../other"], "--name: expected the name of a file in the folder of a game, found '../other'"),
+    ],
+)
+def test_wrong_options_are_one_line(
+    words: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, root = written(tmp_path / "src", "tracab"), tmp_path / "tree"
+    assert main(["prepare", "tracking", str(source), str(root), *words]) in (1, 2)
+    assert said in capsys.readouterr().err
+    assert not root.exists()
+    root.touch()
+    assert main(["prepare", "tracking", str(source), str(root)]) == 2
+    assert "ROOT: " in capsys.readouterr().err
+
+
 def test_a_substitute_takes_the_place_of_who_went_off() -> None:
     def stays(first: int, last: int) -> np.ndarray:
         track = np.full((10, 2), np.nan)

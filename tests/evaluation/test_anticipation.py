@@ -132,6 +132,10 @@ def test_the_bootstrap_has_the_score_that_ranks(labels: Path) -> None:
         ({"videos": [{"path": "../clip", "annotations": {"anticipation": []}}]}, "names the game"),
         ({"videos": [{"path": "clip_1", "annotations": {"anticipation": 1}}]}, "expected a list 'anticipation'"),
         ({"videos": [{"path": "clip_1", "annotations": {"anticipation": []}}]}, "lacks 'clip_2'"),
+        (
+            {"videos": [{"path": "clip_1", "annotations": {"anticipation": []}}] * 2},
+            "entry 2 of 'videos' is 'clip_1' again: give each clip one entry",
+        ),
     ],
 )
 def test_odd_files_are_named(labels: Path, tmp_path: Path, content: Any, said: str) -> None:

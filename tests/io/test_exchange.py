@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -280,3 +281,15 @@ def test_a_game_without_events_stays(tmp_path: Path) -> None:
     write(tmp_path / "out" / "l" / "g" / "results_spotting.json", {"UrlLocal": "l/g", "predictions": []})
     write_collection(tmp_path / "a.json", read_collection(tmp_path / "out"), "osl", "")
     assert read_any_predictions(tmp_path / "a.json", ["l/g"], TASK)[Half("l/g", 1)].label.tolist() == []
+
+
+def test_a_zip_says_the_splits_that_its_folder_does(tmp_path: Path) -> None:
+    task, tree = Task.load("soccernet-v2"), tmp_path / "tree"
+    SoccerNet().write(tree, {Half(f"l/s/{name}", 1): Spots.empty() for name in "ab"}, task)
+    (tree / "splits.json").write_text('{"train": ["l/s/a"], "valid": ["l/s/b"]}')
+    packed = shutil.make_archive(str(tmp_path / "packed"), "zip", tree)
+    for source in (tree, packed):
+        assert {video.half.game: video.split for video in read_collection(source).videos} == {
+            "l/s/a": "train",
+            "l/s/b": "valid",
+        }

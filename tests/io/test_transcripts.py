@@ -141,6 +141,16 @@ def test_trees_and_lines_hold_the_same_halves(tmp_path: Path) -> None:
         assert all(each.english for each in read.values())
 
 
+def test_what_describes_features_beside_transcripts_is_none(tmp_path: Path) -> None:
+    game = tmp_path / "l" / "s" / "g"
+    game.mkdir(parents=True)
+    (game / "1_asr.json").write_bytes(echoes(SAID))
+    (game / "1_commentary.npy").touch()
+    (game / "1_commentary.json").write_text('{"fps": "1", "segments": 2}')
+    ((half, transcript),) = read_transcripts(tmp_path)
+    assert (half, len(transcript)) == (Half("l/s/g", 1), len(SAID))
+
+
 def test_files_of_a_tree_that_are_no_transcripts_are_left_alone(tmp_path: Path) -> None:
     game = tmp_path / "l" / "s" / "g"
     game.mkdir(parents=True)

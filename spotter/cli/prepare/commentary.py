@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     rows = {half: count_rows(root, half, transcript, fps, name) for half, transcript in halves.items()}
     model_file = root / f"{name}{TEXT_MODEL}"
     fitted = fit(halves, rows, set(splits["train"]), root, task, fps, arguments)
-    model_file.unlink(missing_ok=True)  # features and text model belong together, also after an interruption
+    atomic_write(model_file, b"")  # until all features are of this text model, nobody reads them
     for half, transcript in halves.items():
         write_half(root, half, name, transcript, rows[half], fitted)
     atomic_write(model_file, fitted.model.dump())

@@ -2,7 +2,8 @@
 
 SRC is a folder of .npy, .npz, HDF5 or pickled files of features: (T, D), (T, 1, D), or dictionaries of arrays such as
 {features: (T, 1, 768), …}. DST gets <game>/{1,2}_NAME.npy for each, with a JSON file beside it, and copies of labels
-and splits.json. Files that are there already are skipped. Pickles can build arrays only; nothing in them is run.
+and splits.json. What a JSON file beside one of SRC says of its offset, and what made it, stays true. Files that are
+there already are skipped. Pickles can build arrays only; nothing in them is run.
 
   spotter prepare features /data/float32 /data/float16 --fps 1
   spotter prepare features /data/open_pipeline /data/SoccerNet --fps 1 --name timesformer    # offset 2.5 s by itself
@@ -21,11 +22,12 @@ from rich.filesize import decimal
 
 from spotter.cli.copy_labels import copy_labels
 from spotter.data.fps import parse_fps
-from spotter.data.sidecars import read_sidecar
+from spotter.data.sidecars import read_sidecar, stated_offset
 from spotter.data.video.find import half_of_name
 from spotter.errors import UsageError, UserError, plural
 from spotter.extraction.write import is_written, write_features
 from spotter.io.feature_files import PICKLED_OFFSET, SUFFIXES, read_features
+from spotter.io.game_files import check_file_name
 from spotter.progress import ProgressDisplay
 
 log = logging.getLogger(__name__)
@@ -38,7 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dst", metavar="DST", type=Path, help="where the converted files go")
     parser.add_argument("--fps", required=True, help="rows per second, such as 1, 2 or 25/24")
     parser.add_argument(
-        "--offset", type=float, metavar="SECONDS", help="of row 0 (default: 0; of pickled dictionaries 2.5)"
+        "--offset",
+        type=float,
+        metavar="SECONDS",
+        help="of row 0 (default: as stated beside SRC, else 0; of pickled dictionaries 2.5)",
     )
     parser.add_argument("--name", help="of the features (default: what follows the half in their names)")
     parser.add_argument("--key", help="of the array, where a file holds several (default: features)")
@@ -48,20 +53,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Convert what is missing and print a summary."""
     fps = parse_fps(arguments.fps, "--fps")
+    if arguments.name is not None:
+        check_file_name(arguments.name, "--name")
     if not arguments.src.is_dir():
         raise UserError(f"{arguments.src}: no such folder; give one with files of features")
-    if arguments.src.resolve() == arguments.dst.resolve():
-        raise UsageError("DST: give another folder than SRC, whose files are kept as they are")
+    if arguments.dst.resolve().is_relative_to(arguments.src.resolve()):
+        raise UsageError("DST: give a folder outside of SRC, whose files are all converted, and kept as they are")
     files = sorted(each for each in arguments.src.rglob("*") if each.suffix in SUFFIXES and each.is_file())
     if not files:
         raise UserError(f"{arguments.src}: holds no file of features; expected {' '.join(SUFFIXES)}")
     targets = _targets(files, arguments)
-    todo = {file: target for file, target in targets.items() if not _is_converted(target, fps, arguments)}
+    offsets = {file: _offset(file, fps, arguments) for file in files}
+    todo = {
+        file: target for file, target in targets.items() if not _is_converted(target, fps, offsets[file], arguments)
+    }
     copy_labels(arguments.src, arguments.dst)
     error, missing = 0.0, 0
     with ProgressDisplay(len(todo), "files", shown=bool(todo)) as display:
         for number, (file, target) in enumerate(todo.items()):
-            relative, not_finite = _convert(file, target, fps, arguments)
+            relative, not_finite = _convert(file, target, fps, offsets[file], arguments)
             error, missing = max(error, relative), missing + not_finite
             display.update((number + 1) / len(todo))
     before, after = (sum(path.stat().st_size for path in paths) for paths in (todo, todo.values()))
@@ -92,19 +102,28 @@ def _targets(files: list[Path], arguments: argparse.Namespace) -> dict[Path, Pat
     return targets
 
 
-def _is_converted(target: Path, fps: Fraction, arguments: argparse.Namespace) -> bool:
+def _offset(file: Path, fps: Fraction, arguments: argparse.Namespace) -> float | None:
+    """Return the seconds of row 0, None where the form of the file tells; the errors are those of its JSON file."""
+    stated = stated_offset(file, fps)
+    return stated if arguments.offset is None else arguments.offset
+
+
+def _is_converted(target: Path, fps: Fraction, offset: float | None, arguments: argparse.Namespace) -> bool:
     """Return whether a file is there; raises UserError where it was made by another command."""
-    offset = arguments.offset
     if offset is None and (stated := read_sidecar(target).get("offset")) in (0.0, PICKLED_OFFSET):
         offset = stated  # which of both is meant SRC says, and that would have to be read
     return is_written(target, arguments.dtype, fps=str(fps), offset=0.0 if offset is None else offset)
 
 
-def _convert(file: Path, target: Path, fps: Fraction, arguments: argparse.Namespace) -> tuple[float, int]:
+def _convert(
+    file: Path, target: Path, fps: Fraction, offset: float | None, arguments: argparse.Namespace
+) -> tuple[float, int]:
     """Write one file and read it back; return the largest error by the largest number, and rows that are not finite."""
     found = read_features(file, arguments.key)
-    offset = found.offset if arguments.offset is None else arguments.offset
-    missing = write_features(target, found.rows, arguments.dtype, fps, None, offset)
+    made_by = read_sidecar(file).get("extractor")
+    missing = write_features(
+        target, found.rows, arguments.dtype, fps, made_by, found.offset if offset is None else offset
+    )
     written = np.load(target, mmap_mode="r", allow_pickle=False)
     finite = np.isfinite(found.rows)
     largest = float(np.abs(found.rows[finite]).max()) if finite.any() else 0.0

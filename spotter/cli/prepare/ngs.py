@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spotter.cli.prepare.records import is_whole, read_records
+from spotter.cli.prepare.records import check_splits, is_whole, read_records
 from spotter.data.tracking import Track, write_track
 from spotter.errors import UserError
 from spotter.io.formats import format_of
@@ -58,13 +58,14 @@ def run(arguments: argparse.Namespace) -> int:
     frames = sum(play["frames"] for play in plays)
     if frames != len(positions):
         raise UserError(f"{arguments.src}: {PLAYS} has {frames} frames, {POSITIONS} {len(positions)}: get both again")
+    splits = split_plays(plays)
+    check_splits(arguments.root, splits, "plays")
     labels, others = {}, Counter[str]()
     for play, part in zip(plays, _parts(plays, positions), strict=True):
         half = Half(game_of(play), 1)
         write_track(arguments.root, half, track_of(part, play["direction"]), source="asonty/ngs_highlights")
         labels[half] = _spots(play, task, others)
     format_of(task).write(arguments.root, labels, task)
-    splits = split_plays(plays)
     write_splits(arguments.root, splits)
     counts = ", ".join(f"{len(games)} {name}" for name, games in splits.items())
     log.info("%s: %d plays (%s), %d spots", arguments.root, len(plays), counts, sum(map(len, labels.values())))

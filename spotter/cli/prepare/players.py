@@ -17,9 +17,11 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from spotter.cli.options import parse_fraction
 from spotter.data.players import BOXES, CALIBRATIONS, LEAST_CONFIDENCE, read_players
-from spotter.errors import UserError, plural
+from spotter.errors import UsageError, UserError, plural
 from spotter.io.files import write_array
+from spotter.io.game_files import check_file_name
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--players", type=int, default=25, help="places in a row (default: %(default)s)")
     parser.add_argument(
         "--confidence",
-        type=float,
+        type=parse_fraction,
         default=LEAST_CONFIDENCE,
         help="from which a calibration counts (default: %(default)s)",
     )
@@ -40,7 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write the features of every half that has both files, and say what they hold."""
     if arguments.players < 1:
-        raise UserError(f"--players: expected at least 1, found {arguments.players}")
+        raise UsageError(f"--players: expected at least 1, found {arguments.players}")
+    check_file_name(arguments.calibrations, "--calibrations")
     found = sorted(path for path in arguments.root.rglob(f"*_{BOXES}") if path.name.partition("_")[0].isdecimal())
     if not found:
         raise UserError(f"{arguments.root}: holds no 1_{BOXES}: give the official tree with boxes and calibrations")

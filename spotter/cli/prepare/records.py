@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import lzma
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from spotter.bounded import MOST_JSON, parse_json
 from spotter.checks import is_integer
+from spotter.cli.out_folder import check_folder
 from spotter.errors import UserError, shorten
+from spotter.io.splits import SPLITS_FILE, read_splits
 
 Record = dict[str, Any]
 
@@ -27,6 +30,21 @@ def read_records(path: Path, what: str, find_wrong: Callable[[Record], str | Non
             return [_parse(line, f"{path} line {number}", what, find_wrong) for number, line in lines]
     except (OSError, EOFError, lzma.LZMAError) as error:
         raise UserError(f"{path}: no readable {what} ({error}): get the file again") from error
+
+
+def check_splits(root: Path, splits: Mapping[str, Sequence[str]], what: str) -> None:
+    """Raise UserError for games that are named twice, and where ``root`` is a file, or a tree of other games.
+
+    what : they are, for messages
+    """
+    check_folder(root, "ROOT")
+    games = [game for listed in splits.values() for game in listed]
+    if len(set(games)) < len(games):
+        raise UserError(f"{Counter(games).most_common(1)[0][0]}: two {what} have this name: get the file again")
+    path = root / SPLITS_FILE
+    there = [game for listed in read_splits(path).values() for game in listed] if path.is_file() else []
+    if others := set(there) - set(games):
+        raise UserError(f"{path}: lists other games, such as {min(others)}: give a folder of its own")
 
 
 def _parse(line: bytes, where: str, what: str, find_wrong: Callable[[Record], str | None]) -> Record:

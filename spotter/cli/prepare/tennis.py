@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from spotter.cli.prepare.records import are_whole, is_whole, read_records
+from spotter.cli.prepare.records import are_whole, check_splits, is_whole, read_records
 from spotter.data.tracking import Track, write_track
 from spotter.io.formats import format_of
 from spotter.io.splits import write_splits
@@ -51,13 +51,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the tree and say what it holds."""
     task = Task.load("tennis")
     points = read_points(arguments.src / POINTS if arguments.src.is_dir() else arguments.src)
+    splits = split_points(points)
+    check_splits(arguments.root, splits, "points")
     labels = {}
     for point in points:
         half = Half(game_of(point), 1)
         write_track(arguments.root, half, track_of(point), source="zcochran27/tennis_hit_bounce_detection")
         labels[half] = _spots(point, task)
     format_of(task).write(arguments.root, labels, task)
-    splits = split_points(points)
     write_splits(arguments.root, splits)
     counts = ", ".join(f"{len(games)} {name}" for name, games in splits.items())
     log.info("%s: %d points (%s), %d spots", arguments.root, len(points), counts, sum(map(len, labels.values())))

@@ -20,9 +20,11 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from spotter.cli.out_folder import check_folder
 from spotter.data.tracking import write_track
 from spotter.data.tracking_files import PROVIDERS, find_matches, load_tracks
-from spotter.errors import plural
+from spotter.errors import UsageError, plural
+from spotter.io.game_files import check_file_name
 from spotter.types import Half
 
 log = logging.getLogger(__name__)
@@ -40,6 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the features and say what they hold."""
+    if arguments.players < 1:
+        raise UsageError(f"--players: expected at least 1, found {arguments.players}")
+    check_file_name(arguments.name, "--name")
+    check_folder(arguments.root, "ROOT")
     matches = find_matches(arguments.src, arguments.provider)
     console, seen, unplaced, rates = Console(stderr=True), list[float](), 0, Counter[str]()
     for match in track(matches, "reading", console=console, transient=True, disable=not console.is_terminal):

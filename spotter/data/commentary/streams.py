@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from spotter.data.streams import Stream
 from spotter.errors import UserError
 from spotter.io.transcripts.files import SUFFIXES, read_transcript
 
+log = logging.getLogger(__name__)
+
 
 def with_text_model(stream: Stream, root: str | Path) -> Stream:
     """Return the stream with the text model that ``spotter prepare commentary`` left in the root, if there is one.
@@ -24,6 +27,8 @@ def with_text_model(stream: Stream, root: str | Path) -> Stream:
     if stream.text_model is not None or not path.is_file():
         return stream
     content = path.read_bytes()
+    if not content:
+        raise UserError(f"{path}: is empty, since spotter prepare commentary was interrupted: give that command again")
     _check(TextModel.parse(content, str(path)), stream, path)
     return replace(stream, text_model=torch.frombuffer(bytearray(content), dtype=torch.uint8))
 
@@ -36,6 +41,8 @@ def is_transcript(path: Path) -> bool:
 def transcript_rows(stream: Stream, path: Path) -> NDArray[np.float16]:
     """Return the columns of a stream that are read, made from a transcript by the text model of the stream.
 
+    Says what is odd about the transcript, and how often.
+
     Raises UserError for a file that is no transcript, and where the stream has no text model.
     """
     if stream.text_model is None:
@@ -44,7 +51,10 @@ def transcript_rows(stream: Stream, path: Path) -> NDArray[np.float16]:
             f"give the features, .npy"
         )
     model = TextModel.parse(stream.text_model.numpy().tobytes(), f"the text model of stream {stream.name}")
-    rows = model.features(read_transcript(path))
+    transcript = read_transcript(path)
+    for what, number in transcript.oddities.items():
+        log.warning("%s: %s: %d", path, what, number)
+    rows = model.features(transcript)
     return rows if stream.columns is None else rows[:, slice(*stream.columns)]
 
 

@@ -11,11 +11,11 @@ from spotter.bounded import parse_json
 from spotter.errors import UserError
 from spotter.io.exchange.collection import Collection, Row, Video, checked_rows, parse_clock, whole, without
 from spotter.io.files import atomic_write, json_bytes
-from spotter.io.game_files import game_file_to_write
+from spotter.io.game_files import ROOT, game_file_to_write
 from spotter.io.periods import KEY, read_intervals, write_intervals
 from spotter.io.predictions import PREDICTION_FILE
 from spotter.io.soccernet import game_time
-from spotter.io.splits import SPLITS_FILE, read_splits, write_splits
+from spotter.io.splits import SPLITS_FILE, parse_splits, write_splits
 from spotter.io.trees import find_games, read_game_files
 from spotter.tasks import Task, shipped_tasks
 from spotter.types import Half
@@ -35,9 +35,7 @@ def read_tree(root: Path, task: Task | None = None) -> Collection:
         held = " and ".join(named) or f"none of {', '.join(found)}"
         raise UserError(f"{root}: holds {held}: give a folder of one kind, or name the labels by --task")
     (name,) = named
-    listed = root / SPLITS_FILE
-    splits = read_splits(listed) if listed.is_file() else {}
-    split_of = {game: split for split, games in splits.items() for game in games}
+    split_of = {game: split for split, games in _splits(root).items() for game in games}
     videos = []
     for game, content in read_game_files(root, found[name], name):
         where = f"{root}/{game}/{name}"
@@ -71,6 +69,14 @@ def write_tree(root: Path, collection: Collection, label_file: str) -> None:
         games_of_split += [video.half.game] if video.half.game not in games_of_split else []
     if splits:
         write_splits(root, splits)
+
+
+def _splits(root: Path) -> dict[str, list[str]]:
+    """Return the splits that a folder or zip lists, none where it has no list."""
+    there = (root / SPLITS_FILE).is_file() if root.is_dir() else ROOT in find_games(root, SPLITS_FILE)
+    for _, content in read_game_files(root, [ROOT] if there else [], SPLITS_FILE):
+        return parse_splits(content, f"{root}/{SPLITS_FILE}")
+    return {}
 
 
 def _file_names(task: Task | None) -> list[str]:

@@ -46,7 +46,8 @@ def read_transcripts(path: str | Path) -> Iterator[tuple[Half, Transcript]]:
 
 
 def _tree(root: Path) -> Iterator[tuple[Half, str, Transcript]]:
-    files = [file for file in root.rglob("*") if _NAME.fullmatch(file.name) and file.parent != root]
+    named = [file for file in root.rglob("*") if _NAME.fullmatch(file.name) and file.parent != root]
+    files = [file for file in named if file.suffix != ".json" or not file.with_suffix(".npy").exists()]  # of features
     files.sort(key=lambda file: (file.with_suffix(""), SUFFIXES.index(file.suffix)))
     for stem, (file, *_) in groupby(files, key=lambda file: file.with_suffix("")):
         game = file.parent.relative_to(root).as_posix()
