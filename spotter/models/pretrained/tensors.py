@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 import re
 import warnings
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor
 
 from spotter.errors import UserError
+from spotter.io.checkpoints import UNREADABLE
 from spotter.tasks import Task
 from spotter.types import Plain
 
@@ -27,7 +27,7 @@ def plain_tensors(path: Path, key: str = "state_dict") -> dict[str, Tensor]:
     try:
         with warnings.catch_warnings(action="ignore"):
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except UNREADABLE as error:
         raise UserError(f"{path}: damaged, or no checkpoint of plain tensors") from error
     content = content.get(key, content) if isinstance(content, dict) else {}
     content = content if isinstance(content, dict) else {}
