@@ -88,6 +88,9 @@ def test_own_videos_are_predicted_with_it(tmp_path: Path) -> None:
         ({"dataset": "soccernetv2"}, [], ["2 classes", "17"]),
         ({"modality": "flow"}, [], ["flow"]),
         ({"clip_len": None}, [], ["config.json", "clip length"]),
+        ({"clip_len": "six"}, [], ["config.json: clip_len", "'six'"]),
+        ({"crop_dim": [64]}, [], ["config.json: crop_dim", "[64]"]),
+        ({"dilate_len": 0.5}, [], ["config.json: dilate_len", "0.5"]),
     ],
 )
 def test_mistakes_are_one_line(
