@@ -187,6 +187,17 @@ def test_own_features_are_predicted_with_a_pooling_baseline(tmp_path: Path) -> N
     assert all(np.diff(times).min() > 15_000 for times in apart), "suppressed within 30 s"
 
 
+def test_a_checkpoint_is_not_written_over_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    published_pools.save(tmp_path / "model.pth.tar", published_pools.shapes_of("MAX"))
+    before = (tmp_path / "model.pth.tar").read_bytes()
+    (tmp_path / "link.ckpt").symlink_to("model.pth.tar")
+    for out in ("model.pth.tar", "link.ckpt"):
+        words = [str(tmp_path / "model.pth.tar"), str(tmp_path / out), "--from", "sn-pooling"]
+        assert main(["import-checkpoint", *words]) == 2
+        assert f"{out}: is the checkpoint itself" in capsys.readouterr().err
+    assert (tmp_path / "model.pth.tar").read_bytes() == before
+
+
 class Trap:
     """Do something when it is unpickled."""
 
