@@ -196,6 +196,7 @@ def test_ctrl_c_leaves_a_whole_checkpoint(tiny: list[str], tmp_path: Path) -> No
         ("model=linear", 2, "model=linear: the run of"),
         ("model.network.dim=32", 2, "goes on as it began, model=transformer"),
         ("model.schedule=linear", 2, "start a new run from its weights: model.init_from="),
+        ("data.fold=1/4", 2, "has trained on other games; leave it out, or give the ckpt of that fold"),
     ],
 )
 def test_a_run_does_not_go_on_as_another(trained: Path, tmp_path: Path, word: str, status: int, said: str) -> None:
