@@ -91,6 +91,20 @@ def join(
         raise UserError("model.clips.sampling: other labels need clips that are drawn; take uniform or balanced")
 
 
+def check_spread(data: SpottingDataModule, world: int) -> None:
+    """Raise UserError where the clips that another label set has of each batch do not spread evenly over the ranks."""
+    for name, other in data.others.items():
+        count, size = other.batch_size, data.batch_size
+        if count % world and not size % world:
+            even = world * max(1, round(count / world))
+            remedy = f"give {even / size:g}" if even < size else "raise data.batch_size"
+            key = "pseudo_share" if name == PSEUDO else f"joint.{name}.share"
+            raise UserError(
+                f"data.{key}: its {count} of the {size} clips of a batch do not spread evenly over {world} devices; "
+                f"{remedy}, or other trainer.devices"
+            )
+
+
 def settings_beside(data: SpottingDataModule, share: float) -> dict[str, Any]:
     """Return how data with a ``share`` of each batch, at least a clip, are read beside ``data``."""
     count = max(1, round(share * data.batch_size))
