@@ -9,7 +9,7 @@ from typing import Any
 from lightning_fabric.plugins import TorchCheckpointIO
 
 from spotter.errors import UserError
-from spotter.io.checkpoints import open_checkpoint, save_checkpoint
+from spotter.io.checkpoints import not_finite, open_checkpoint, save_checkpoint
 from spotter.io.upgrade import FORMAT
 from spotter.tasks import Task
 from spotter.training.module import SpottingModule
@@ -74,6 +74,8 @@ def init_from(module: SpottingModule, path: str | Path) -> None:
     fits = {name: value for name, value in theirs.items() if name in ours and ours[name].shape == value.shape}
     if not fits:
         raise UserError(f"model.init_from: not one of the {len(theirs)} tensors in {path} fits this model")
+    if broken := next(not_finite(fits), None):
+        raise UserError(f"model.init_from: the weights {broken} in {path} are not finite; take another checkpoint")
     module.load_state_dict(fits, strict=False)
     log.info("took %d of %d tensors from %s", len(fits), len(ours), path)
     for title, names in (("left as they were", ours.keys() - fits), ("not used", theirs.keys() - fits)):
