@@ -187,3 +187,15 @@ def test_a_share_that_does_not_spread_over_ranks_names_its_key(size: int, share:
         check_spread(data, 2)
     more.batch_size = 2
     return check_spread(data, 2)
+
+
+def test_games_that_one_label_set_trains_on_and_another_scores_are_named(
+    tiny: list[str], tree: Path, tmp_path: Path
+) -> None:
+    """Of a cross-validation, for example, of which the other label set knows nothing."""
+    joint = f"data.joint={{more:{{task:soccernet-v2,root:'{tree}'}}}}"
+    for words, count in (([], 0), (["data.fold=0/4"], 1)):
+        called = call("train.py", *tiny, joint, "trainer.max_epochs=1", "model=linear", *words, cwd=tmp_path)
+        assert called.status == 0, called.err
+        found = [line for line in called.err.splitlines() if "so that those scores are too good" in line]
+        assert sum("more.splits: trains on 1 game that data.splits scores" in line for line in found) == count
