@@ -53,6 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the checkpoint and describe it."""
     if arguments.out.is_dir():
         raise UsageError(f"{arguments.out}: is a folder; name the checkpoint to write")
+    if arguments.out.exists() and arguments.checkpoint.exists() and arguments.out.samefile(arguments.checkpoint):
+        raise UsageError(f"{arguments.out}: is the checkpoint itself, which would be lost; give OUT another name")
     if arguments.window is not None and not 0 < arguments.window < float("inf"):
         raise UsageError(f"--window: expected seconds, found {arguments.window:g}")
     options = ImportOptions(

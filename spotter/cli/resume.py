@@ -88,11 +88,15 @@ def _check_configs(runtime: dict[str, Any], flags: Sequence[str], run: Path) -> 
 
 
 def _check_same_model(runtime: dict[str, Any], words: list[str], path: str) -> None:
-    """Raise UsageError where a run should go on as another model: its folder must not be touched then."""
+    """Raise UsageError where a run should go on as another model or on other games: its folder is not touched then."""
     choices = runtime.get("choices")
     model = choices.get("model") if isinstance(choices, dict) else None
     for word in words:
         key, value = key_of(word), word.partition("=")[2]
+        if key == "data.fold":
+            raise UsageError(
+                f"{word}: the run of {path} has trained on other games; leave it out, or give the ckpt of that fold"
+            )
         another = key == "model" and model is not None and value != model
         if another or key.startswith(FIXED):
             raise UsageError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import struct
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +97,11 @@ def choose_label_set(content: Mapping[str, Any], name: str | None = None) -> dic
             rest[key] = value
     settings = {**settings, **(others[name] if name else {}), "joint": None}
     return {**content, "hyper_parameters": settings, "state_dict": rest}
+
+
+def not_finite(state: Mapping[str, Tensor]) -> Iterator[str]:
+    """Yield the names of tensors that are not finite."""
+    return (name for name, value in state.items() if value.is_floating_point() and not value.isfinite().all())
 
 
 def _load(path: str | Path) -> object:

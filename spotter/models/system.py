@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from spotter.data.images import ImageTransform
 from spotter.data.source import InputSpec
 from spotter.errors import UserError
-from spotter.io.checkpoints import choose_label_set
+from spotter.io.checkpoints import choose_label_set, not_finite
 from spotter.models.base import Head, Network
 from spotter.models.blocks.teams import count_outputs, with_teams
 from spotter.models.bounded import Bounded
@@ -91,8 +91,8 @@ class System:
 
         Of one that was trained jointly that of its own labels, see ``choose_label_set`` for others.
 
-        Raises UserError where settings and weights do not fit together; settings that ask for a network far larger than
-        the weights take no memory.
+        Raises UserError where settings and weights do not fit together, and for weights that are not finite; settings
+        that ask for a network far larger than the weights take no memory.
         """
         try:
             content = choose_label_set(content)
@@ -102,6 +102,8 @@ class System:
         except UNFIT as error:
             reason = " ".join(str(error).split())[:SHOWN]
             raise UserError(f"ckpt: its weights and settings do not fit ({reason})") from error
+        if broken := next(not_finite(system.state_dict()), None):
+            raise UserError(f"ckpt: its weights {broken} are not finite; take another checkpoint, or make it again")
         return system.eval()
 
     @property

@@ -9,11 +9,12 @@ from typing import Any
 from lightning_fabric.plugins import TorchCheckpointIO
 
 from spotter.errors import UserError
-from spotter.io.checkpoints import open_checkpoint, save_checkpoint
+from spotter.io.checkpoints import not_finite, open_checkpoint, save_checkpoint
 from spotter.io.upgrade import FORMAT
 from spotter.tasks import Task
 from spotter.training.module import SpottingModule
 from spotter.training.optimizer import OptimizerConfig
+from spotter.types import OWN, Plain
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ class CheckpointFiles(TorchCheckpointIO):
 
 
 def check_fits(module: SpottingModule, content: dict[str, Any], path: str | Path) -> None:
-    """Raise UserError unless training can go on from an opened checkpoint: the same network, head and schedule."""
+    """Raise UserError unless training can go on from an opened checkpoint: the same network, classes, schedule."""
     if content["spotter_format"] != FORMAT:
         raise UserError(
             f"ckpt: {path} is of spotter 0.1, whose runs cannot be resumed; start a new run from its weights: "
@@ -39,7 +40,9 @@ def check_fits(module: SpottingModule, content: dict[str, Any], path: str | Path
             f"model.init_from={path}"
         )
     theirs, ours = OptimizerConfig.load(content["hyper_parameters"]["optimizer"] or {}), module.optimizer_config
-    differ = [key for key in ("schedule", "sam") if getattr(theirs, key) != getattr(ours, key)]
+    differ = [key for key in ("schedule", "sam", "head_lr_factor") if getattr(theirs, key) != getattr(ours, key)]
+    if _columns(content["hyper_parameters"]) != {name: each.task.columns for name, each in module.systems.items()}:
+        differ.insert(0, "list of classes")
     shapes = {name: value.shape for name, value in content["state_dict"].items()}
     if shapes != {name: value.shape for name, value in module.state_dict().items()}:
         differ.insert(0, "network or head")
@@ -48,6 +51,12 @@ def check_fits(module: SpottingModule, content: dict[str, Any], path: str | Path
             f"ckpt: {path} is of another {', '.join(differ)} than this model; go on as it began, "
             f"or start a new run from its weights: model.init_from={path}"
         )
+
+
+def _columns(settings: Plain) -> dict[str, tuple[str, ...]]:
+    """Return what the columns of scores stand for, by label set, as settings of a checkpoint say."""
+    sets = {OWN: settings, **(settings.get("joint") or {})}
+    return {name: Task.load_stored(each.get("task")).columns for name, each in sets.items()}
 
 
 def init_from(module: SpottingModule, path: str | Path) -> None:
@@ -65,6 +74,8 @@ def init_from(module: SpottingModule, path: str | Path) -> None:
     fits = {name: value for name, value in theirs.items() if name in ours and ours[name].shape == value.shape}
     if not fits:
         raise UserError(f"model.init_from: not one of the {len(theirs)} tensors in {path} fits this model")
+    if broken := next(not_finite(fits), None):
+        raise UserError(f"model.init_from: the weights {broken} in {path} are not finite; take another checkpoint")
     module.load_state_dict(fits, strict=False)
     log.info("took %d of %d tensors from %s", len(fits), len(ours), path)
     for title, names in (("left as they were", ours.keys() - fits), ("not used", theirs.keys() - fits)):

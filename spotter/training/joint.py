@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -10,11 +11,13 @@ from typing import Any, Self
 from spotter.checks import check_fraction, check_keys
 from spotter.data.joint import part_of_epoch
 from spotter.data.registry import open_source
-from spotter.errors import UserError, shorten
+from spotter.errors import UserError, plural, shorten
+from spotter.io.splits import SCORED
 from spotter.training.datamodule import SpottingDataModule
 from spotter.training.pseudo import PseudoDataModule
-from spotter.types import PSEUDO, Plain
+from spotter.types import OWN, PSEUDO, Plain
 
+log = logging.getLogger(__name__)
 RESERVED = ("own", PSEUDO, "checkpoints", "predictions", "steps", "tensorboard", "wandb")  # folders of a run
 SHARED = ("eval_batch_size", "num_workers", "allow_missing", "max_beyond_end", "check", "seed", "prefetch_factor")
 NAME = re.compile(r"[A-Za-z][\w-]{0,99}")
@@ -85,6 +88,39 @@ def join(
         )
     if data.others and data.clips.sampling not in ("uniform", "balanced"):
         raise UserError("model.clips.sampling: other labels need clips that are drawn; take uniform or balanced")
+
+
+def check_spread(data: SpottingDataModule, world: int) -> None:
+    """Raise UserError where the clips that another label set has of each batch do not spread evenly over the ranks."""
+    for name, other in data.others.items():
+        count, size = other.batch_size, data.batch_size
+        if count % world and not size % world:
+            even = world * max(1, round(count / world))
+            remedy = f"give {even / size:g}" if even < size else "raise data.batch_size"
+            key = "pseudo_share" if name == PSEUDO else f"joint.{name}.share"
+            raise UserError(
+                f"data.{key}: its {count} of the {size} clips of a batch do not spread evenly over {world} devices; "
+                f"{remedy}, or other trainer.devices"
+            )
+
+
+def warn_of_seen_games(data: SpottingDataModule) -> None:
+    """Warn of games that one label set is scored on and another trains on: the network they share has seen them."""
+    for name, each in data.sets.items():
+        scored = {record.half.game for split in SCORED for record in each.records.get(split, [])}
+        for other, its in data.sets.items():
+            seen = sorted(scored & {record.half.game for record in its.records["train"]})
+            if other != name and seen:
+                log.warning(
+                    "%s: trains on %s that %s scores, so that those scores are too good; leave them out there: %s",
+                    *(_splits_of(other), plural(len(seen), "game"), _splits_of(name), shorten(", ".join(seen))),
+                )
+
+
+def _splits_of(name: str) -> str:
+    if name in (OWN, PSEUDO):
+        return "data.pseudo" if name else "data.splits"
+    return f"data.joint.{name}.splits"
 
 
 def settings_beside(data: SpottingDataModule, share: float) -> dict[str, Any]:

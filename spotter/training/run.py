@@ -36,7 +36,7 @@ from spotter.models.build import module_of, shipped_modules
 from spotter.training.build import build_from
 from spotter.training.checkpoint import check_fits
 from spotter.training.datamodule import SpottingDataModule
-from spotter.training.joint import join
+from spotter.training.joint import check_spread, join, warn_of_seen_games
 from spotter.training.loggers.dashboard import show_run
 from spotter.training.loggers.wandb import Wandb
 from spotter.training.losses import MeanLoss
@@ -91,6 +91,7 @@ def train(cfg: DictConfig) -> Run:
     data = build_data(cfg)
     trainer = build_trainer(cfg)
     check_loggers(trainer.loggers)
+    check_spread(data, trainer.world_size)
     if data.remote:
         data.fetch()
         data = build_data(cfg)  # again, for what made its features has come with them
@@ -103,6 +104,7 @@ def train(cfg: DictConfig) -> Run:
     data.prepare_data()
     data.trainer = trainer  # which knows the ranks
     data.setup("fit")  # now, so that a mistake shows before any logger has begun a run
+    warn_of_seen_games(data)
     with finishing(trainer.loggers):
         for logger in trainer.loggers:
             logger.log_hyperparams(plain(cfg))

@@ -88,6 +88,9 @@ def test_own_videos_are_predicted_with_it(tmp_path: Path) -> None:
         ({"dataset": "soccernetv2"}, [], ["2 classes", "17"]),
         ({"modality": "flow"}, [], ["flow"]),
         ({"clip_len": None}, [], ["config.json", "clip length"]),
+        ({"clip_len": "six"}, [], ["config.json: clip_len", "'six'"]),
+        ({"crop_dim": [64]}, [], ["config.json: crop_dim", "[64]"]),
+        ({"dilate_len": 0.5}, [], ["config.json: dilate_len", "0.5"]),
     ],
 )
 def test_mistakes_are_one_line(
@@ -182,6 +185,17 @@ def test_own_features_are_predicted_with_a_pooling_baseline(tmp_path: Path) -> N
     assert {spot["half"] for spot in spots} == {"2"}
     apart = [sorted(int(spot["position"]) for spot in spots if spot["label"] == label) for label in ("Card", "Goal")]
     assert all(np.diff(times).min() > 15_000 for times in apart), "suppressed within 30 s"
+
+
+def test_a_checkpoint_is_not_written_over_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    published_pools.save(tmp_path / "model.pth.tar", published_pools.shapes_of("MAX"))
+    before = (tmp_path / "model.pth.tar").read_bytes()
+    (tmp_path / "link.ckpt").symlink_to("model.pth.tar")
+    for out in ("model.pth.tar", "link.ckpt"):
+        words = [str(tmp_path / "model.pth.tar"), str(tmp_path / out), "--from", "sn-pooling"]
+        assert main(["import-checkpoint", *words]) == 2
+        assert f"{out}: is the checkpoint itself" in capsys.readouterr().err
+    assert (tmp_path / "model.pth.tar").read_bytes() == before
 
 
 class Trap:

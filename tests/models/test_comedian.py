@@ -124,3 +124,14 @@ def test_what_cannot_be_imported_is_said_in_one_line(tmp_path: Path) -> None:
         torch.save({name: value for name, value in state.items() if leave not in name}, path)
         with pytest.raises(UserError, match=said):
             load_published(path, "comedian")
+
+
+@pytest.mark.parametrize("name", ["spatial_cls_token", "time_embed", "patch_embed.proj.weight", "head.linear.bias"])
+def test_tensors_of_odd_shapes_are_said_in_one_line(name: str, tmp_path: Path) -> None:
+    path = save(tmp_path / "a.ckpt", build_reference({**TINY, "depth": 1}, 17))
+    state = torch.load(path)["state_dict"]
+    (key,) = (key for key in state if key.endswith(name))
+    for odd in (state[key].flatten()[:1], state[key].new_ones(()), state[key][None]):
+        torch.save({**state, key: odd}, path)
+        with pytest.raises(UserError, match=r"a\.ckpt: (not the network that its keys suggest|has no head)"):
+            load_published(path, "comedian")

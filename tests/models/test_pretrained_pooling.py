@@ -114,6 +114,18 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         load_published(tmp_path / "list.pth.tar", "netvladpp", pool="median")
 
 
+def test_a_download_that_broke_off_is_named_wherever_it_ends(tmp_path: Path) -> None:
+    """Of the format that torch wrote when these were released, too."""
+    state = {"state_dict": save(tmp_path / "whole.pth.tar", shapes_of("MAX"))}
+    for zipped in (True, False):
+        torch.save(state, tmp_path / "whole.pth.tar", _use_new_zipfile_serialization=zipped)
+        content = (tmp_path / "whole.pth.tar").read_bytes()
+        for end in range(0, len(content) - 100, 7):
+            (tmp_path / "torn.pth.tar").write_bytes(content[:end])
+            with pytest.raises(UserError, match=r"torn\.pth\.tar: damaged, or no checkpoint of plain tensors"):
+                load_published(tmp_path / "torn.pth.tar", "netvladpp")
+
+
 def test_options_of_other_codebases_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="pool: is for pooling baselines"):
         load_published(tmp_path, "e2e-spot", pool="max")

@@ -169,6 +169,18 @@ def test_classes_of_broadcasts_come_in_our_order(tmp_path: Path) -> None:
     assert displacement is None
 
 
+def test_ball_classes_keep_their_order_without_a_config(tmp_path: Path) -> None:
+    """They are listed in the order of the challenge, so that the task tells as much as the data set does."""
+    state, found = state_of(reference(6, layers=1, kernel=3, outputs=(13,))), []
+    for name, config, task in (("a", {"dataset": "soccernetball"}, None), ("b", {}, "ball-2024")):
+        save(tmp_path / name, state, **config)
+        convert_published(tmp_path / name, tmp_path / "out.ckpt", "t-deed", ImportOptions(task=task))
+        found.append(open_checkpoint(tmp_path / "out.ckpt"))
+    named, unnamed = found
+    assert unnamed["hyper_parameters"] == named["hyper_parameters"]
+    assert all(torch.equal(value, unnamed["state_dict"][key]) for key, value in named["state_dict"].items())
+
+
 def test_what_cannot_be_imported_is_said_in_one_line(tmp_path: Path) -> None:
     state = state_of(reference(4, layers=1, kernel=3))
 

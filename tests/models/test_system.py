@@ -103,6 +103,9 @@ def test_a_checkpoint_is_a_system_with_its_weights() -> None:
         System.load(missing)
     with pytest.raises(UserError, match="ckpt: its weights and settings do not fit"):
         System.load({**content, "hyper_parameters": {}})
+    halved = content["state_dict"] | {"head.rates": torch.full((17,), 1e6).half()}  # more than 16 bits hold
+    with pytest.raises(UserError, match=r"ckpt: its weights head\.rates are not finite; take another checkpoint"):
+        System.load({**content, "state_dict": halved})
 
 
 def test_a_fused_system_gives_the_same_and_leaves_the_first_as_it_was() -> None:

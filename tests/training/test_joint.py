@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import orjson
@@ -10,7 +12,9 @@ import pytest
 import torch
 
 import spotter
+from spotter.errors import UserError
 from spotter.io.checkpoints import choose_label_set, open_checkpoint
+from spotter.training.joint import check_spread
 from spotter.training.module import SpottingModule
 from spotter.types import Batch
 from tests.conftest import call, files_below, on_ranks
@@ -166,3 +170,32 @@ def test_mistakes_are_one_line(word: str, message: str, words: list[str], tmp_pa
     called = call("train.py", *kept, word, cwd=tmp_path)
     assert called.status != 0
     assert message in called.err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("size", "share", "remedy"),
+    [(8, 0.4, "give 0.5"), (9, 0.4, None), (8, 0.5, None), (2, 0.5, "raise data.batch_size")],
+)
+def test_a_share_that_does_not_spread_over_ranks_names_its_key(size: int, share: float, remedy: str | None) -> None:
+    """The batch itself does: its size is not what has to be changed."""
+    more: Any = SimpleNamespace(batch_size=max(1, round(share * size)))
+    data: Any = SimpleNamespace(batch_size=size, others={"more": more})
+    if remedy is None:
+        return check_spread(data, 2)
+    found = f"{more.batch_size} of the {size} clips of a batch do not spread evenly over 2 devices"
+    with pytest.raises(UserError, match=rf"^data\.joint\.more\.share: its {found}; {remedy}, or other"):
+        check_spread(data, 2)
+    more.batch_size = 2
+    return check_spread(data, 2)
+
+
+def test_games_that_one_label_set_trains_on_and_another_scores_are_named(
+    tiny: list[str], tree: Path, tmp_path: Path
+) -> None:
+    """Of a cross-validation, for example, of which the other label set knows nothing."""
+    joint = f"data.joint={{more:{{task:soccernet-v2,root:'{tree}'}}}}"
+    for words, count in (([], 0), (["data.fold=0/4"], 1)):
+        called = call("train.py", *tiny, joint, "trainer.max_epochs=1", "model=linear", *words, cwd=tmp_path)
+        assert called.status == 0, called.err
+        found = [line for line in called.err.splitlines() if "so that those scores are too good" in line]
+        assert sum("more.splits: trains on 1 game that data.splits scores" in line for line in found) == count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,15 @@ def test_weights_of_a_task_with_other_classes_begin_with_a_new_head(
     for ours, theirs in ((other.head, first.head), (other.network, first.network)):
         same = all(map(torch.equal, ours.parameters(), theirs.parameters()))
         assert same is (taken or ours is other.network)
+
+
+def test_a_run_does_not_start_from_weights_that_are_not_finite(tmp_path: Path) -> None:
+    first = SpottingModule(**SETTINGS)
+    state = first.state_dict() | {"head.rates": torch.full((17,), math.inf)}
+    content = {"spotter_format": FORMAT, "hyper_parameters": dict(first.hparams), "state_dict": state}
+    save_checkpoint(tmp_path / "first.ckpt", content)
+    with pytest.raises(UserError, match=r"model\.init_from: the weights head\.rates in .*first\.ckpt are not finite"):
+        init_from(first, tmp_path / "first.ckpt")
 
 
 def test_sizes_follow_from_task_and_input() -> None:

@@ -17,7 +17,9 @@ from unittest import mock
 
 import pytest
 import torch
+import yaml
 
+from spotter.tasks import Task
 from spotter.training.module import SpottingModule
 from tests.conftest import PROJECT, call, environment, files_below
 
@@ -196,6 +198,7 @@ def test_ctrl_c_leaves_a_whole_checkpoint(tiny: list[str], tmp_path: Path) -> No
         ("model=linear", 2, "model=linear: the run of"),
         ("model.network.dim=32", 2, "goes on as it began, model=transformer"),
         ("model.schedule=linear", 2, "start a new run from its weights: model.init_from="),
+        ("data.fold=1/4", 2, "has trained on other games; leave it out, or give the ckpt of that fold"),
     ],
 )
 def test_a_run_does_not_go_on_as_another(trained: Path, tmp_path: Path, word: str, status: int, said: str) -> None:
@@ -226,6 +229,27 @@ def test_a_checkpoint_of_another_network_is_refused(trained: Path, tiny: list[st
     called = call("train.py", *tiny, "ckpt=alone.ckpt", "model.network.dim=32", "model.network.heads=4", cwd=tmp_path)
     assert called.status == 1
     assert "ckpt: alone.ckpt is of another network or head than this model" in called.err
+    assert "Traceback" not in called.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["model.head_lr_factor=10"], "another head_lr_factor"),
+        (["data.task=turned.yaml"], "another list of classes"),
+    ],
+)
+def test_a_checkpoint_of_other_classes_or_rates_is_refused(
+    words: list[str], said: str, trained: Path, tiny: list[str], tmp_path: Path
+) -> None:
+    """The same classes in another order have weights of the same shapes."""
+    task = Task.load("soccernet-v2").to_dict()
+    turned = {**task, "classes": task["classes"][::-1], "splits": "soccernet-v2"}
+    (tmp_path / "turned.yaml").write_text(yaml.safe_dump(turned), encoding="utf-8")
+    shutil.copy(trained / "checkpoints" / "last.ckpt", tmp_path / "alone.ckpt")
+    called = call("train.py", *tiny, "ckpt=alone.ckpt", "trainer.max_epochs=3", *words, cwd=tmp_path)
+    assert called.status == 1
+    assert f"ckpt: alone.ckpt is of {said} than this model" in called.err
     assert "Traceback" not in called.err
 
 

@@ -16,6 +16,7 @@ from pytorch_lightning.accelerators import CPUAccelerator
 from torch.utils.data import DataLoader, TensorDataset
 
 from spotter.errors import UsageError, UserError
+from spotter.training.callbacks.checkpoints import RunEarlyStopping
 from spotter.training.callbacks.clock import CpuLimit
 from spotter.training.callbacks.lookup import callback_of
 from spotter.training.optimizer import schedule_factor
@@ -104,6 +105,15 @@ def test_a_run_whose_cpu_seconds_are_used_trains_no_more(tmp_path: Path) -> None
     resumed = Trainer(max_epochs=1, max_cpu_seconds=1e-6, **QUIET)
     resumed.fit(Module(), data, data, ckpt_path=tmp_path / "last.ckpt", weights_only=True)
     assert resumed.global_step == trainer.global_step == 1
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_run_that_early_stopping_has_ended_trains_no_more_under_a_limit_of_cpu_seconds() -> None:
+    stopping = RunEarlyStopping(monitor="val/tight_map", patience=1, strict=False)
+    stopping.wait_count, data = 1, DataLoader(TensorDataset(torch.zeros(3, 1)))
+    trainer = Trainer(max_epochs=1, max_cpu_seconds=1, callbacks=[stopping], **QUIET)
+    trainer.fit(Module(), data, data)
+    assert trainer.global_step == 0
 
 
 @pytest.mark.parametrize(("steps", "share"), [(0, 0.0), (10, 0.1), (50, 0.5), (100, 1.0)])

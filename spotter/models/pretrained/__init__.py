@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -114,7 +115,8 @@ def load_published(
     missing, damaged, or of another network.
     """
     options = ImportOptions(clip_len=clip_len, pool=pool, threshold=threshold)
-    return _codebase(kind, options).load(path, options)
+    with _naming_misfits(path):
+        return _codebase(kind, options).load(path, options)
 
 
 def convert_published(path: str | Path, out: str | Path, kind: str, options: ImportOptions | None = None) -> Plain:
@@ -126,7 +128,23 @@ def convert_published(path: str | Path, out: str | Path, kind: str, options: Imp
     Raises UserError for what cannot be converted, and where the file's classes are not those of the task.
     """
     options = options or ImportOptions()
-    return _codebase(kind, options).convert(path, out, options)
+    with _naming_misfits(path):
+        return _codebase(kind, options).convert(path, out, options)
+
+
+@contextmanager
+def _naming_misfits(path: str | Path) -> Iterator[None]:
+    """Turn what goes wrong with tensors of shapes that no such network has into a UserError."""
+    try:
+        yield
+    except Exception as error:
+        from spotter.models.build import SHOWN  # here, for torch takes seconds
+        from spotter.models.system import UNFIT
+
+        if not isinstance(error, UNFIT):
+            raise
+        reason = " ".join(str(error).split())[:SHOWN]
+        raise UserError(f"{path}: not the network that its keys suggest ({reason})") from error
 
 
 def _codebase(kind: str, options: ImportOptions) -> Codebase:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from torch import Tensor
@@ -18,6 +19,7 @@ from spotter.settings import ClipConfig
 from spotter.tasks import Task
 from spotter.types import Plain
 
+log = logging.getLogger(__name__)
 # By data set: the task, frames a second, image size, radius of labels, overlap, and frames on a side of suppression.
 DATASETS: dict[str, tuple[str, str, tuple[int, int], int, float, int]] = {
     "soccernet": ("soccernet-v2", "25/12", (224, 398), 3, 0.5, 6),
@@ -30,7 +32,7 @@ def convert_t_deed(checkpoint: str | Path, out: str | Path, options: ImportOptio
     """Do what ``convert_published`` does; of two heads the first is taken, as in that codebase's inference."""
     options.refuse("t-deed", "window", "features", "pool", "clip_len")
     found = read_t_deed(checkpoint)
-    dataset = str(found.config.get("dataset", "not named")).lower()
+    dataset = _dataset(found, options.task)
     known = DATASETS.get(dataset, OTHER)
     task, fps = options.task or known[0], options.fps or known[1]
     if not task or not fps:
@@ -45,6 +47,16 @@ def convert_t_deed(checkpoint: str | Path, out: str | Path, options: ImportOptio
     system.load_state_dict(state if dataset == "soccernetball" else reorder_classes(state, system.task.classes))
     write_checkpoint(out, settings, system.state_dict())
     return settings
+
+
+def _dataset(found: TDeedCheckpoint, task: str | None) -> str:
+    """Return the data set, which orders classes: that of ``config.json``, else the one whose labels the task has."""
+    named = found.config.get("dataset")
+    if named is None and task:
+        file = Task.load(task).label_file
+        named = next((name for name, (known, *_) in DATASETS.items() if Task.load(known).label_file == file), None)
+        log.info("%s: no config.json beside it names its data set; taken for %s", found.path, named or "another")
+    return str(named or "not named").lower()
 
 
 def _settings(found: TDeedCheckpoint, task: Task, spec: InputSpec, dilate: int, overlap: float, margin: int) -> Plain:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 import re
 import warnings
 from collections.abc import Mapping
@@ -12,9 +11,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from spotter.errors import UserError
+from spotter.errors import UserError, shorten
+from spotter.io.checkpoints import UNREADABLE
 from spotter.tasks import Task
 from spotter.types import Plain
+
+NUMBERS = ("clip_len", "crop_dim", "dilate_len", "n_layers", "radi_displacement", "sgp_ks")  # of a config.json
 
 
 def plain_tensors(path: Path, key: str = "state_dict") -> dict[str, Tensor]:
@@ -27,7 +29,7 @@ def plain_tensors(path: Path, key: str = "state_dict") -> dict[str, Tensor]:
     try:
         with warnings.catch_warnings(action="ignore"):
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except UNREADABLE as error:
         raise UserError(f"{path}: damaged, or no checkpoint of plain tensors") from error
     content = content.get(key, content) if isinstance(content, dict) else {}
     content = content if isinstance(content, dict) else {}
@@ -62,7 +64,10 @@ def rename(name: str, patterns: Mapping[str, str]) -> str:
 
 
 def config_beside(path: Path) -> Plain:
-    """Return the ``config.json`` beside a checkpoint, empty where there is none; raises UserError if it is no JSON."""
+    """Return what the ``config.json`` beside a checkpoint states, empty where there is none.
+
+    Raises UserError for what is no JSON, and for a number that is none.
+    """
     file = path.with_name("config.json")
     try:
         content = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
@@ -70,7 +75,10 @@ def config_beside(path: Path) -> Plain:
         raise UserError(f"{file}: no readable JSON ({error})") from error
     if not isinstance(content, dict):
         raise UserError(f"{file}: expected keys such as clip_len, found {type(content).__name__}")
-    return content
+    for key in NUMBERS:
+        if not isinstance(content.get(key), int | None):
+            raise UserError(f"{file}: {key}: expected a whole number, found {shorten(content[key])}")
+    return {key: value for key, value in content.items() if value is not None}
 
 
 def file_at(path: str | Path, suffixes: tuple[str, ...]) -> Path:

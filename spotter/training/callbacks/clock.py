@@ -78,7 +78,7 @@ class CpuLimit(TrainingClock):
         """Refuse to count what other processes do; train no more where a resumed run has used its seconds."""
         if trainer.world_size > 1:
             raise UsageError("trainer.max_cpu_seconds: counts one process; take trainer.devices=1")
-        trainer.should_stop = self.share >= 1
+        trainer.should_stop = trainer.should_stop or self.share >= 1  # early stopping may have said so before
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: object, batch: object, batch_idx: int

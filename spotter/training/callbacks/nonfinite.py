@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from spotter.data.check import broken_rows, find_broken
 from spotter.errors import UserError
 from spotter.inference.engine import HostCopy
 from spotter.inference.ranks import any_rank, broadcast, gather
+from spotter.io.checkpoints import not_finite
 from spotter.training.datamodule import data_of
 from spotter.types import Batch, Clip
 
@@ -111,7 +112,7 @@ class NonFinite(pl.Callback):
         """Look at all steps before; raises UserError where a weight is not finite, so that nothing is written."""
         self._look(trainer, 0)
         for part in ("state_dict", "current_model_state"):
-            name = next(_not_finite(checkpoint.get(part, {})), None)
+            name = next(not_finite(checkpoint.get(part, {})), None)
             if name is not None:
                 raise UserError(
                     f"epoch {trainer.current_epoch + 1}: the weights {name} are not finite, and no checkpoint is "
@@ -154,8 +155,3 @@ class NonFinite(pl.Callback):
             for broken in broken_rows(data.source, half):
                 return f"{broken} (read for a clip of half {half.number} from {seconds:.0f} s); correct the file"
         return ""
-
-
-def _not_finite(state: Mapping[str, Tensor]) -> Iterator[str]:
-    """Yield the names of tensors that are not finite."""
-    return (name for name, value in state.items() if value.is_floating_point() and not value.isfinite().all())
