@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spotter.checks import check_choice
+from spotter.errors import UserError
 from spotter.models.pretrained.options import ImportOptions
 from spotter.types import Plain
 
