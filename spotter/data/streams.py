@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from torch import Tensor
 
-from spotter.checks import is_integer
+from spotter.checks import is_integer, is_number
 from spotter.data.fps import parse_fps
 from spotter.data.pca import Pca
 from spotter.data.rows import FeatureRows, two_axes
@@ -89,7 +89,7 @@ class Stream:
             columns = (first_last[0], first_last[1])
         fps = float(parse_fps(content["fps"], f"{key}.fps"))
         offset = content.get("offset") or 0.0
-        if not isinstance(offset, int | float) or not math.isfinite(offset):
+        if not is_number(offset):
             raise UserError(f"{key}.offset: expected seconds, found {shorten(offset)}")
         entities = None
         if content.get("entities") is not None:
