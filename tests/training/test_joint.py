@@ -150,7 +150,7 @@ def test_fine_tuning_takes_what_fits(run: Path, words: list[str], tmp_path: Path
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("data.joint={more:{task:ball-2024,share:2}}", "data.joint.more.share: expected a fraction"),
+        ("data.joint={more:{task:ball-2024,share:2}}", "data.joint.more.share: expected a number between 0 and 1"),
         ("data.joint={more:{task:ball-2024,shares:0.5}}", "data.joint.more.shares: unknown"),
         ("data.joint={more:{share:0.5}}", "data.joint.more.task: give the task"),
         ("data.joint={predictions:{task:ball-2024}}", "'predictions' cannot be the name"),
