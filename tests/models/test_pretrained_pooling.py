@@ -110,7 +110,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     for name, said in {"torn": "damaged", "list": "pooling baseline", "number": "pooling baseline"}.items():
         with pytest.raises(UserError, match=said):
             load_published(tmp_path / f"{name}.pth.tar", "netvladpp")
-    with pytest.raises(UserError, match="max or mean"):
+    with pytest.raises(UserError, match="give one of max, mean"):
         load_published(tmp_path / "list.pth.tar", "netvladpp", pool="median")
 
 
