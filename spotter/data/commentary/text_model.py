@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
-from spotter.bounded import load_arrays
+from spotter.bounded import load_arrays, parse_json
 from spotter.data.commentary.words import SPEECH, speech_rows, spoken_terms
 from spotter.errors import UserError
 from spotter.io.transcripts.segments import Transcript
@@ -76,7 +76,7 @@ class TextModel:
 
     def dump(self) -> bytes:
         """Return the content of an ``.npz`` of plain arrays, with terms and facts as JSON within."""
-        about = orjson.dumps({"version": VERSION, "fps": self.fps, "terms": self.terms})
+        about = json.dumps({"version": VERSION, "fps": self.fps, "terms": self.terms}).encode()
         content = io.BytesIO()
         np.savez(
             content,
@@ -92,7 +92,7 @@ class TextModel:
         """Return the model that ``dump`` wrote; raises UserError, beginning with ``where``, for anything else."""
         try:
             arrays = load_arrays(io.BytesIO(content), where, NONE)
-            about = orjson.loads(arrays["about"].tobytes())
+            about: Any = parse_json(arrays["about"].tobytes(), where, NONE)
             if about["version"] != VERSION:
                 raise ValueError(f"of version {about['version']}, this spotter reads {VERSION}")
             model = cls(
