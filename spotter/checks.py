@@ -42,7 +42,7 @@ def check_above_zero(key: str, value: object) -> None:
         raise UserError(f"{key}: expected a number above 0, found {shorten(value)}")
 
 
-def check_fraction(key: str, value: object) -> None:
+def check_between_zero_and_one(key: str, value: object) -> None:
     """Raise UserError where ``value`` is no number above 0 and below 1."""
     if not is_number(value) or not 0 < value < 1:
         raise UserError(f"{key}: expected a number between 0 and 1, found {shorten(value)}")

@@ -8,8 +8,8 @@ import pytest
 
 from spotter.checks import (
     check_above_zero,
+    check_between_zero_and_one,
     check_choice,
-    check_fraction,
     check_integer,
     check_keys,
     check_not_negative,
@@ -21,7 +21,7 @@ NO_NUMBERS = (True, None, "1", float("nan"), float("inf"), [1])
 CHECKS: list[tuple[Callable[[str, object], None], tuple[object, ...], tuple[object, ...]]] = [
     (check_not_negative, (0, 0.0, 2.5), (-1, -0.1)),
     (check_above_zero, (0.1, 3), (0, -1)),
-    (check_fraction, (0.5, 1e-9), (0, 1, 1.5)),
+    (check_between_zero_and_one, (0.5, 1e-9), (0, 1, 1.5)),
     (check_probability, (0, 1, 0.5), (-0.1, 1.1)),
     (lambda key, value: check_integer(key, value, 2), (2, 7), (1, 2.0, -3)),
 ]

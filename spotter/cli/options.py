@@ -46,6 +46,12 @@ def parse_count(text: str) -> int:
     return int(text)
 
 
+def check_positive(option: str, value: int) -> None:
+    """Raise UsageError for a count below 1."""
+    if value < 1:
+        raise UsageError(f"--{option}: expected at least 1, found {value}")
+
+
 def parse_named(words: Sequence[str]) -> dict[str, Path]:
     """Return paths by name, from paths or NAME=PATH; a path without a name is its own, and whatever exists is a path.
 

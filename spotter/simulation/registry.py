@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from spotter.checks import check_choice
 from spotter.data.fps import parse_fps
 from spotter.errors import UserError
 from spotter.simulation.features import simulate
@@ -29,8 +30,7 @@ def simulate_kind(root: str | Path, settings: Mapping[str, Any]) -> Path:
     """
     options = dict(settings)
     kind = options.pop("kind", None)
-    if kind not in SIMULATORS:
-        raise UserError(f"data.demo.kind: {kind!r} is unknown: give one of {', '.join(SIMULATORS)}")
+    check_choice("data.demo.kind", kind, SIMULATORS)
     unknown = sorted(options.keys() - options_of(kind))
     if unknown:
         raise UserError(f"data.demo.{unknown[0]}: unknown; a demo of {kind} has {', '.join(sorted(options_of(kind)))}")

@@ -95,9 +95,10 @@ class SpottingDataModule(pl.LightningDataModule):
         out_of_fold: str | None = None,
     ) -> None:
         super().__init__()
-        numbers = [("batch_size", batch_size, 1), ("prefetch_factor", prefetch_factor, 1), ("seed", seed, 0)]
-        for key, value, least in (*numbers, ("num_workers", 0 if num_workers is None else num_workers, 0)):
-            check_integer(f"data.{key}", value, least)
+        check_integer("data.batch_size", batch_size, 1)
+        check_integer("data.prefetch_factor", prefetch_factor, 1)
+        check_integer("data.seed", seed, 0)
+        check_integer("data.num_workers", 0 if num_workers is None else num_workers, 0)
         check_choice("data.on_error", on_error, ON_ERROR)
         self.skips = Skips() if on_error == "skip" else None
         self.task = Task.load(task)

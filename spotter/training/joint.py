@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
-from spotter.checks import check_fraction, check_keys
+from spotter.checks import check_between_zero_and_one, check_keys, is_number
 from spotter.data.joint import part_of_epoch
 from spotter.data.registry import open_source
 from spotter.errors import UserError, plural, shorten
@@ -50,7 +50,7 @@ class LabelSet:
         check_keys(f"data.joint.{name}", content, [field.name for field in fields(cls)])
         if not content.get("task"):
             raise UserError(f"data.joint.{name}.task: give the task whose labels are learned, too")
-        check_fraction(f"data.joint.{name}.share", content.get("share", cls.share))
+        check_between_zero_and_one(f"data.joint.{name}.share", content.get("share", cls.share))
         return cls(**content)
 
 
@@ -76,7 +76,7 @@ def join(
         data.others[name] = SpottingDataModule(each.task, source, splits=each.splits, **shared)
     if pseudo:
         for key, value in (("pseudo_share", pseudo_share), ("pseudo_weight", pseudo_weight)):
-            if not isinstance(value, int | float) or not 0 < value <= 1:
+            if not is_number(value) or not 0 < value <= 1:
                 raise UserError(f"data.{key}: expected a number above 0, of at most 1, found {shorten(value)}")
         data.others[PSEUDO] = PseudoDataModule(pseudo, data, **settings_beside(data, pseudo_share))
         data.others[PSEUDO].weight = pseudo_weight
@@ -118,9 +118,7 @@ def warn_of_seen_games(data: SpottingDataModule) -> None:
 
 
 def _splits_of(name: str) -> str:
-    if name in (OWN, PSEUDO):
-        return "data.pseudo" if name else "data.splits"
-    return f"data.joint.{name}.splits"
+    return {OWN: "data.splits", PSEUDO: "data.pseudo"}.get(name, f"data.joint.{name}.splits")
 
 
 def settings_beside(data: SpottingDataModule, share: float) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import ParamsT
 
-from spotter.checks import check_choice, check_fraction, check_integer, check_keys, check_not_negative
+from spotter.checks import check_between_zero_and_one, check_choice, check_integer, check_keys, check_not_negative
 from spotter.types import Plain
 
 LISTED = ("base_lrs", "_last_lr")  # rates in the state of a schedule
@@ -61,7 +61,7 @@ class OptimizerConfig:
 def _check_plateau(plateau: Plain) -> None:
     check_keys("model.plateau", plateau, ("factor", "patience"))
     check_integer("model.plateau.patience", plateau.get("patience", 10), 0)
-    check_fraction("model.plateau.factor", plateau.get("factor", 0.1))
+    check_between_zero_and_one("model.plateau.factor", plateau.get("factor", 0.1))
 
 
 def adamw(config: OptimizerConfig, network: nn.Module, head: nn.Module) -> torch.optim.AdamW:

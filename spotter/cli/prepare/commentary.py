@@ -21,6 +21,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from spotter.cli.options import check_positive
 from spotter.data.commentary.rows import count_rows
 from spotter.data.commentary.text_model import TEXT_MODEL
 from spotter.data.commentary.words import is_english, repeated
@@ -85,9 +86,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def check_settings(arguments: argparse.Namespace) -> None:
     """Raise UsageError for a setting that cannot be."""
-    for option, value in (("components", arguments.components), ("min-halves", arguments.min_halves)):
-        if value < 1:
-            raise UsageError(f"--{option}: expected at least 1, found {value}")
+    check_positive("components", arguments.components)
+    check_positive("min-halves", arguments.min_halves)
     if Path(arguments.name).name != arguments.name or arguments.name.startswith("."):
         raise UsageError(f"--name: expected the name of a feature file, found {arguments.name!r}")
     if find_spec("scipy") is None:

@@ -17,9 +17,9 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from spotter.cli.options import parse_fraction
+from spotter.cli.options import check_positive, parse_fraction
 from spotter.data.players import BOXES, CALIBRATIONS, LEAST_CONFIDENCE, read_players
-from spotter.errors import UsageError, UserError, plural
+from spotter.errors import UserError, plural
 from spotter.io.files import write_array
 from spotter.io.game_files import check_file_name
 
@@ -41,8 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the features of every half that has both files, and say what they hold."""
-    if arguments.players < 1:
-        raise UsageError(f"--players: expected at least 1, found {arguments.players}")
+    check_positive("players", arguments.players)
     check_file_name(arguments.calibrations, "--calibrations")
     found = sorted(path for path in arguments.root.rglob(f"*_{BOXES}") if path.name.partition("_")[0].isdecimal())
     if not found:

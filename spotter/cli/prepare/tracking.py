@@ -20,10 +20,11 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from spotter.cli.options import check_positive
 from spotter.cli.out_folder import check_folder
 from spotter.data.tracking import write_track
 from spotter.data.tracking_files import PROVIDERS, find_matches, load_tracks
-from spotter.errors import UsageError, plural
+from spotter.errors import plural
 from spotter.io.game_files import check_file_name
 from spotter.types import Half
 
@@ -42,8 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the features and say what they hold."""
-    if arguments.players < 1:
-        raise UsageError(f"--players: expected at least 1, found {arguments.players}")
+    check_positive("players", arguments.players)
     check_file_name(arguments.name, "--name")
     check_folder(arguments.root, "ROOT")
     matches = find_matches(arguments.src, arguments.provider)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from spotter.bounded import load_arrays, parse_json
 from spotter.data.commentary.words import SPEECH, speech_rows, spoken_terms
 from spotter.errors import UserError
+from spotter.io.files import json_bytes
 from spotter.io.transcripts.segments import Transcript
 
 VERSION = 1
@@ -76,7 +76,7 @@ class TextModel:
 
     def dump(self) -> bytes:
         """Return the content of an ``.npz`` of plain arrays, with terms and facts as JSON within."""
-        about = json.dumps({"version": VERSION, "fps": self.fps, "terms": self.terms}).encode()
+        about = json_bytes({"version": VERSION, "fps": self.fps, "terms": self.terms})
         content = io.BytesIO()
         np.savez(
             content,

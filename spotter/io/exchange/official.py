@@ -15,7 +15,7 @@ from spotter.io.game_files import ROOT, game_file_to_write
 from spotter.io.periods import KEY, read_intervals, write_intervals
 from spotter.io.predictions import PREDICTION_FILE
 from spotter.io.soccernet import game_time
-from spotter.io.splits import SPLITS_FILE, parse_splits, write_splits
+from spotter.io.splits import SPLITS_FILE, parse_splits, read_splits, write_splits
 from spotter.io.trees import find_games, read_game_files
 from spotter.tasks import Task, shipped_tasks
 from spotter.types import Half
@@ -73,10 +73,13 @@ def write_tree(root: Path, collection: Collection, label_file: str) -> None:
 
 def _splits(root: Path) -> dict[str, list[str]]:
     """Return the splits that a folder or zip lists, none where it has no list."""
-    there = (root / SPLITS_FILE).is_file() if root.is_dir() else ROOT in find_games(root, SPLITS_FILE)
-    for _, content in read_game_files(root, [ROOT] if there else [], SPLITS_FILE):
-        return parse_splits(content, f"{root}/{SPLITS_FILE}")
-    return {}
+    if root.is_dir():
+        path = root / SPLITS_FILE
+        return read_splits(path) if path.is_file() else {}
+    if ROOT not in find_games(root, SPLITS_FILE):
+        return {}
+    ((_, content),) = read_game_files(root, [ROOT], SPLITS_FILE)
+    return parse_splits(content, f"{root}/{SPLITS_FILE}")
 
 
 def _file_names(task: Task | None) -> list[str]:

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from spotter.checks import check_above_zero, check_choice, check_fraction
+from spotter.checks import check_above_zero, check_between_zero_and_one, check_choice
 from spotter.data.mixup import blend
 from spotter.errors import UserError
 from spotter.models.base import Head
@@ -158,7 +158,7 @@ class DenseHead(Head):
         if displacement != "none":
             check_above_zero("model.head.displacement_radius", displacement_radius)
         if positive_weight is not None:
-            check_fraction("model.head.positive_weight", positive_weight)
+            check_between_zero_and_one("model.head.positive_weight", positive_weight)
         self.targets = DenseTargets(classes, radius, displacement_radius, upsample, shape)
         self.max_displacement = displacement_radius * (fps * upsample)  # anchors
         self.kind, self.displacement_weight, self.huber_delta = displacement, displacement_weight, huber_delta

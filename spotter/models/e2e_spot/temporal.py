@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from spotter.errors import UserError
+from spotter.checks import check_choice
 from spotter.models.e2e_spot.asformer import ASFormer
 from spotter.models.e2e_spot.mstcn import MSTCN
 
@@ -34,12 +34,11 @@ class SingleFrame(nn.Identity):
 
 def temporal(kind: str, features: int, classes: int) -> Recurrent | MSTCN | ASFormer | SingleFrame:
     """Return what ``kind`` names; its ``width`` is 0 where it ends in class scores (stages, B, T, 1 + K) of its own."""
+    check_choice("model.network.temporal", kind, TEMPORAL)
     if kind in ("gru", "deeper_gru"):
         return Recurrent(features, layers=3 if kind == "deeper_gru" else 1)
     if kind == "mstcn":
         return MSTCN(features, classes)
     if kind == "asformer":
         return ASFormer(features, classes)
-    if kind == "none":
-        return SingleFrame(features)
-    raise UserError(f"model.network.temporal: {kind!r} is unknown: give one of {', '.join(TEMPORAL)}")
+    return SingleFrame(features)

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from spotter.checks import is_integer
 from spotter.errors import UserError, shorten
 from spotter.io.checkpoints import UNREADABLE
 from spotter.tasks import Task
@@ -76,7 +77,7 @@ def config_beside(path: Path) -> Plain:
     if not isinstance(content, dict):
         raise UserError(f"{file}: expected keys such as clip_len, found {type(content).__name__}")
     for key in NUMBERS:
-        if not isinstance(content.get(key), int | None):
+        if content.get(key) is not None and not is_integer(content[key]):
             raise UserError(f"{file}: {key}: expected a whole number, found {shorten(content[key])}")
     return {key: value for key, value in content.items() if value is not None}
 
