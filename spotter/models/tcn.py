@@ -50,9 +50,9 @@ class TemporalConvNet(Network):
         self.dropout = Dropout(dropout)
 
     def forward(self, inputs: dict[str, Tensor], phase: dict[str, Tensor], valid: Tensor) -> Tensor:
-        """Return (B, T * upsample, width) for inputs (B, rows, features) and ``valid`` (B, T)."""
-        inside = valid.repeat_interleave(self.upsample, dim=1)[..., None]
-        x = (F.relu(self.embed(inputs, phase, valid)) * inside).transpose(1, 2)  # (B, dim, A)
-        for convolution in self.convolutions:
-            x = x + self.dropout(F.relu(convolution(x)))
+        """Return (B, T * upsample, width), zeros where not ``valid`` (B, T), for inputs (B, rows, features)."""
+        inside = valid.repeat_interleave(self.upsample, dim=1)[:, None]  # (B, 1, A)
+        x = F.relu(self.embed(inputs, phase, valid)).transpose(1, 2) * inside  # (B, dim, A)
+        for convolution in self.convolutions:  # beyond the half is zero for each, as beyond the clip
+            x = (x + self.dropout(F.relu(convolution(x)))) * inside
         return x.transpose(1, 2)

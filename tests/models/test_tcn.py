@@ -38,6 +38,16 @@ def test_what_lies_beyond_the_half_changes_nothing() -> None:
     assert torch.equal(network(soiled, batch["phase"], batch["valid"]), clean)
 
 
+@pytest.mark.parametrize("upsample", [1, 2])
+def test_a_short_clip_has_the_same_tokens_however_far_it_is_padded(upsample: int) -> None:
+    batch, network = clips(1, 12, [(0, 7)]), net(upsample)
+    for convolution in network.convolutions:
+        torch.nn.init.ones_(convolution.bias)
+    padded = network(batch["inputs"], batch["phase"], batch["valid"])
+    short = network({"a": batch["inputs"]["a"][:, :7]}, batch["phase"], batch["valid"][:, :7])
+    torch.testing.assert_close(padded[:, : 7 * upsample], short)
+
+
 @pytest.mark.parametrize(("kernel", "dilations"), [(4, (1,)), (3, ())])
 def test_what_makes_no_convolution_is_refused(kernel: int, dilations: tuple[int, ...]) -> None:
     with pytest.raises(UserError, match="expected an odd kernel and a dilation"):
