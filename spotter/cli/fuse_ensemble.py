@@ -90,7 +90,7 @@ class Ensemble:
         for half, raw in scores.items():
             save_scores(out / "scores", half, raw)
         write_scored(out, predictions, self.task, None if self.labels is None else metrics, self.split)
-        labels = self.labels and {half: self.labels[half] for half in predictions}
+        labels = self.labels and {half: self.labels[half] for half in predictions if half in self.labels}
         title = "/".join(out.absolute().parts[-2:])
         write_report(
             out / "report.html", predictions, self.task, labels, metrics=metrics, title=title, split=self.split

@@ -12,6 +12,7 @@ import argparse
 import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations, permutations
 from pathlib import Path
 
@@ -108,4 +109,17 @@ def join(systems: Sequence[Mapping[Half, HalfPredictions]], task: Task) -> dict[
     for one, other in combinations(known, 2):
         if one & other:
             raise UserError(f"two of the predictions have {task.classes[min(one & other)]}: fuse them by spotter fuse")
-    return {half: HalfPredictions.joined([system[half] for system in systems]) for half in systems[0]}
+    halves = sorted({half for system in systems for half in system})
+    return {half: _joined(half, [system[half] for system in systems if half in system]) for half in halves}
+
+
+def _joined(half: Half, rows: Sequence[HalfPredictions]) -> HalfPredictions:
+    """Return the spots of a half; raises UserError where systems place it differently in its video."""
+    periods = [each.period for each in rows if each.period is not None]
+    starts = sorted({0.0 if each.period is None else each.period.start for each in rows if len(each)})
+    if len(starts) > 1:
+        raise UserError(
+            f"{half.game}, half {half.number} begins at {starts[0]:g} s of its video in one prediction, at "
+            f"{starts[1]:g} s in another: predict with the same periods"
+        )
+    return replace(HalfPredictions.joined(rows), period=periods[0] if periods else None)

@@ -11,7 +11,7 @@ import pytest
 from spotter.cli import main
 from spotter.io.predictions import read_predictions, write_predictions, write_scored
 from spotter.tasks import Task
-from spotter.types import Half, HalfPredictions
+from spotter.types import Half, HalfPredictions, Period
 
 ALL, PARTS = Task.load("soccernet-v2"), [Task.load(f"soccernet-v2-{name}") for name in ("patterned", "fuzzy")]
 
@@ -102,3 +102,24 @@ def test_the_task_is_that_of_the_predictions(tmp_path: Path, capsys: pytest.Capt
     assert sum(map(len, read_predictions(tmp_path / "all", ["a/b/c"], ALL).values())) == 2
     assert main(["join", one, parts[0], "-o", str(tmp_path / "both")]) == 2
     assert "of ball-2024 and soccernet-v2-patterned: give the task of all classes" in capsys.readouterr().err
+
+
+def test_halves_of_any_system_and_their_places_in_a_video_are_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def predict(name: str, task: Task, halves: dict[int, float]) -> str:
+        rows = {
+            Half("m", number): HalfPredictions(np.zeros(1, int), np.ones(1), np.ones(1), period=Period(start))
+            for number, start in halves.items()
+        }
+        write_predictions(tmp_path / name, rows, task)
+        return str(tmp_path / name)
+
+    one, two = predict("one", PARTS[0], {1: 60.0}), predict("two", PARTS[1], {1: 60.0, 3: 6000.0})
+    for sources in ((one, two), (two, one)):
+        assert main(["join", *sources, "-o", str(tmp_path / "out")]) == 0
+        found = read_predictions(tmp_path / "out", ["m"], ALL)
+        known = {half.number: (len(rows), rows.period) for half, rows in found.items() if len(rows)}
+        assert known == {1: (2, Period(60, 6000)), 3: (1, Period(6000))}
+    assert main(["join", one, predict("late", PARTS[1], {1: 61.0}), "-o", str(tmp_path / "out")]) == 1
+    assert "begins at 60 s of its video in one prediction, at 61 s in another" in capsys.readouterr().err

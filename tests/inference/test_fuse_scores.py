@@ -9,14 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spotter.cli.fuse_ensemble import Ensemble
 from spotter.errors import UserError
 from spotter.inference.decode import apply_displacement, decode
 from spotter.inference.fuse import STEPS, Weights, fuse, resample, search
 from spotter.inference.runs import RunScores, check_same_halves
+from spotter.io.predictions import read_predictions
 from spotter.io.scores import Scores, ScoresInfo
 from spotter.settings import Postprocess
 from spotter.tasks import Task
-from spotter.types import Half, Period
+from spotter.types import Half, Period, Spots
 
 RATES = (0.5, 1.0, 2.0, 25 / 12, 25.0)
 
@@ -152,3 +154,14 @@ def test_halves_that_begin_at_other_times_of_their_video_are_refused() -> None:
     check_same_halves([run("a", None), run("b", Period(0.0, 300.0))])
     with pytest.raises(UserError, match="b: g, half 2 begins at 90 s of its video, but at 60 s in a: predict with the"):
         check_same_halves([run("a", Period(60.0, 400.0)), run("b", Period(90.0, 400.0))])
+
+
+def test_halves_without_labels_are_fused_and_not_scored(tmp_path: Path) -> None:
+    task, suppression = Task.load("ball-2023"), Postprocess("nms", 2.0)
+    halves = {Half("m", number): Scores(np.zeros((4, 2), np.float32), None, 1.0) for number in (1, 3)}
+    run = RunScores(tmp_path, ScoresInfo(task, "test", suppression), halves)
+    ensemble = Ensemble([run, run], None, {Half("m", 1): Spots.empty()})
+    fused = ensemble.fuse((0.5, 0.5))
+    ensemble.write(tmp_path / "out", fused, *ensemble.score(fused, suppression), {})
+    assert len(read_predictions(tmp_path / "out", ["m"], task)[Half("m", 3)])
+    assert (tmp_path / "out" / "report.html").is_file()
