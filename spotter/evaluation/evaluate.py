@@ -15,7 +15,8 @@ from spotter.evaluation.f1 import f1_scores
 from spotter.evaluation.grounding import evaluate_grounding
 from spotter.evaluation.team_map import check_teams, labels_by_team, predictions_by_team, warn_of_missing_actions
 from spotter.io.anticipation import read_anticipation
-from spotter.io.exchange.annotations import find_any_predictions, read_any_predictions
+from spotter.io.exchange.annotations import Exchange, find_any_predictions, read_any_predictions
+from spotter.io.exchange.files import is_exchange
 from spotter.io.formats import format_at
 from spotter.io.grounding import holds_answers
 from spotter.io.predictions import PREDICTION_FILE
@@ -207,10 +208,16 @@ def _common_split(described: Sequence[Description]) -> str | None:
 
 
 def _listed(labels: str | Path | None, task: Task, split: str) -> list[str]:
-    games = load_splits(task, labels)[split]
+    games = _splits(labels, task)[split]
     if not games:
         raise UserError(f"split {split} of task {task.name} lists no game: leave --split out to take every game")
     return games
+
+
+def _splits(labels: str | Path | None, task: Task) -> dict[str, list[str]]:
+    """Return the games of every split: of those that labels list themselves, or of the official ones."""
+    listed = Exchange().splits(labels, task) if labels is not None and is_exchange(labels) else {}
+    return load_splits(task, labels, known=listed or None)
 
 
 def _labelled(labels: str | Path, task: Task) -> list[str]:
@@ -228,7 +235,7 @@ def _predicted(source: Path | Predictions, labels: str | Path | None, task: Task
     games = source.games if isinstance(source, Predictions) else find_any_predictions(source)
     if not games:
         raise UserError(f"{source}: holds no {PREDICTION_FILE}: give what spotter predict wrote")
-    listed = load_splits(task, labels)[split] if split else []
+    listed = _splits(labels, task)[split] if split else []
     absent = len(set(listed) - set(games))
     if 0 < absent < len(set(listed)):
         what = ", not scored" if labels else ""

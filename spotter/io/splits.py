@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from spotter.bounded import parse_json, read_file
 from spotter.errors import UsageError, UserError, did_you_mean, shorten
 from spotter.io.files import atomic_write, json_bytes
-from spotter.io.game_files import check_games
+from spotter.io.game_files import ROOT, check_games
+from spotter.io.trees import find_games, read_game_files
 from spotter.tasks import ASSETS, Task
 
 SPLITS = ("train", "valid", "test", "challenge")
@@ -27,21 +29,33 @@ def load_splits(
 ) -> dict[str, list[str]]:
     """Return the games of every split, as ``league/season/match``.
 
-    The official lists of ``task`` are the default; a ``splits.json`` in ``root`` takes their place, and
-    ``overrides`` replaces single splits by a list of games, of names of splits, or by a file with one game a line.
+    The official lists of ``task`` are the default; a ``splits.json`` in ``root``, a folder or zip, takes their place,
+    and ``overrides`` replaces single splits by a list of games, of names of splits, or by a file with one game a line.
     known : the default in place of both
 
     Raises UserError for an unknown split name or an unreadable file.
     """
-    packaged, own = ASSETS / "splits" / f"{task.splits or task.name}.json", Path(root or ".") / SPLITS_FILE
-    path = own if root is not None and own.is_file() else packaged
-    base = known if known is not None else read_splits(path) if path.is_file() else {}
+    packaged = ASSETS / "splits" / f"{task.splits or task.name}.json"
+    base = own_splits(root) if known is None and root is not None else known
+    if base is None:
+        base = read_splits(packaged) if packaged.is_file() else {}
     splits = {name: list(base.get(name, [])) for name in SPLITS}
     for name, value in (overrides or {}).items():
         check_split(name)
         if value is not None:
             splits[name] = _games(name, value, base)
     return splits
+
+
+def own_splits(root: str | Path) -> dict[str, list[str]] | None:
+    """Return the splits that a folder or zip lists, None where it has no list."""
+    path = Path(root)
+    if (path / SPLITS_FILE).is_file():
+        return read_splits(path / SPLITS_FILE)
+    if not path.is_file() or not zipfile.is_zipfile(path) or ROOT not in find_games(path, SPLITS_FILE):
+        return None
+    ((_, content),) = read_game_files(path, [ROOT], SPLITS_FILE)
+    return parse_splits(content, f"{path}/{SPLITS_FILE}")
 
 
 def write_splits(root: Path, splits: Mapping[str, Sequence[str]]) -> None:

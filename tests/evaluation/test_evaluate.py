@@ -13,6 +13,7 @@ import pytest
 from spotter.errors import UserError
 from spotter.evaluation.average_map import average_map
 from spotter.evaluation.evaluate import evaluate, load_evaluation
+from spotter.io.exchange.files import read_collection, write_collection
 from spotter.io.predictions import write_scored
 from spotter.io.scores import ScoresInfo, save_scores_info
 from spotter.io.soccernet import SoccerNet
@@ -130,3 +131,13 @@ def test_a_half_without_any_prediction_is_said(labels: Path, run: Path, caplog: 
     (record,) = caplog.records
     said = f"{folder}: 1 of 2 halves with labels have no prediction, first {game}, half 2; all of their spots"
     assert record.getMessage().startswith(said)
+
+
+def test_a_zip_and_a_file_of_labels_have_their_own_splits(labels: Path, run: Path, tmp_path: Path) -> None:
+    shutil.make_archive(str(tmp_path / "packed"), "zip", labels)
+    collection = read_collection(labels, TASK)
+    write_collection(tmp_path / "all", collection, "osl", TASK.label_file)
+    for split in GAMES:
+        for source in (tmp_path / "packed.zip", tmp_path / "all" / f"annotations_{split}.json"):
+            found = run / "predictions" / split
+            assert evaluate(source, found, task=TASK, split=split) == expected(labels, split)

@@ -127,3 +127,32 @@ def test_tables_of_predictions_keep_their_order(tmp_path: Path, caplog: pytest.L
     assert "not kept" not in caplog.text
     tree = labels(tmp_path / "tree", (2, 1000, "Goal"))
     assert evaluate(tree, tmp_path / "a.csv") == evaluate(tree, found)
+
+
+def test_predictions_of_version_1_stay_predictions(tmp_path: Path) -> None:
+    source = predictions(tmp_path / "found", (1, 4000, "PASS"), (2, 9000, "SHOT"))
+    convert(source, tmp_path / "v1.json", "osl-v1")
+    again = convert(tmp_path / "v1.json", tmp_path / "again", "soccernet")
+    games, task = ["l/s/g"], Task.load("ball-2024")
+    expected, found = (read_predictions(each, games, task) for each in (source, again))
+    for half, rows in expected.items():
+        assert (found[half].time.tolist(), found[half].confidence.tolist()) == (
+            rows.time.tolist(), rows.confidence.tolist())  # fmt: skip
+
+
+def test_version_1_tells_times_of_the_file(tmp_path: Path) -> None:
+    intervals = [{"period": "H1", "start_time_ms": 60_000}, {"period": "H2", "start_time_ms": 3_600_000}]
+    events = [{"label": "PASS", "position_ms": at} for at in (61_000, 3_607_000)]
+    sample = {"inputs": [{"type": "video", "path": "m.mp4"}], "metadata": {"intervals": intervals}, "events": events}
+    convert(write(tmp_path / "a.json", {"data": [sample]}), tmp_path / "b.json", "osl-v1")
+    (video,) = orjson.loads((tmp_path / "b.json").read_bytes())["videos"]
+    assert video["path_video"] == "m.mp4"
+    assert [row["position"] for row in video["annotations"]] == [61_000, 3_607_000]
+
+
+def test_a_single_file_knows_the_videos_beside_it(tmp_path: Path) -> None:
+    (file,) = labels(tmp_path, (1, 4000, "Goal")).rglob("*.json")
+    (file.parent / "1_720p.mkv").touch()
+    assert [read_collection(each).videos[0].inputs for each in (tmp_path, file)] == 2 * [
+        [{"type": "video", "path": "l/s/g/1_720p.mkv"}]
+    ]

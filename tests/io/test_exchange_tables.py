@@ -21,6 +21,7 @@ from spotter.types import Half
         ("game;half;Label;gameTime\ng/h;2;PASS;2 - 01:02\n", [(Half("g/h", 2), "PASS", 62_000)]),
         ("\ufeffaction\ttime\tconfidence\nShot\t1:02:03.25\t0.5\n", [(Half("own", 1), "Shot", 3_723_250)]),
         ("event,clock\nGOAL,3 - 91:00\n", [(Half("own", 3), "GOAL", 5_460_000)]),
+        ("event,time\nGOAL,2 - 12:34\n", [(Half("own", 2), "GOAL", 754_000)]),
         ("class,time\rPASS,1.5\rDRIVE,2\r", [(Half("own", 1), "PASS", 1500), (Half("own", 1), "DRIVE", 2000)]),
     ],
 )

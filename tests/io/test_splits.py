@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ def test_the_trees_own_list_takes_their_place(tmp_path: Path) -> None:
     expected = {"train": ["a"], "valid": [], "test": ["b", "c"], "challenge": []}
     assert load_splits(SOCCER, tmp_path) == load_splits(OWN, str(tmp_path)) == expected
     assert load_splits(SOCCER, tmp_path, {"train": ["valid", "test"]})["train"] == ["b", "c"]
+    shutil.make_archive(str(tmp_path / "tree"), "zip", tmp_path, "splits.json")
+    assert load_splits(SOCCER, tmp_path / "tree.zip") == expected
 
 
 @pytest.mark.parametrize("content", [b"{", b"[]", b'{"train": "a"}', b'{"trian": []}', b"\xff"])

@@ -11,11 +11,11 @@ from spotter.bounded import parse_json
 from spotter.errors import UserError
 from spotter.io.exchange.collection import Collection, Row, Video, checked_rows, parse_clock, whole, without
 from spotter.io.files import atomic_write, json_bytes
-from spotter.io.game_files import ROOT, game_file_to_write
+from spotter.io.game_files import game_file_to_write
 from spotter.io.periods import KEY, read_intervals, write_intervals
 from spotter.io.predictions import PREDICTION_FILE
 from spotter.io.soccernet import game_time
-from spotter.io.splits import SPLITS_FILE, parse_splits, read_splits, write_splits
+from spotter.io.splits import own_splits, write_splits
 from spotter.io.trees import find_games, read_game_files
 from spotter.tasks import Task, shipped_tasks
 from spotter.types import Half
@@ -35,11 +35,11 @@ def read_tree(root: Path, task: Task | None = None) -> Collection:
         held = " and ".join(named) or f"none of {', '.join(found)}"
         raise UserError(f"{root}: holds {held}: give a folder of one kind, or name the labels by --task")
     (name,) = named
-    split_of = {game: split for split, games in _splits(root).items() for game in games}
+    split_of = {game: split for split, games in (own_splits(root) or {}).items() for game in games}
     videos = []
     for game, content in read_game_files(root, found[name], name):
         where = f"{root}/{game}/{name}"
-        halves = _videos(parse_json(content, where), game, where, root)
+        halves = _videos(parse_json(content, where), game, where, root / game if root.is_dir() else None)
         videos += [replace(half, split=split_of.get(game)) for half in halves]
     return Collection(videos, list(task.classes) if task else _classes(name), name == PREDICTION_FILE)
 
@@ -48,7 +48,7 @@ def read_single(document: Row, path: Path) -> Collection:
     """Return what a single official file holds."""
     name = str(document.get("UrlLocal") or "").strip("/") or path.absolute().parent.name
     (key,) = [key for key in LISTS if key in document][:1]
-    return Collection(_videos(document, name, str(path), path.parent), [], LISTS[key])
+    return Collection(_videos(document, name, str(path), path.absolute().parent), [], LISTS[key])
 
 
 def write_tree(root: Path, collection: Collection, label_file: str) -> None:
@@ -71,17 +71,6 @@ def write_tree(root: Path, collection: Collection, label_file: str) -> None:
         write_splits(root, splits)
 
 
-def _splits(root: Path) -> dict[str, list[str]]:
-    """Return the splits that a folder or zip lists, none where it has no list."""
-    if root.is_dir():
-        path = root / SPLITS_FILE
-        return read_splits(path) if path.is_file() else {}
-    if ROOT not in find_games(root, SPLITS_FILE):
-        return {}
-    ((_, content),) = read_game_files(root, [ROOT], SPLITS_FILE)
-    return parse_splits(content, f"{root}/{SPLITS_FILE}")
-
-
 def _file_names(task: Task | None) -> list[str]:
     if task is not None:
         return [task.label_file]
@@ -94,7 +83,7 @@ def _classes(file_name: str) -> list[str]:
     return list(known.pop()) if len(known) == 1 else []
 
 
-def _videos(document: object, game: str, where: str, root: Path) -> list[Video]:
+def _videos(document: object, game: str, where: str, folder: Path | None) -> list[Video]:
     lists = [key for key in LISTS if isinstance(document, dict) and isinstance(document.get(key), list)]
     if not isinstance(document, dict) or not lists:
         raise UserError(f"{where}: expected an object with a list annotations or predictions: is it the right file?")
@@ -108,7 +97,7 @@ def _videos(document: object, game: str, where: str, root: Path) -> list[Video]:
     periods = read_intervals(document.get(KEY), where)
     halves |= {half: [] for half in periods if half not in halves}
     halves = halves or {1: []}  # a game without events is one all the same
-    more, names = without(document, lists[0], "UrlLocal", KEY), _inputs(root / game if root.is_dir() else None)
+    more, names = without(document, lists[0], "UrlLocal", KEY), _inputs(folder)
     inputs = {half: [{"type": "video", "path": f"{game}/{name}"}] for half, name in names.items()}
     return [
         Video(Half(game, half), rows, inputs.get(half, []), None, more, periods.get(half))

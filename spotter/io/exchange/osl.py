@@ -86,7 +86,7 @@ def write_v2(collection: Collection) -> Row:
 
 def read_v1(document: Row, where: str, split: str | None = None) -> Collection:
     """Return what a file of version 1 holds, which lists halves of games."""
-    videos = []
+    videos, predictions = [], False
     for number, entry in enumerate(document["videos"], start=1):
         at = f"{where}: video {number}"
         path = entry.get("path_video") or entry.get("path_features") if isinstance(entry, dict) else None
@@ -95,21 +95,22 @@ def read_v1(document: Row, where: str, split: str | None = None) -> Collection:
         kinds = {"path_video": "video", "path_features": "features"}
         inputs = [{"type": kind, "path": entry[key]} for key, kind in kinds.items() if entry.get(key)]
         rows = checked_rows(entry.get("annotations") or [], at)
+        predictions = predictions or any(key in row for row in rows for key in SCORES)
         converted = [_row(row, [], at, index) for index, row in enumerate(rows, start=1)]
         more = without(entry, "annotations", *kinds)
         videos.append(Video(half_of_path(path, at), converted, inputs, split, more))
     classes = document.get("labels") if isinstance(document.get("labels"), list) else []
-    return Collection(videos, [str(name) for name in classes or []], False, without(document, "videos", "labels"))
+    return Collection(videos, [str(name) for name in classes or []], predictions, without(document, "videos", "labels"))
 
 
 def write_v1(collection: Collection) -> Row:
-    """Return a file of version 1."""
+    """Return a file of version 1; times are those of the files that it lists."""
     more = without(collection.more, "data", "labels", "metadata", "modalities", "task")
     videos = []
-    for video in collection.videos:
-        paths = {f"path_{each.get('type')}": each.get("path") for each in inputs_of(video)}
-        rows = [_v1_row(row, video.half) for row in video.rows]
-        videos.append({**without(video.more, "id", "metadata"), **paths, "annotations": rows})
+    for halves in by_file(collection.videos):
+        paths = {f"path_{each.get('type')}": each.get("path") for each in inputs_of(halves[0])}
+        rows = [_v1_row(row, half) for half in halves for row in half.rows]
+        videos.append({**without(halves[0].more, "id", "metadata"), **paths, "annotations": rows})
     return {**more, "version": 1, "labels": collection.named_classes(), "videos": videos}
 
 
@@ -200,8 +201,9 @@ def _event(row: Row, video: Video, head: str) -> Row:
     return {**without(row, *PLAIN, "gameTime", "half", "head"), **event}
 
 
-def _v1_row(row: Row, half: Half) -> Row:
-    return {"gameTime": game_time(half.number, row["position"]), **without(row, "head", "half")}
+def _v1_row(row: Row, video: Video) -> Row:
+    clock = {"gameTime": game_time(video.half.number, row["position"])}
+    return {**clock, **without(row, "head", "half"), "position": row["position"] + video.start}
 
 
 def _number(value: Any) -> float:

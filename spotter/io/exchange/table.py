@@ -102,13 +102,7 @@ def _columns(row: Row, video: Video) -> Row:
 
 def _event(row: Row, game: str, where: str) -> tuple[Half, Row, int | None]:
     """Return an event, its half, and the milliseconds of the video at which that begins, where they are known."""
-    half, position = None, 0
-    if row.get("time"):
-        position = parse_clock(row["time"])[1] if ":" in row["time"] else round(1000 * float(row["time"]))
-    elif row.get("position"):
-        position = round(float(row["position"]))
-    else:
-        half, position = parse_clock(row.get("clock"))
+    half, position = _half_and_position(row)
     if not row.get("class"):
         raise ValueError("no class")
     event: Row = {"label": row["class"], "position": position}
@@ -119,6 +113,16 @@ def _event(row: Row, game: str, where: str) -> tuple[Half, Row, int | None]:
         raise ValueError(f"the half {shorten(number)} is none")
     start = max(0, round(1000 * float(row["video_time"])) - position) if row.get("video_time") else None
     return Half(check_game(row.get("game") or game, where), number), event, start
+
+
+def _half_and_position(row: Row) -> tuple[int | None, int]:
+    """Return the half, where the time tells it, and milliseconds."""
+    time = row.get("time")
+    if time and ":" not in time:
+        return None, round(1000 * float(time))
+    if not time and row.get("position"):
+        return None, round(float(row["position"]))
+    return parse_clock(time or row.get("clock"))
 
 
 def _dialect(text: str) -> type[csv.Dialect]:
