@@ -17,7 +17,7 @@ from spotter.evaluation.team_map import check_teams, labels_by_team, predictions
 from spotter.io.anticipation import read_anticipation
 from spotter.io.exchange.annotations import Exchange, find_any_predictions, read_any_predictions
 from spotter.io.exchange.files import is_exchange
-from spotter.io.formats import format_at
+from spotter.io.formats import format_at, format_of
 from spotter.io.grounding import holds_answers
 from spotter.io.predictions import PREDICTION_FILE
 from spotter.io.run_folders import Description, describe, find_predictions_of
@@ -27,6 +27,7 @@ from spotter.tasks import ANTICIPATION, REPLAY_GROUNDING, Task
 from spotter.types import Half, HalfPredictions, Metrics, Spots
 
 DEFAULT_TASK = "soccernet-v2"
+SAME_MOMENT = 0.1  # seconds
 Source = str | Path | Predictions
 
 log = logging.getLogger(__name__)
@@ -140,12 +141,15 @@ def load_evaluation(
         games = _predicted(sources[0], labels, chosen, name)
     else:
         games = _labelled(labels, chosen)
-    labelled = {} if labels is None else format_at(labels, chosen).read(labels, games, chosen)
+    annotations = format_of(chosen) if labels is None else format_at(labels, chosen)
+    labelled = {} if labels is None else annotations.read(labels, games, chosen)
     check_teams(labelled, chosen)
     warn_of_missing_actions(labelled, chosen)
+    parts = annotations.parts(labels or "", chosen) if isinstance(annotations, Exchange) else {}
     found = [_read(source, games, chosen) for source in sources]
     for source, given in zip(sources, found, strict=True):
         _warn_of_empty(source, labelled, given)
+        _warn_of_periods(source, {half: period.start for half, (_, period) in parts.items()}, given)
     return Evaluation(chosen, name, labelled, found, [each.postprocess for each in described])
 
 
@@ -180,6 +184,21 @@ def _warn_of_empty(
         log.warning(
             "%s: %d of %d halves with labels have no prediction, first %s, half %d; all of their spots count as missed",
             *(name, len(empty), len(labels), *empty[0]),
+        )
+
+
+def _warn_of_periods(
+    source: Path | Predictions, starts: Mapping[Half, float], predictions: Mapping[Half, HalfPredictions]
+) -> None:
+    """Warn of halves that begin elsewhere in their video than the labels say: their times are from other moments."""
+    found = {half: rows.period.start if rows.period else 0.0 for half, rows in predictions.items() if len(rows)}
+    apart = [half for half in starts if abs(found.get(half, starts[half]) - starts[half]) > SAME_MOMENT]
+    if apart:
+        name, half = source if isinstance(source, Path) else "the predictions", apart[0]
+        log.warning(
+            "%s: %d of %d halves begin elsewhere in their video than by the labels, first %s, half %d, at %g s and not "
+            "at %g s; times are compared from where each begins: predict with periods=LABELS, if the video is the same",
+            *(name, len(apart), len(starts), *half, found[half], starts[half]),
         )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from spotter.data.games import find_halves
+from spotter.data.periods import PeriodSource
 from spotter.errors import UserError, plural
 from spotter.evaluation.evaluate import load_evaluation
 from spotter.evaluation.f1 import f1_scores
@@ -17,7 +18,7 @@ from spotter.io.exchange.annotations import find_any_predictions, read_any_predi
 from spotter.io.splits import LABELLED, SPLITS
 from spotter.tasks import Task
 from spotter.training.datamodule import SpottingDataModule
-from spotter.types import Half, HalfPredictions, HalfRecord, Spots
+from spotter.types import Half, HalfPredictions, HalfRecord, Period, Spots
 
 log = logging.getLogger(__name__)
 NEVER = 2.0  # a confidence that nothing reaches
@@ -67,6 +68,19 @@ class PseudoDataModule(SpottingDataModule):
         if not given.exists():
             raise UserError(f"data.pseudo: no {predictions!r}; give predictions, or a run that predicted challenge")
         self._predictions = given / "predictions" / "challenge" if (given / "predictions").is_dir() else given
+
+    def setup(self, stage: str) -> None:
+        """Read halves that lie in one file, by the predictions or by the labels of the run, as parts of it."""
+        if stage == "fit" and not self.records and (parts := self._parts()):
+            self.source = PeriodSource(self.source, parts)
+        super().setup(stage)
+
+    def _parts(self) -> dict[Half, tuple[Half, Period]]:
+        beside = self._beside
+        known = beside.annotations.parts(beside.root or "", self.task) if beside.annotations else {}
+        found = read_any_predictions(self._predictions, self._load_splits()["train"], self.task)
+        placed = {half: (Half(half.game, 1), rows.period) for half, rows in found.items() if rows.period is not None}
+        return placed | known
 
     def _load_splits(self) -> dict[str, list[str]]:
         labelled = self._beside._load_splits()

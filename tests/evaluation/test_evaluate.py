@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 from spotter.errors import UserError
 from spotter.evaluation.average_map import average_map
 from spotter.evaluation.evaluate import evaluate, load_evaluation
+from spotter.io.exchange.collection import Collection, Video
 from spotter.io.exchange.files import read_collection, write_collection
 from spotter.io.predictions import write_scored
 from spotter.io.scores import ScoresInfo, save_scores_info
@@ -20,7 +22,7 @@ from spotter.io.soccernet import SoccerNet
 from spotter.predictions import Predictions
 from spotter.settings import Postprocess
 from spotter.tasks import Task
-from spotter.types import Half, HalfPredictions, Spots
+from spotter.types import Half, HalfPredictions, Period, Spots
 
 TASK = Task(name="own", classes=("Goal", "Foul"), label_file="Own.json", fps=2, monitor="tight_map")
 SUPPRESSION = Postprocess("nms", 2.0)
@@ -141,3 +143,16 @@ def test_a_zip_and_a_file_of_labels_have_their_own_splits(labels: Path, run: Pat
         for source in (tmp_path / "packed.zip", tmp_path / "all" / f"annotations_{split}.json"):
             found = run / "predictions" / split
             assert evaluate(source, found, task=TASK, split=split) == expected(labels, split)
+
+
+def test_halves_that_begin_elsewhere_than_by_the_labels_are_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    half, rows = Half("m", 1), [{"label": "Goal", "position": 4000}]
+    file = Video(half, rows, [{"type": "video", "path": "m.mp4"}], period=Period(60.0))
+    write_collection(tmp_path / "labels.json", Collection([file], []), "osl", "")
+    for start, said in ((60.0, None), (55.0, "1 of 1 halves begin elsewhere"), (None, "at 0 s and not at 60 s")):
+        caplog.clear()
+        found = replace(FOUND, period=None if start is None else Period(start))
+        evaluate(tmp_path / "labels.json", Predictions({half: found}, TASK), task=TASK)
+        assert [str(said) in line for line in caplog.messages] == ([] if said is None else [True])

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import orjson
 import pytest
 
+from spotter.data.features import FeatureSource
 from spotter.io.predictions import write_predictions
 from spotter.io.soccernet import SoccerNet
 from spotter.tasks import Task
-from spotter.training.pseudo import PseudoLabels, choose_thresholds
-from spotter.types import Half, HalfPredictions
+from spotter.training.datamodule import SpottingDataModule
+from spotter.training.pseudo import PseudoDataModule, PseudoLabels, choose_thresholds
+from spotter.types import Half, HalfPredictions, Period, Spots
 from tests.conftest import call
 from tests.helpers.predicting import history
 from tests.helpers.videos import write_matches
@@ -74,6 +77,26 @@ def test_thresholds_are_those_of_the_best_f1(matches: Path, predicted: Path) -> 
 def test_a_class_without_labels_is_not_learned(matches: Path, predicted: Path) -> None:
     task = Task.load({**TASK.to_dict(), "classes": ["PASS", "DRIVE", "SHOT"]})
     assert choose_thresholds(matches, predicted.parent / "valid", task)["SHOT"] > 1
+
+
+def test_halves_that_share_a_file_are_read_where_they_lie(tmp_path: Path) -> None:
+    rows = HalfPredictions(np.array([0, 1] * 10), np.arange(20) * 5.0, np.full(20, 0.9))
+    spots = Spots(rows.label, rows.time, np.ones(20, bool))
+    for game in "abm":
+        (tmp_path / "root" / game).mkdir(parents=True)
+        np.save(tmp_path / "root" / game / "1_f.npy", np.zeros((400, 4), np.float32))
+    SoccerNet().write(tmp_path / "root", {Half("a", 1): spots, Half("b", 1): spots}, TASK)
+    (tmp_path / "root" / "splits.json").write_bytes(orjson.dumps({"train": ["a"], "valid": ["b"]}))
+    write_predictions(tmp_path / "valid", {Half("b", 1): rows}, TASK)
+    placed = {Half("m", 1): Period(60.0, 170.0), Half("m", 2): Period(200.0, 350.0)}
+    own = {half: replace(rows, period=period) for half, period in placed.items()}
+    write_predictions(tmp_path / "challenge", own, TASK)
+    source = FeatureSource({"f": {"file": "f", "fps": 1.0, "width": 4}}, tmp_path / "root")
+    settings = {"clips": {"clip_len": 20, "eval_len": 20, "per_epoch": 8}, "batch_size": 2}
+    data = SpottingDataModule(TASK.to_dict(), source, root=str(tmp_path / "root"), **settings)
+    pseudo = PseudoDataModule(str(tmp_path / "challenge"), data, **settings)
+    pseudo.setup("fit")
+    assert {record.half: record.frames for record in pseudo.records["train"]} == {Half("m", 1): 110, Half("m", 2): 150}
 
 
 def test_they_know_who_acts(tmp_path: Path) -> None:
