@@ -28,7 +28,7 @@ from spotter.cli.options import add_trust
 from spotter.errors import UsageError, plural
 from spotter.evaluation.average_map import average_map
 from spotter.evaluation.evaluate import check_spots_of_matches
-from spotter.evaluation.metrics import PRESENT, monitored, parse_monitor
+from spotter.evaluation.metrics import monitored, monitored_classes
 from spotter.inference.allocator import keep_freed_memory
 from spotter.inference.decode import apply_displacement, round_confidence
 from spotter.inference.tune import Trial, Tuner, best
@@ -119,9 +119,7 @@ def _value(monitor: str) -> Callable[[Trial], float]:
 
 
 def _class_values(task: Task) -> Callable[[Trial], list[float]]:
-    tolerance, view = parse_monitor(task.monitor)
-    key = f"per_class{view.removesuffix(PRESENT)}"
-    return lambda trial: [trial.metrics[tolerance][key][name] or 0.0 for name in task.classes]
+    return lambda trial: [monitored_classes(trial.metrics, task.monitor)[name] or 0.0 for name in task.classes]
 
 
 def _show(trials: list[Trial], winners: dict[str, Trial], title: str) -> None:

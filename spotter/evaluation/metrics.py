@@ -54,6 +54,13 @@ def monitored(metrics: Metrics, monitor: str) -> float:
     return float(value)
 
 
+def monitored_classes(metrics: Metrics, monitor: str) -> Mapping[str, float | None]:
+    """Return the AP of each class in the score that ``monitor`` names, None where a class has no labels."""
+    tolerance, view = parse_monitor(monitor)
+    classes: Mapping[str, float | None] = metrics[tolerance][f"per_class{view.removesuffix(PRESENT)}"]
+    return classes
+
+
 def parse_monitor(monitor: str) -> tuple[str, str]:
     """Return where a monitor stands among nested metrics: its tolerance and the ending of its view.
 

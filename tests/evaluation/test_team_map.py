@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from spotter.evaluation.average_map import average_map
 from spotter.evaluation.bootstrap import score_resamples
 from spotter.evaluation.evaluate import evaluate, load_evaluation
 from spotter.evaluation.metrics import flatten, monitored
+from spotter.evaluation.report.summary import compare_scores
 from spotter.inference.decode import decode
 from spotter.io.scores import Scores
 from spotter.settings import Postprocess
@@ -93,6 +95,9 @@ def test_a_missing_action_leaves_no_official_number_but_one_to_choose_by(
     known = [value for value in form["per_class_team"].values() if value is not None]
     assert form["map_team_present"] == pytest.approx(np.mean(known), abs=1e-12)
     assert monitored(ours, "team_map_at_1") == monitored(ours, "team_map_at_1_present") == form["map_team_present"]
+    for monitor in ("team_map_at_1", "team_map_at_1_present"):
+        task = replace(TASK, monitor=monitor)
+        assert compare_scores({"ours": ours}, task)[0]["per_class"] == form["per_class_team"]
     assert "team_map_at_1" not in flatten(ours)
     assert flatten(ours)["team_map_at_1_present"] == form["map_team_present"]
     assert "at_1_team_ap/GOAL" not in flatten(ours)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import orjson
 import pytest
@@ -10,6 +11,11 @@ import pytest
 from spotter.evaluation.evaluate import evaluate
 from spotter.io.run_folders import find_predictions_of
 from spotter.predictions import Predictions
+from spotter.tasks import Task
+from spotter.training.callbacks import average_map
+from spotter.training.callbacks.progress import EpochLine
+from spotter.training.loggers.dashboard import Dashboard
+from spotter.types import OWN, Half, HalfRecord, Spots
 from tests.conftest import call
 from tests.helpers.predicting import history
 from tests.helpers.videos import write_matches
@@ -62,3 +68,13 @@ def test_a_run_with_teams(teams: str, model: str, matches: Path, tmp_path: Path)
     table = Predictions.read(predictions, "ball-2025").to_frame()
     assert list(table.columns) == ["game", "half", "time", "clock", "class", "team", "confidence"]
     assert set(table["team"]) == {"left", "right"}
+
+
+def test_whatever_follows_a_score_follows_one_that_exists(monkeypatch: pytest.MonkeyPatch) -> None:
+    system, record = SimpleNamespace(task=Task.load("ball-2025")), HalfRecord(Half("g", 1), 10, Spots.empty())
+    monkeypatch.setattr(average_map, "systems_of", lambda module: {OWN: system})
+    monkeypatch.setattr(average_map, "data_of", lambda trainer: SimpleNamespace(records={"valid": [record]}))
+    official = "val/team_map_at_1"
+    callbacks = [Dashboard(official), EpochLine(official), EpochLine("val/loss"), average_map.AverageMap()]
+    average_map.AverageMap().setup(SimpleNamespace(callbacks=callbacks), None, "fit")
+    assert [each.monitor for each in callbacks[:3]] == [f"{official}_present", f"{official}_present", "val/loss"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spotter.evaluation.error_causes import AROUND, CAUSES, ERRORS, OUTCOMES
-from spotter.evaluation.metrics import parse_monitor
+from spotter.evaluation.metrics import monitored_classes
 from spotter.evaluation.report.analysis import DELTAS, Analysis
 from spotter.evaluation.report.figures import displacement_axis, displacements, monitor_text, stack, tolerance_axis
 
@@ -39,9 +39,8 @@ def _precision_recall(axes: Axes, systems: Systems) -> None:
 
 def _class_scores(axes: Axes, systems: Systems) -> None:
     task = _first(systems).errors.task
-    tolerance, view = parse_monitor(task.monitor)
     scores = {
-        name: [100 * (analysis.metrics[tolerance][f"per_class{view}"][label] or 0.0) for label in task.classes]
+        name: [100 * (monitored_classes(analysis.metrics, task.monitor)[label] or 0.0) for label in task.classes]
         for name, analysis in systems.items()
     }
     _bars(axes, task.classes, {name: np.array(values) for name, values in scores.items()})

@@ -13,7 +13,7 @@ from spotter.errors import plural
 from spotter.evaluation.error_causes import AROUND, ERRORS
 from spotter.evaluation.frames import score_names
 from spotter.evaluation.label_errors import find_label_errors
-from spotter.evaluation.metrics import PRESENT, parse_monitor, tolerance_names
+from spotter.evaluation.metrics import PRESENT, monitored_classes, parse_monitor, tolerance_names
 from spotter.evaluation.report.analysis import JUDGED, Analysis
 from spotter.evaluation.report.published import find_official_split, published_scores
 from spotter.tasks import Task
@@ -73,7 +73,7 @@ def compare_scores(systems: Mapping[str, Metrics], task: Task) -> list[dict[str,
             "name": name,
             "map": {each: metrics[each]["map"] for each in names},
             "main": metrics[tolerance][f"map{view}"],
-            "per_class": metrics[tolerance][f"per_class{view}"],
+            "per_class": monitored_classes(metrics, task.monitor),
         }
         for name, metrics in systems.items()
     ]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 
 from spotter.data.clips import batches
 from spotter.evaluation.average_map import score_predictions
@@ -16,7 +16,6 @@ from spotter.inference.engine import HalfCollector
 from spotter.inference.predict import Decoder, merge, say_broken_rows
 from spotter.inference.ranks import broadcast, gather
 from spotter.tasks import TEAM_MONITORS
-from spotter.training.callbacks.progress import EpochLine
 from spotter.training.datamodule import data_of
 from spotter.training.losses import MeanLoss
 from spotter.training.module import EvaluationStep, systems_of
@@ -48,9 +47,9 @@ class AverageMap(pl.Callback):
         labels = {record.half: record.spots for record in data.records.get("valid", []) if record.spots is not None}
         if stage != "fit" or not warn_of_missing_actions(labels, task):
             return
-        callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+        callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
         for callback in callbacks:
-            if isinstance(callback, ModelCheckpoint | EarlyStopping | EpochLine) and callback.monitor in OFFICIAL:
+            if getattr(callback, "monitor", None) in OFFICIAL:
                 callback.monitor += PRESENT
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -12,7 +12,7 @@ import wandb
 from spotter.data.statistics import SplitStatistics
 from spotter.evaluation.average_map import SECONDS, VIEWS, average_precision, precision_recall
 from spotter.evaluation.events import ALL, MetricEvents
-from spotter.evaluation.metrics import monitored_tolerances, parse_monitor
+from spotter.evaluation.metrics import monitored_classes, monitored_tolerances, parse_monitor
 from spotter.tasks import Task
 from spotter.training.loggers.timeline import draw_timeline
 from spotter.types import Half, HalfPredictions, HalfRecord, Metrics
@@ -44,8 +44,8 @@ def views_of(events: MetricEvents) -> tuple[str, ...]:
 
 def ap_chart(metrics: Metrics, task: Task) -> CustomChart:
     """Return a bar for each class that has labels: its AP in the score that the task is judged by."""
-    tolerance, view = parse_monitor(task.monitor)
-    rows = [[name, ap] for name, ap in metrics[tolerance][f"per_class{view}"].items() if ap is not None]
+    tolerance, _ = parse_monitor(task.monitor)
+    rows = [[name, ap] for name, ap in monitored_classes(metrics, task.monitor).items() if ap is not None]
     table = wandb.Table(columns=["class", "AP"], data=rows)
     return wandb.plot.bar(table, "class", "AP", title=f"AP per class, {tolerance.replace('_', ' ')}")
 
