@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from spotter.errors import UsageError, did_you_mean
+from spotter.errors import UsageError, UserError, did_you_mean
 from spotter.inference.inputs import Input
 from spotter.io.exchange.collection import Video
 from spotter.io.exchange.files import at_least, write_collection
@@ -20,6 +21,7 @@ FILES = {
     "srt": ".",
     "edl": ".",
 }  # the last two beside the JSON
+DECIMALS = 6  # of a rate: with three, 29.97 counts a frame less after minutes
 
 
 def parse_formats(text: str) -> list[str]:
@@ -52,6 +54,18 @@ def _with_video(video: Video, given: Input, out: Path) -> Video:
     path = given.source.video(video.half)
     if path is None:
         return video
-    rate = given.source.native_fps(video.half) if given.source.spec.kind == "video" else None
+    rate = given.source.native_fps(video.half) if given.source.spec.kind == "video" else _rate_beside(path)
     found = {"type": "video", "path": Path(os.path.relpath(path, out)).as_posix()}
-    return replace(video, inputs=[found | ({"fps": round(rate, 3)} if rate else {})])
+    return replace(video, inputs=[found | ({"fps": round(rate, DECIMALS)} if rate else {})])
+
+
+def _rate_beside(path: Path) -> float | None:
+    """Return the rate of the video beside features; None where it cannot be read, which the predictions outlive."""
+    from spotter.data.video.containers import rate_of  # here, so that networks train without PyAV
+    from spotter.data.video.find import VIDEOS
+
+    if path.suffix.lower() not in VIDEOS:
+        return None
+    with suppress(UserError):
+        return rate_of(path)
+    return None
