@@ -37,7 +37,7 @@ from spotter.errors import UsageError, UserError
 from spotter.evaluation.metrics import monitored
 from spotter.inference.fuse import STEPS, Weights, search
 from spotter.inference.runs import check_same_halves, load_run, valid_beside
-from spotter.io.formats import format_of, has_labels
+from spotter.io.formats import format_at, has_labels
 from spotter.io.predictions import confirm_zip
 from spotter.io.run_folders import find_scores
 from spotter.io.scores import load_scores_info
@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="W",
         help="a number for each SCORES, as 0.7,0.3; or learn: the best on the valid split (default: equal weights)",
     )
-    parser.add_argument("--labels", metavar="ROOT", help="folder or zip of labels (default: $SOCCERNET_ROOT)")
+    parser.add_argument("--labels", metavar="ROOT", help="folder, zip or file of labels (default: $SOCCERNET_ROOT)")
     add_trust(parser)
     parser.add_argument("--split", choices=SPLITS, help="which of a run folder's (default: test, or its only one)")
     parser.add_argument("--displacement", metavar="SCORES", type=Path, help="take displacements from this run alone")
@@ -184,7 +184,7 @@ def _read(folders: Sequence[Path], runs: int, root: str | None, progress: Progre
     if root and not for_learning and not has_labels(root, games, task):
         log.warning("%s: holds no labels of these games, so they are not scored", root)
         root = None
-    return Ensemble(read[:runs], alone, format_of(task).read(root, games, task) if root else None)
+    return Ensemble(read[:runs], alone, format_at(root, task).read(root, games, task) if root else None)
 
 
 def _learn(valid: Ensemble, postprocess: Postprocess, progress: Progress) -> Weights:

@@ -25,7 +25,7 @@ from spotter.evaluation.average_map import average_map
 from spotter.evaluation.evaluate import DEFAULT_TASK
 from spotter.evaluation.table import metrics_table
 from spotter.io.files import atomic_write, json_bytes
-from spotter.io.formats import format_of, has_labels
+from spotter.io.formats import format_at, has_labels
 from spotter.io.predictions import confirm_zip, find_predictions, read_predictions, write_scored
 from spotter.io.run_folders import describe, find_predictions_of
 from spotter.io.splits import SPLITS
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--task", metavar="NAME|FILE", help=f"of all classes (default: that of the predictions, or {DEFAULT_TASK})"
     )
-    parser.add_argument("--labels", metavar="ROOT", help="folder or zip of labels (default: $SOCCERNET_ROOT)")
+    parser.add_argument("--labels", metavar="ROOT", help="folder, zip or file of labels (default: $SOCCERNET_ROOT)")
     parser.add_argument("--split", choices=SPLITS, help="which of a run folder's (default: test, or its only one)")
 
 
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> None:
     root = arguments.labels or _find_labels(games, task)
     metrics = None
     if root:
-        metrics = {**average_map(format_of(task).read(root, games, task), joined, task), "postprocess": {}}
+        metrics = {**average_map(format_at(root, task).read(root, games, task), joined, task), "postprocess": {}}
     atomic_write(arguments.out / SUMMARY, json_bytes({"joined": [str(source) for source in sources]}))
     write_scored(arguments.out, joined, task, metrics, arguments.split or describe(sources[0]).split)
     console = Console(width=None if Console().is_terminal else 120)

@@ -33,7 +33,7 @@ from spotter.inference.allocator import keep_freed_memory
 from spotter.inference.decode import apply_displacement, round_confidence
 from spotter.inference.tune import Trial, Tuner, best
 from spotter.io.files import atomic_write
-from spotter.io.formats import format_of
+from spotter.io.formats import format_at
 from spotter.io.run_folders import find_scores
 from spotter.io.scores import ScoresInfo, check_whole, load_scores, load_scores_info
 from spotter.io.splits import SPLITS
@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument("scores", metavar="SCORES", type=Path, help="folder of a run, a prediction or raw scores")
     parser.add_argument("--split", choices=SPLITS, default="valid", help="which of a run folder's (default: valid)")
-    parser.add_argument("--labels", metavar="ROOT", help="folder or zip of labels (default: $SOCCERNET_ROOT)")
+    parser.add_argument("--labels", metavar="ROOT", help="folder, zip or file of labels (default: $SOCCERNET_ROOT)")
     add_trust(parser)
     parser.add_argument("--per-class", action="store_true", help="then a window for each class; this can overfit")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the winner and all trials to FILE")
@@ -102,7 +102,7 @@ def _tuner(folder: Path, root: str, info: ScoresInfo, progress: Progress) -> Tun
         progress.advance(bar)
     progress.update(bar, total=len(candidates))
     check_whole(folder, info, candidates)
-    labels = format_of(info.task).read(root, dict.fromkeys(half.game for half in candidates), info.task)
+    labels = format_at(root, info.task).read(root, dict.fromkeys(half.game for half in candidates), info.task)
     labelled = tuple(half for half, spots in labels.items() if len(spots))
     check_whole(folder, replace(info, halves=labelled), candidates)
 

@@ -49,7 +49,7 @@ def format_at(root: str | Path, task: Task) -> AnnotationFormat:
 
 def has_labels(root: str | Path, games: Iterable[str], task: Task) -> bool:
     """Return whether labels of any of these games lie at ``root``."""
-    return not set(games).isdisjoint(format_of(task).games(root, task))
+    return not set(games).isdisjoint(format_at(root, task).games(root, task))
 
 
 def register_format(name: str, annotations: AnnotationFormat) -> None:

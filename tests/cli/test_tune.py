@@ -17,6 +17,8 @@ from spotter.evaluation.average_map import average_map
 from spotter.evaluation.metrics import monitored
 from spotter.inference.decode import apply_displacement, decode, round_confidence
 from spotter.inference.tune import Trial, Tuner, best, best_per_class
+from spotter.io.exchange.files import read_collection, write_collection
+from spotter.io.formats import has_labels
 from spotter.io.scores import Scores, ScoresInfo, load_scores, save_scores, save_scores_info
 from spotter.io.soccernet import SoccerNet
 from spotter.settings import METHODS, Postprocess
@@ -172,3 +174,14 @@ def test_missing_halves_are_named(scores: Path, labels: Path, capsys: pytest.Cap
         said = capsys.readouterr().err
         assert f"{scores}: lacks the scores of 1 of " in said
         assert f"first {half.game}, half {half.number}" in said
+
+
+def test_labels_may_be_a_file_in_another_format(scores: Path, labels: Path, tmp_path: Path) -> None:
+    file = tmp_path / "labels.json"
+    write_collection(file, read_collection(labels, TASK), "osl", "")
+    for root in (labels, file):
+        assert has_labels(root, GAMES[:1], TASK)
+        assert not has_labels(root, ["another"], TASK)
+        assert main(["tune", str(scores), "--labels", str(root), "--json", str(tmp_path / f"{root.name}.tuned")]) == 0
+    first, second = (orjson.loads(path.read_bytes()) for path in tmp_path.glob("*.tuned"))
+    assert first == second
