@@ -79,7 +79,8 @@ def read_scored_job(job: Path) -> ScoredJob:
     task, metrics = Task.load(config.data.task), orjson.loads((job / "metrics.json").read_bytes())
     split = "test" if "test" in metrics else "valid"
     if not (job / RESAMPLED).is_file():
-        values = _resample(config.data.root, job / "predictions" / split, task)
+        labels = config.data.get("labels") or config.data.root
+        values = _resample(labels, job / "predictions" / split, task)
         atomic_write(job / RESAMPLED, orjson.dumps(values))
     names = score_names(task) or ["tight", "loose"]
     return ScoredJob(
@@ -128,8 +129,8 @@ def comparison_markdown(data: str, run: ScoredJob, rows: Sequence[dict[str, Any]
     return markdown_table(lines)
 
 
-def _resample(root: str, predictions: Path, task: Task) -> list[float]:
-    evaluation = load_evaluation(root, [predictions])
+def _resample(labels: str, predictions: Path, task: Task) -> list[float]:
+    evaluation = load_evaluation(labels, [predictions])
     games = len({half.game for half in evaluation.labels})
     weights = np.concatenate([np.ones((1, games)), draw_resamples(games)])
     scores = score_resamples(evaluation.labels, evaluation.predictions[0], task, weights)

@@ -9,8 +9,11 @@ import numpy as np
 import orjson
 import pytest
 
-from spotter.cli.comparison import ScoredJob, compare, comparison_markdown
+from spotter.cli.comparison import ScoredJob, compare, comparison_markdown, read_scored_job
+from spotter.io.exchange.annotations import Exchange
+from spotter.io.predictions import write_scored
 from spotter.tasks import Task
+from spotter.types import Half, HalfPredictions, Spots
 from tests.conftest import process
 
 V2, TENNIS = Task.load("soccernet-v2"), Task.load("tennis")
@@ -44,6 +47,23 @@ def test_the_table_has_the_scores_that_the_task_names() -> None:
     assert lines[2] == "| `a` | 50.0 | 50.0 | best | 1 | 1,200 | 640 | 91 |"
     assert lines[3].startswith("| `b` | 40.0 | 40.0 | -10.0 (")
     assert len({line.count("|") for line in lines}) == 1
+
+
+def test_labels_of_a_job_may_be_a_file(tmp_path: Path) -> None:
+    task, half, labels = Task.load("ball-2023"), Half("m", 1), tmp_path / "labels.json"
+    Exchange().write(labels, {half: Spots(np.zeros(1, int), np.ones(1), np.ones(1, bool))}, task)
+    job = tmp_path / "job"
+    found = {half: HalfPredictions(np.zeros(1, int), np.ones(1), np.ones(1))}
+    write_scored(job / "predictions" / "test", found, task, {}, "test")
+    config = {"data": {"task": task.name, "root": str(tmp_path), "labels": str(labels)}}
+    choices = {"hydra": {"runtime": {"choices": {"data": "ball", "model": "rms"}}}}
+    metrics = {"test": {"tight": {"map": 0.5}, "loose": {"map": 0.5}}}
+    for name, content in (("config", config), ("hydra", choices)):
+        (job / ".hydra").mkdir(exist_ok=True)
+        (job / ".hydra" / f"{name}.yaml").write_bytes(orjson.dumps(content))
+    for name, content in (("metrics", metrics), ("cost", COST)):
+        (job / f"{name}.json").write_bytes(orjson.dumps(content))
+    assert read_scored_job(job).resampled.tolist() == [0.5] * 1001, "one of two classes has labels"
 
 
 @pytest.mark.slow
