@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 import pytest
 
@@ -13,10 +14,10 @@ from spotter.errors import UserError
 from spotter.evaluation.evaluate import evaluate
 from spotter.io.exchange.annotations import Exchange, read_any_predictions
 from spotter.io.exchange.files import read_collection
-from spotter.io.predictions import read_predictions
+from spotter.io.predictions import read_predictions, write_predictions
 from spotter.io.soccernet import SoccerNet
 from spotter.tasks import Task
-from spotter.types import Half
+from spotter.types import Half, HalfPredictions, Spots
 
 BALL = Task.load("ball-2025")
 
@@ -140,14 +141,17 @@ def test_predictions_of_version_1_stay_predictions(tmp_path: Path) -> None:
             rows.time.tolist(), rows.confidence.tolist())  # fmt: skip
 
 
-def test_version_1_tells_times_of_the_file(tmp_path: Path) -> None:
+def test_times_of_a_file_and_what_is_lost_of_its_halves(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     intervals = [{"period": "H1", "start_time_ms": 60_000}, {"period": "H2", "start_time_ms": 3_600_000}]
     events = [{"label": "PASS", "position_ms": at} for at in (61_000, 3_607_000)]
     sample = {"inputs": [{"type": "video", "path": "m.mp4"}], "metadata": {"intervals": intervals}, "events": events}
-    convert(write(tmp_path / "a.json", {"data": [sample]}), tmp_path / "b.json", "osl-v1")
+    source = write(tmp_path / "a.json", {"data": [sample]})
+    convert(source, tmp_path / "b.json", "osl-v1")
     (video,) = orjson.loads((tmp_path / "b.json").read_bytes())["videos"]
     assert video["path_video"] == "m.mp4"
     assert [row["position"] for row in video["annotations"]] == [61_000, 3_607_000]
+    convert(source, tmp_path / "a.csv", "csv")
+    assert "not kept: the end of 1 half within a video" in caplog.text, "the second has no end"
 
 
 def test_a_single_file_knows_the_videos_beside_it(tmp_path: Path) -> None:
@@ -156,3 +160,15 @@ def test_a_single_file_knows_the_videos_beside_it(tmp_path: Path) -> None:
     assert [read_collection(each).videos[0].inputs for each in (tmp_path, file)] == 2 * [
         [{"type": "video", "path": "l/s/g/1_720p.mkv"}]
     ]
+
+
+def test_classes_may_be_named_by_another_key(tmp_path: Path) -> None:
+    task, half = Task.load("camera-changes"), Half("m", 1)
+    rows = HalfPredictions(np.array([0, 2]), np.array([1.0, 2.0]), np.array([0.9, 0.8]))
+    write_predictions(tmp_path / "found", {half: rows}, task)
+    for kind, name in (("csv", "a.csv"), ("osl", "a.json")):
+        file = convert(tmp_path / "found", tmp_path / name, kind)
+        assert read_any_predictions(file, ["m"], task)[half].label.tolist() == [0, 2]
+    spots = Spots(rows.label, rows.time, np.ones(2, bool))
+    Exchange().write(tmp_path / "labels.json", {half: spots}, task)
+    assert Exchange().read(tmp_path / "labels.json", ["m"], task)[half].label.tolist() == [0, 2]

@@ -62,7 +62,7 @@ class Exchange:
         games = list(games)
         halves, unknown, elsewhere = _empty(games, task, Spots.empty()), Counter[str](), Counter[int]()
         source = self.path or root
-        for video, entries in _wanted(self._collection(root, task), set(games), str(source)):
+        for video, entries in _wanted(self._collection(root, task), set(games), task, str(source)):
             label = entries.classes(task, unknown)
             time = entries.column("position", MILLISECONDS, int) / 1000
             visible = entries.visible()
@@ -192,7 +192,7 @@ def _read_predictions(root: str | Path, games: Iterable[str], task: Task) -> dic
         raise UserError(f"{root}: holds no predictions of {lacking[0]}: predict this game, or choose other games")
     in_periods = {video.half.game for video in collection.videos if video.period is not None}
     whole: dict[str, list[HalfPredictions]] = {}
-    for video, entries in _wanted(collection, wanted, str(root)):
+    for video, entries in _wanted(collection, wanted, task, str(root)):
         label = entries.classes(task, unknown)
         time = entries.column("position", MILLISECONDS, int) / 1000
         counted = label >= 0
@@ -213,8 +213,11 @@ def _empty(games: Iterable[str], task: Task, nothing: Columns) -> dict[Half, Col
     return {Half(game, number): nothing for game in games for number in halves_of(task)}
 
 
-def _wanted(collection: Collection, games: set[str], where: str) -> list[tuple[Video, Entries]]:
-    """Return the videos of some games with their events; raises UserError where two of them are the same half."""
+def _wanted(collection: Collection, games: set[str], task: Task, where: str) -> list[tuple[Video, Entries]]:
+    """Return the videos of some games with their events; raises UserError where two of them are the same half.
+
+    An event names its class by its label where it lacks the key by which the task does.
+    """
     found: dict[Half, Video] = {}
     for video in collection.videos:
         other = found.setdefault(video.half, video)
@@ -223,7 +226,7 @@ def _wanted(collection: Collection, games: set[str], where: str) -> list[tuple[V
             both = f"{_source(other)} and {_source(video)}"
             raise UserError(f"{where}: half {number} of {game} is there twice, as {both}: take one of them out")
     return [
-        (video, Entries(f"{where}: {half.game}", list(video.rows)))
+        (video, Entries(f"{where}: {half.game}", [{task.class_key: row["label"], **row} for row in video.rows]))
         for half, video in found.items()
         if half.game in games
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -261,6 +262,8 @@ def _losses(collection: Collection, target: str, path: Path) -> list[str]:
     if target == "csv":
         empty = sum(not video.rows for video in collection.videos)
         losses += [f"{plural(empty, 'half')} without events"] if empty else []
+        ends = sum(video.period is not None and video.period.end < math.inf for video in collection.videos)
+        losses += [f"the end of {plural(ends, 'half')} within a video"] if ends else []
     if target == "csv" or (target in ("e2e-spot", "osl-v1") and path.suffix == ".json"):
         named = sum(video.split not in (None, _split_of_name(path)) for video in collection.videos)
         losses += [f"the split of {plural(named, 'half')}"] if named else []

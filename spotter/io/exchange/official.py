@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from spotter.bounded import parse_json
 from spotter.errors import UserError
@@ -88,7 +90,7 @@ def _videos(document: object, game: str, where: str, folder: Path | None) -> lis
     if not isinstance(document, dict) or not lists:
         raise UserError(f"{where}: expected an object with a list annotations or predictions: is it the right file?")
     halves: dict[int, list[Row]] = {}
-    for number, row in enumerate(checked_rows(document[lists[0]], where), start=1):
+    for number, row in enumerate(checked_rows(_with_labels(document[lists[0]]), where), start=1):
         try:
             half, event = _row(row, LISTS[lists[0]])
         except (TypeError, ValueError, OverflowError) as error:
@@ -103,6 +105,18 @@ def _videos(document: object, game: str, where: str, folder: Path | None) -> lis
         Video(Half(game, half), rows, inputs.get(half, []), None, more, periods.get(half))
         for half, rows in sorted(halves.items())
     ]
+
+
+def _with_labels(rows: list[Any]) -> list[Any]:
+    """Return entries with a label each where they name their class by another key, as those of camera changes do."""
+    keys = _class_keys()
+    found = [next((key for key in keys if key in row), None) if isinstance(row, dict) else None for row in rows]
+    return [row if key is None else {"label": row[key], **row} for row, key in zip(rows, found, strict=True)]
+
+
+@cache
+def _class_keys() -> list[str]:
+    return sorted({Task.load(name).class_key for name in shipped_tasks()} - {"label"})
 
 
 def _row(row: Row, prediction: bool) -> tuple[int, Row]:
