@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Protocol, runtime_checkable
 
 import pytorch_lightning as pl
 
@@ -24,6 +24,13 @@ from spotter.types import OWN, Batch, Half, HalfPredictions, Metrics, batch_size
 OFFICIAL = {f"val/{name}" for name in TEAM_MONITORS if not name.endswith(PRESENT)}
 
 log = logging.getLogger(__name__)
+
+
+@runtime_checkable
+class Monitoring(Protocol):
+    """Follow a score: checkpoints, early stopping, the line of an epoch, a dashboard."""
+
+    monitor: str
 
 
 class AverageMap(pl.Callback):
@@ -47,9 +54,9 @@ class AverageMap(pl.Callback):
         labels = {record.half: record.spots for record in data.records.get("valid", []) if record.spots is not None}
         if stage != "fit" or not warn_of_missing_actions(labels, task):
             return
-        callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
+        callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
         for callback in callbacks:
-            if getattr(callback, "monitor", None) in OFFICIAL:
+            if isinstance(callback, Monitoring) and callback.monitor in OFFICIAL:
                 callback.monitor += PRESENT
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
