@@ -8,6 +8,8 @@ from typing import TypeGuard
 
 from spotter.errors import UserError, shorten
 
+APART = 0.1, 5.0  # a part of a half, and seconds, by which its inputs may end apart
+
 
 def check_choice(key: str, value: object, choices: Iterable[str]) -> None:
     """Raise UserError where ``value`` is none of ``choices``."""
@@ -62,3 +64,8 @@ def is_integer(value: object) -> TypeGuard[int]:
 def is_number(value: object) -> TypeGuard[float]:
     """Return whether a value is a finite number; true and false are none."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def end_apart(one: float, other: float) -> bool:
+    """Return whether inputs of a half end further apart than by chance, by the seconds at which they do."""
+    return abs(one - other) > max(APART[0] * one, APART[1])

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from spotter.checks import end_apart
 from spotter.data.arrays import ArrayRows
 from spotter.data.commentary.streams import is_transcript, transcript_rows, with_text_model
 from spotter.data.pca import Pca, read_components
@@ -28,13 +29,7 @@ from spotter.io.exchange.annotations import listed_files
 from spotter.types import Clip, Half
 
 log = logging.getLogger(__name__)
-APART = 0.1, 5.0  # a part of a half, and seconds, by which streams may end apart
 RowMaker = Callable[[Path], NDArray[np.floating]]  # of a file that is no feature file: (T, width) of the stream
-
-
-def end_apart(one: float, other: float) -> bool:
-    """Return whether inputs of a half end further apart than by chance, by the seconds at which they do."""
-    return abs(one - other) > max(APART[0] * one, APART[1])
 
 
 def with_makers(stream: Stream, root: str | Path) -> Stream:

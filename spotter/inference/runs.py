@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from spotter.checks import end_apart
 from spotter.errors import UserError
 from spotter.inference.fuse import fuse
 from spotter.io.scores import SCORES_INFO, Scores, ScoresInfo, check_whole, load_scores, load_scores_info
 from spotter.types import Half
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,6 +85,23 @@ def check_same_halves(runs: Sequence[RunScores]) -> None:
                     f"{run.folder}: {half.game}, half {half.number} begins at {starts[0]:g} s of its video, but at "
                     f"{starts[1]:g} s in {first.folder}: predict with the same periods"
                 )
+        _warn_of_ends(first, run)
+
+
+def _warn_of_ends(first: RunScores, run: RunScores) -> None:
+    """Warn of halves that one run has seen much more of: beyond its end, the last scores of the other are repeated."""
+    ends = {half: (_end(first.halves[half]), _end(scores)) for half, scores in run.halves.items()}
+    apart = [half for half, (one, other) in ends.items() if end_apart(max(one, other), min(one, other))]
+    if apart:
+        log.warning(
+            "%s: %d of %d halves end elsewhere than in %s, first %s, half %d, at %.0f s and not at %.0f s; beyond the "
+            "earlier end its last scores count: predict whole halves",
+            *(run.folder, len(apart), len(ends), first.folder, *apart[0], *reversed(ends[apart[0]])),
+        )
+
+
+def _end(scores: Scores) -> float:
+    return scores.offset + len(scores.logits) / scores.fps
 
 
 def fuse_runs(

@@ -165,3 +165,17 @@ def test_halves_without_labels_are_fused_and_not_scored(tmp_path: Path) -> None:
     ensemble.write(tmp_path / "out", fused, *ensemble.score(fused, suppression), {})
     assert len(read_predictions(tmp_path / "out", ["m"], task)[Half("m", 3)])
     assert (tmp_path / "out" / "report.html").is_file()
+
+
+def test_halves_that_one_run_saw_the_beginning_of_are_said(caplog: pytest.LogCaptureFixture) -> None:
+    info = ScoresInfo(Task.load("ball-2023"), "test", Postprocess("nms", 2.0))
+    lengths = {"whole": (100, 1.0), "finer": (199, 2.0), "cut": (60, 1.0)}
+    runs = {
+        name: RunScores(Path(name), info, {Half("m", 1): Scores(np.zeros((length, 2), np.float32), None, fps)})
+        for name, (length, fps) in lengths.items()
+    }
+    check_same_halves([runs["whole"], runs["finer"]])
+    assert not caplog.messages
+    check_same_halves([runs["whole"], runs["cut"]])
+    (said,) = caplog.messages
+    assert said.startswith("cut: 1 of 1 halves end elsewhere than in whole, first m, half 1, at 60 s and not at 100 s")

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from spotter.data.features import FeatureSource, end_apart
+from spotter.checks import end_apart
+from spotter.data.features import FeatureSource
 from spotter.data.rows import rows_between
 from spotter.data.source import TEACHER, Inputs
 from spotter.data.video.source import VideoSource
