@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
+from fractions import Fraction
+from numbers import Rational
 from typing import TypeGuard
 
 from spotter.errors import UserError, shorten
 
+NUMBER = re.compile(r"\s*[+-]?(\d{1,12}(\.\d{0,30})?|\.\d{1,30})([eE][+-]?\d{1,2})?(/\d{1,12})?\s*")
 APART = 0.1, 5.0  # a part of a half, and seconds, by which its inputs may end apart
 
 
@@ -64,6 +68,23 @@ def is_integer(value: object) -> TypeGuard[int]:
 def is_number(value: object) -> TypeGuard[float]:
     """Return whether a value is a finite number; true and false are none."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def to_fraction(value: object) -> Fraction | None:
+    """Return a finite number, or a text such as ``25/12``, as a fraction; None for anything else.
+
+    A text of a few letters, as ``1e99999999``, can stand for a number that fills the memory; such ones are none.
+    """
+    if isinstance(value, bool) or not isinstance(value, float | str | Rational):
+        return None
+    if isinstance(value, str) and not NUMBER.fullmatch(value):
+        return None
+    try:
+        number = Fraction(value)
+        float(number)
+    except (ValueError, OverflowError, ZeroDivisionError):
+        return None
+    return number
 
 
 def end_apart(one: float, other: float) -> bool:

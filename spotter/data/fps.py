@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from spotter.checks import to_fraction
 from spotter.errors import UserError, shorten
 
 
@@ -12,12 +13,9 @@ def parse_fps(value: float | str | Fraction, key: str = "fps") -> Fraction:
 
     Raises UserError naming ``key`` for anything but a positive number or a fraction such as ``25/12``.
     """
-    try:
-        fps = Fraction(value)
-        number = float(fps)
-    except (TypeError, ValueError, OverflowError, ZeroDivisionError):
-        fps, number = Fraction(0), 0.0
-    if number <= 0 or isinstance(value, bool):
+    fps = to_fraction(value) or Fraction(0)
+    number = float(fps)
+    if number <= 0:
         raise UserError(f"{key}: expected a positive number or a fraction such as 25/12, found {shorten(value)}")
     exact, simple = fps.limit_denominator(10_000), fps.limit_denominator(1001)
     if float(exact) == number:

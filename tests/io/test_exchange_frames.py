@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spotter.cli import main
-from spotter.io.exchange.collection import Collection, Video
+from spotter.io.exchange.collection import Collection, Video, declared_fps
 from spotter.io.exchange.e2e_spot import frame_of
 from spotter.io.exchange.files import read_collection, write_collection
 from spotter.types import Half
@@ -80,3 +80,14 @@ def test_a_confidence_that_is_no_number_is_named(tmp_path: Path, capsys: pytest.
     (tmp_path / "a.json").write_bytes(orjson.dumps({"UrlLocal": "g", "predictions": [entry]}))
     assert main(["convert", str(tmp_path / "a.json"), str(tmp_path / "a.csv"), "--to", "csv"]) == 1
     assert "g, half 1: has the confidence '0,9', not a number" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("stated", "meant"),
+    [
+        *((25, 25.0), (29.97, 29.97), ("30000/1001", 30000 / 1001), ("12.5", 12.5)),
+        *((True, 0.0), (-25, 0.0), ("fast", 0.0), ("1/0", 0.0), (float("inf"), 0.0), (float("nan"), 0.0), (None, 0.0)),
+    ],
+)
+def test_rates_may_be_text(stated: object, meant: float) -> None:
+    assert declared_fps({"fps": stated}) == meant

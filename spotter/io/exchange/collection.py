@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 
+from spotter.checks import to_fraction
 from spotter.errors import UserError, shorten
 from spotter.io.game_files import check_game, fault_of
 from spotter.types import Half, Period
@@ -100,9 +100,8 @@ def by_file(videos: Iterable[Video]) -> list[list[Video]]:
 
 
 def declared_fps(given: Row) -> float:
-    """Return the frames per second that an input declares, 0 where it does not."""
-    fps = given.get("fps")
-    return float(fps) if isinstance(fps, int | float) and 0 < fps < math.inf else 0.0
+    """Return the frames per second that an input declares, a number or a text as 30000/1001; 0 where it does not."""
+    return max(0.0, float(to_fraction(given.get("fps")) or 0))
 
 
 def half_of_path(path: str, where: str) -> Half:
