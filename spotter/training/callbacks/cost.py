@@ -32,9 +32,9 @@ class RunCost(TrainingClock):
         self._clips += sum(map(batch_size, (batch, *batch.get("others", {}).values())))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Write the numbers so far."""
+        """Write the numbers so far, unless no epoch was trained since the run was resumed."""
         super().on_train_epoch_end(trainer, pl_module)
-        if trainer.is_global_zero:
+        if trainer.is_global_zero and self.epochs:
             cpu, wall = (statistics.median(column) for column in zip(*self.epochs, strict=True))
             content: dict[str, float] = {"parameters": parameters_of(pl_module), "epochs": trainer.current_epoch + 1}
             content |= {"cpu_seconds_per_epoch": round(cpu, 3), "seconds_per_epoch": round(wall, 3)}

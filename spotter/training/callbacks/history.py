@@ -31,6 +31,8 @@ class History(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Add the epoch's row; its scores stay empty without validation: those of an earlier epoch linger."""
         metrics = {name: repr(value) for name, value in fresh_metrics(trainer).items()}
+        if not metrics:  # best.ckpt is written before its epoch ends, and a run that goes on from it ends that epoch
+            return
         rows = [row for row in self._rows if int(row["epoch"]) < trainer.current_epoch]
         self._rows = [*rows, {"epoch": str(trainer.current_epoch), "step": str(trainer.global_step), **metrics}]
         if trainer.is_global_zero:
@@ -46,7 +48,10 @@ class History(pl.Callback):
 
 
 def fresh_metrics(trainer: pl.Trainer) -> dict[str, float]:
-    """Return the metrics of the current epoch; the trainer keeps scores of earlier ones when this has none."""
+    """Return the metrics of the current epoch; the trainer keeps scores of earlier ones when this has none.
+
+    They are empty in an epoch that was trained before the run was resumed.
+    """
     return {
         name: float(value)
         for name, value in trainer.callback_metrics.items()

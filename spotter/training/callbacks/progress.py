@@ -97,15 +97,21 @@ class EpochLine(pl.Callback):
         """Start the clock."""
         self._begin = time.monotonic()
 
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Note the best score, before a checkpoint is written."""
+        value = trainer.callback_metrics.get(self.monitor)
+        if value is not None:
+            self.best = float(value) if self.best is None else max(float(value), self.best)
+
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Write the line."""
+        """Write the line, unless the epoch was trained before the run was resumed."""
         metrics = fresh_metrics(trainer)
+        if not metrics:
+            return
         words = [f"epoch {_of_all(trainer.current_epoch, trainer.max_epochs)}"]
         columns = COLUMNS | ({} if self.monitor in COLUMNS.values() else {_short(self.monitor): self.monitor})
         words += [f"{word} {_show(key, metrics[key])}" for word, key in columns.items() if key in metrics]
-        if self.monitor in metrics:
-            value = metrics[self.monitor]
-            self.best = value if self.best is None else max(value, self.best)
+        if self.monitor in metrics and self.best is not None:
             words.append(f"best {_show(self.monitor, self.best)}")
         log.info("  ".join([*words, f"{time.monotonic() - self._begin:.1f} s"]))
 
