@@ -10,6 +10,7 @@ import orjson
 import pytest
 import torch
 
+import spotter
 from spotter.io.scores import load_scores_info
 from spotter.tasks import Task
 from tests.conftest import call, files_below
@@ -121,6 +122,17 @@ def test_other_games_by_override(best: Path, tree: Path, tmp_path: Path) -> None
     assert not (tmp_path / "out" / "scores").exists()
     for game in splits["train"] + splits["valid"]:
         assert (tmp_path / "out" / game / "results_spotting.json").is_file()
+
+
+def test_nothing_of_earlier_predictions_stands_beside_others(best: Path, tree: Path, tmp_path: Path) -> None:
+    """Raw scores and tables say what the predictions beside them are; those of another split would say it wrongly."""
+    predict(tmp_path, f"ckpt={best}", "split=test", "out=out", "format=csv,osl")
+    assert (tmp_path / "out" / "predictions.csv").is_file()
+    predict(tmp_path, f"ckpt={best}", "split=valid", "out=out", "save_scores=false")
+    names = {path.name for path in (tmp_path / "out").iterdir() if path.is_file()}
+    assert names == {"metrics.json", "report.html", "results_spotting.zip"}
+    assert not (tmp_path / "out" / "scores").exists()
+    assert spotter.evaluate(tree, tmp_path / "out")["split"] == "valid"
 
 
 def test_own_file_by_default_beside_the_checkpoint(best: Path, half: Path, tmp_path: Path) -> None:

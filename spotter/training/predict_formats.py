@@ -39,8 +39,13 @@ def parse_formats(text: str) -> list[str]:
 def write_formats(out: Path, formats: Sequence[str], given: Input, threshold: float) -> None:
     """Write the predictions in ``out`` again; OSL JSON names the videos, relative to it.
 
+    A table or OSL JSON of earlier predictions is deleted, so that it never stands beside others.
+
     threshold : what subtitles and markers show at least; tables and OSL JSON hold all
     """
+    for name, file in FILES.items():
+        if file != "." and name not in formats:
+            (out / file).unlink(missing_ok=True)
     if not formats:
         return
     collection = read_tree(out)

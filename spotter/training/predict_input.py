@@ -49,8 +49,9 @@ def predict_input(
         save, report_to = False, None
     first, folder, frames = rank_and_world()[0] == 0, out / "scores", sum(each.frames for each in given.records)
     halves = tuple(record.half for record in given.records)
-    if save and first:
+    if first:
         delete_scores(folder)
+    if first and save:
         save_scores_info(folder, ScoresInfo(system.task, given.split, system.postprocess, halves))
     barrier()  # no rank writes scores before old ones are gone
     keep = partial(save_scores, folder) if save else None
