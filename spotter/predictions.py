@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,7 @@ from spotter.io.exchange.annotations import find_any_predictions, read_any_predi
 from spotter.io.files import atomic_write
 from spotter.io.periods import match_clock
 from spotter.io.predictions import game_json, write_predictions
+from spotter.io.soccernet import warn_of_unknown
 from spotter.tasks import TEAM, Task
 from spotter.types import Half, HalfPredictions
 
@@ -110,6 +113,22 @@ class Predictions(Mapping[Half, HalfPredictions]):
         if len(self.games) > 1:
             raise UserError(f"{path}: a file holds one game, and these are {len(self.games)}: give a folder")
         atomic_write(path, game_json("".join(self.games), self, self.task))
+
+    def as_task(self, task: Task) -> Predictions:
+        """Return the predictions with the classes and teams of another task, by their names.
+
+        Those that the task does not have are skipped with one counted warning; a strict task raises UserError.
+        """
+        known = np.array([-1 if found is None else found for found in map(task.class_called, self.task.classes)])
+        unknown, halves = Counter[str](), {}
+        for half, spots in self.items():
+            label = known[spots.label]
+            unknown.update(self.task.classes[index] for index in spots.label[label < 0])
+            named = np.array([*self.task.teams, ""])[spots.sides] if self.task.teams else None
+            team = task.team_of(named, len(spots)) if task.teams else None
+            halves[half] = replace(spots, label=label, team=team).take(label >= 0)
+        warn_of_unknown(unknown, "predictions", task)
+        return Predictions(halves, task)
 
     def _joined(self) -> HalfPredictions:
         """Return the rows of all halves, each by time."""

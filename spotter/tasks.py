@@ -144,13 +144,17 @@ class Task:
             return _Folded((name.casefold(), index) for index, name in enumerate(self.classes)).find
         return {name: index for index, name in enumerate(self.classes)}.get
 
+    def class_called(self, name: str) -> int | None:
+        """Return the class of a name, None where the task has no such class."""
+        return self._find(name)
+
     def class_of(self, entry: Mapping[str, Any]) -> int | None:
         """Return the class of an annotation or prediction entry, None where the task has no such class.
 
         Raises UserError where the entry does not name a class at all.
         """
         try:
-            return self._find(entry[self.class_key])
+            return self.class_called(entry[self.class_key])
         except KeyError as error:
             raise UserError(f"lacks {self.class_key!r}") from error
         except (TypeError, AttributeError) as error:

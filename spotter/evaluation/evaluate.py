@@ -265,6 +265,7 @@ def _predicted(source: Path | Predictions, labels: str | Path | None, task: Task
 def _read(source: Path | Predictions, games: Sequence[str], task: Task) -> Mapping[Half, HalfPredictions]:
     if isinstance(source, Path):
         return read_any_predictions(source, games, task)
+    source = source if source.task == task else source.as_task(task)
     if len(games) == len(source.games) == 1:  # a single match, whatever either file is called
         return {Half(games[0], half.number): spots for half, spots in source.items()}
     if absent := sorted(set(games) - set(source.games)):

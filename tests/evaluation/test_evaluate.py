@@ -92,6 +92,28 @@ def test_predictions_in_memory_score_as_their_files(labels: Path, run: Path) -> 
         evaluate(labels, in_memory)
 
 
+def test_predictions_in_memory_are_of_another_task_by_their_names(
+    labels: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As those of files; what the task does not have is counted, and a strict one refuses it."""
+    in_memory = Predictions({Half(game, 1): FOUND for game in GAMES.values()}, replace(TASK, classes=("Foul", "Dive")))
+    in_memory.to_json(tmp_path / "out")
+    from_files = evaluate(labels, tmp_path / "out", task=TASK)
+    assert from_files["tight"]["per_class"] == {"Goal": 0.0, "Foul": 0.0}, "at 10 s, where the labels have a goal"
+    assert evaluate(labels, in_memory, task=TASK) == from_files
+    assert "predictions: skipped 4 outside the task own: 'Dive' (4)" in caplog.text
+    with pytest.raises(UserError, match="outside the task own: 'Dive'"):
+        in_memory.as_task(replace(TASK, strict=True))
+
+
+def test_teams_in_memory_are_those_of_another_task_by_their_names() -> None:
+    teams = replace(TASK, teams=("home", "away"))
+    rows = HalfPredictions(FOUND.label, FOUND.time, FOUND.confidence, np.array([0, 1, -1]))
+    turned = Predictions({Half("a", 1): rows}, teams).as_task(replace(teams, teams=("away", "home")))
+    assert turned[Half("a", 1)].sides.tolist() == [1, 0, -1]
+    assert turned.as_task(TASK)[Half("a", 1)].team is None
+
+
 def test_single_files_are_a_match_whatever_they_are_called(labels: Path, tmp_path: Path) -> None:
     predictions = Predictions({Half("my match", 1): FOUND}, TASK)
     predictions.to_json(tmp_path / "results_spotting.json")

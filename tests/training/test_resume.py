@@ -156,23 +156,6 @@ def test_any_epoch_is_a_place_to_go_on_from(undisturbed: Path, tiny: list[str], 
     same_weights(run, undisturbed)
 
 
-def test_the_best_epoch_is_a_place_to_go_on_from(trained: Path, tmp_path: Path) -> None:
-    """Its row of ``metrics.csv`` stays, and those after it are as those of a run that goes on from its end."""
-    one, other = (shutil.copytree(trained, tmp_path / name) for name in ("one", "other"))
-    before = (one / "metrics.csv").read_text(encoding="utf-8").splitlines()
-    epoch = torch.load(one / "checkpoints" / "best.ckpt", weights_only=True)["epoch"]
-    called = call("train.py", f"ckpt={one}/checkpoints/best.ckpt", f"trainer.max_epochs={epoch + 1}", cwd=tmp_path)
-    assert called.status == 0, called.err
-    assert (one / "metrics.csv").read_text(encoding="utf-8").splitlines() == before[: epoch + 2]
-
-    for run, name in ((one, "best"), (other, "last")):
-        called = call("train.py", f"ckpt={run}/checkpoints/{name}.ckpt", "trainer.max_epochs=3", cwd=tmp_path)
-        assert called.status == 0, called.err
-    for name in ("metrics.csv", "metrics.json"):
-        assert (one / name).read_bytes() == (other / name).read_bytes()
-    same_weights(one, other)
-
-
 @pytest.mark.slow
 def test_a_plateau_and_drawn_partners_go_on_as_well(tiny: list[str], tmp_path: Path) -> None:
     """The learning rate that fell at the end of the last epoch stays fallen, and no class is drawn again."""

@@ -1,4 +1,4 @@
-"""What is typed beside ``ckpt=`` of a run that goes on: it acts, or the run stays as it was."""
+"""What is typed as ``ckpt=`` and beside it: a run goes on from there as typed, or stays as it was."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 
 from spotter.cli.run_folder import occupied
 from tests.conftest import call, files_below
+from tests.training.test_resume import same_weights
 
 
 @pytest.mark.parametrize(
@@ -76,3 +77,20 @@ def test_what_a_run_began_with_is_not_needed_to_go_on(tiny: list[str], trained: 
     called = call("train.py", "ckpt=../run/checkpoints/last.ckpt", "trainer.max_epochs=2", cwd=tmp_path / "elsewhere")
     assert called.status == 0, called.err
     assert len((tmp_path / "run" / "metrics.csv").read_text(encoding="utf-8").splitlines()) == 3
+
+
+def test_the_best_epoch_is_a_place_to_go_on_from(trained: Path, tmp_path: Path) -> None:
+    """Its row of ``metrics.csv`` stays, and those after it are as those of a run that goes on from its end."""
+    one, other = (shutil.copytree(trained, tmp_path / name) for name in ("one", "other"))
+    before = (one / "metrics.csv").read_text(encoding="utf-8").splitlines()
+    epoch = torch.load(one / "checkpoints" / "best.ckpt", weights_only=True)["epoch"]
+    called = call("train.py", f"ckpt={one}/checkpoints/best.ckpt", f"trainer.max_epochs={epoch + 1}", cwd=tmp_path)
+    assert called.status == 0, called.err
+    assert (one / "metrics.csv").read_text(encoding="utf-8").splitlines() == before[: epoch + 2]
+
+    for run, name in ((one, "best"), (other, "last")):
+        called = call("train.py", f"ckpt={run}/checkpoints/{name}.ckpt", "trainer.max_epochs=3", cwd=tmp_path)
+        assert called.status == 0, called.err
+    for name in ("metrics.csv", "metrics.json"):
+        assert (one / name).read_bytes() == (other / name).read_bytes()
+    same_weights(one, other)
