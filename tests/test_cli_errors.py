@@ -112,6 +112,8 @@ def test_train(tiny: list[str], tmp_path: Path, words: list[str], status: int, s
         (["ckpt=BEST", "postprocess=none"], 2, ["postprocess/none"]),
         (["ckpt=BEST", "postprocess=model"], 2, ["postprocess=model", "leave it out"]),
         (["ckpt=BEST", "+clips.foo=1"], 1, ["model.clips.foo: unknown; its keys are clip_len"]),
+        (["ckpt=BEST", "postprocess.window=3"], 2, ["choose the method, too: postprocess=soft_nms "]),
+        (["ckpt=BEST", "postprocess=nms", "postprocess.windw=3"], 2, ["did you mean postprocess.window?"]),
         (["ckpt=BEST", "postprocess=nms", "postprocess.window=[1,2]"], 1, ["postprocess.window", "17"]),
         (["ckpt=BEST", "postprocess=nms", "postprocess.threshold=2"], 1, ["postprocess.threshold"]),
     ],
@@ -178,6 +180,8 @@ def test_files_that_are_no_checkpoints(best: Path, tmp_path: Path) -> None:
     for name, content in cases.items():
         (tmp_path / f"{name}.ckpt").write_bytes(content)
         fails(tmp_path, 1, f"{name}.ckpt", command=["predict.py", f"ckpt={name}.ckpt", "trainer=cpu"])
+    said = f"model.init_from: {best.parent} is a folder; give a file, of a run checkpoints/best.ckpt"
+    fails(tmp_path, 1, said, command=["train.py", f"model.init_from={best.parent}", "trainer=cpu"])
     assert not (tmp_path / "pwned").exists()
 
 
@@ -225,7 +229,18 @@ def test_missing_half_game_and_label(copied: Path, tiny: list[str], tmp_path: Pa
     called = call(*command, "data.allow_missing=true", "trainer.max_epochs=1", cwd=tmp_path)
     assert called.status == 0, called.err
     assert "2 files of split train (2 games) missing" in called.err
-    assert "continuing without them" in called.err
+    assert "continuing without them\n" in called.err
+
+
+def test_scores_without_a_missing_half_say_so(best: Path, copied: Path, tmp_path: Path) -> None:
+    """They are not those of ``spotter evaluate``, which counts its spots as missed."""
+    (game,) = orjson.loads((copied / "splits.json").read_bytes())["test"]
+    (half,) = (copied / game).glob("2_*.npy")
+    half.unlink()
+    words = [f"ckpt={best}", f"data.root={copied}", "data.allow_missing=true", "trainer=cpu", "out=out"]
+    called = call("predict.py", *words, cwd=tmp_path)
+    assert called.status == 0, called.err
+    assert "continuing without them: scores leave out their spots, which spotter evaluate" in called.err
 
 
 def test_damaged_labels(copied: Path, tiny: list[str], tmp_path: Path) -> None:

@@ -123,6 +123,8 @@ def _similar_key(key: str, name: str, words: Sequence[str]) -> str:
     beside = [each for each in keys if each.rpartition(".")[0] == parent]
     if beside or get_close_matches(key, keys):
         return did_you_mean(key, beside or keys)
+    if name == "predict" and key.startswith("postprocess."):  # which is null, for the checkpoint's own
+        return f": choose the method, too: postprocess=soft_nms {key}=…"
     return f": spotter {name} --cfg job shows all that there are"
 
 

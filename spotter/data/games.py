@@ -18,6 +18,7 @@ from spotter.errors import UserError, plural, shorten
 from spotter.io.exchange.annotations import Exchange
 from spotter.io.formats import AnnotationFormat, format_of
 from spotter.io.soccernet import warn_of_other_halves
+from spotter.io.splits import SCORED
 from spotter.tasks import Task
 from spotter.types import Half, HalfRecord, Spots
 
@@ -144,7 +145,8 @@ def _report(absent: Sequence[Path], split: str, root: str | Path, games: Sequenc
     message = f"{what} missing below {root}, first {absent[0]}"
     if not allow_missing:
         raise UserError(f"{message}; complete the tree, or go on with what is there: data.allow_missing=true")
-    log.warning("%s; continuing without them", message)
+    unscored = ": scores leave out their spots, which spotter evaluate and servers count as missed"
+    log.warning("%s; continuing without them%s", message, unscored if split in SCORED else "")
 
 
 def require_spots(records: Sequence[HalfRecord], root: str | Path | None, task: Task) -> None:

@@ -57,6 +57,10 @@ def open_checkpoint(path: str | Path, key: str = "ckpt") -> dict[str, Any]:
     Raises UserError for a missing, damaged or foreign file, and for one of a newer format.
     """
     file = local_file(path, key)
+    if file.is_dir():
+        raise UserError(
+            f"{key}: {path} is a folder; give a file, of a run checkpoints/best.ckpt or checkpoints/last.ckpt"
+        )
     if not file.is_file():
         raise UserError(f"{key}: no file {str(path)!r}")
     content = read_weights(file) if is_weights(file) else _load(file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -211,10 +212,8 @@ def fit(trainer: pl.Trainer, module: SpottingModule, data: SpottingDataModule, c
         with naming_dead_readers(), interruptible(trainer), watching(trainer.strategy.launcher):
             trainer.fit(module, data, ckpt_path=ckpt, weights_only=True)
     except KeyboardInterrupt:
-        saved = Path(trainer.default_root_dir, "checkpoints", "last.ckpt").is_file()
-        remedy = (
-            f"go on with ckpt={trainer.default_root_dir}/checkpoints/last.ckpt" if saved else "nothing is saved yet"
-        )
+        last = Path(trainer.default_root_dir, "checkpoints", "last.ckpt")
+        remedy = f"go on with {shlex.quote(f'ckpt={last}')}" if last.is_file() else "nothing is saved yet"
         log.info("interrupted in epoch %d; %s", trainer.current_epoch + 1, remedy)
         raise
 

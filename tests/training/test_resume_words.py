@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import shutil
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import torch
 
 from spotter.cli.run_folder import occupied
 from tests.conftest import call, files_below
+from tests.helpers.interrupt import Interrupt
 from tests.training.test_resume import same_weights
 
 
@@ -94,3 +97,20 @@ def test_the_best_epoch_is_a_place_to_go_on_from(trained: Path, tmp_path: Path) 
     for name in ("metrics.csv", "metrics.json"):
         assert (one / name).read_bytes() == (other / name).read_bytes()
     same_weights(one, other)
+
+
+def test_what_an_interrupted_run_says_can_be_typed(
+    tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever its folder is called."""
+    monkeypatch.setattr(Interrupt, "armed", True)
+    stop = "+callbacks.stop._target_=tests.helpers.interrupt.Interrupt"
+    called = call("train.py", *tiny, "model=linear", stop, "hydra.run.dir='a, b (1)'", cwd=tmp_path)
+    assert called.status == 130, called.err
+    said = re.search("go on with (.+)", called.err)
+    assert said is not None
+    words = shlex.split(said[1])
+    assert words == [f"ckpt={tmp_path}/a, b (1)/checkpoints/last.ckpt"]
+    called = call("train.py", *words, stop, cwd=tmp_path)
+    assert called.status == 0, called.err
+    assert len((tmp_path / "a, b (1)" / "metrics.csv").read_text(encoding="utf-8").splitlines()) == 3
