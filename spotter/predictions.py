@@ -92,7 +92,7 @@ class Predictions(Mapping[Half, HalfPredictions]):
             named = np.array([*self.task.teams, ""], object)  # the last is unknown, -1
             table.insert(len(COLUMNS) - 1, TEAM, named[spots.sides])
         if any(each.period for each in self.values()):
-            starts = np.repeat([each.period.start if each.period else 0.0 for each in self.values()], sizes)
+            starts = np.repeat([each.start for each in self.values()], sizes)
             milliseconds = np.rint(1000 * spots.time).astype(np.int64).tolist()
             table.insert(4, "match_clock", list(map(match_clock, table["half"].tolist(), milliseconds)))
             table.insert(5, "video_time", spots.time + starts)

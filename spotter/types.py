@@ -103,6 +103,11 @@ class HalfPredictions:
         """Return the team of each row, (N,), -1 where it is not known."""
         return np.full(len(self), -1) if self.team is None else self.team
 
+    @property
+    def start(self) -> float:
+        """Return the seconds of its file at which the half begins."""
+        return 0.0 if self.period is None else self.period.start
+
     def take(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> HalfPredictions:
         """Return some rows, by a mask or by index."""
         team = None if self.team is None else self.team[rows]

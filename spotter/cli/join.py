@@ -116,7 +116,7 @@ def join(systems: Sequence[Mapping[Half, HalfPredictions]], task: Task) -> dict[
 def _joined(half: Half, rows: Sequence[HalfPredictions]) -> HalfPredictions:
     """Return the spots of a half; raises UserError where systems place it differently in its video."""
     periods = [each.period for each in rows if each.period is not None]
-    starts = sorted({0.0 if each.period is None else each.period.start for each in rows if len(each)})
+    starts = sorted({each.start for each in rows if len(each)})
     if len(starts) > 1:
         raise UserError(
             f"{half.game}, half {half.number} begins at {starts[0]:g} s of its video in one prediction, at "

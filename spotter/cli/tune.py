@@ -119,7 +119,11 @@ def _value(monitor: str) -> Callable[[Trial], float]:
 
 
 def _class_values(task: Task) -> Callable[[Trial], list[float]]:
-    return lambda trial: [monitored_classes(trial.metrics, task.monitor)[name] or 0.0 for name in task.classes]
+    def values(trial: Trial) -> list[float]:
+        classes = monitored_classes(trial.metrics, task.monitor)
+        return [classes[name] or 0.0 for name in task.classes]
+
+    return values
 
 
 def _show(trials: list[Trial], winners: dict[str, Trial], title: str) -> None:

@@ -16,8 +16,7 @@ from spotter.evaluation.grounding import evaluate_grounding
 from spotter.evaluation.team_map import check_teams, labels_by_team, predictions_by_team, warn_of_missing_actions
 from spotter.io.anticipation import read_anticipation
 from spotter.io.exchange.annotations import Exchange, find_any_predictions, read_any_predictions
-from spotter.io.exchange.files import is_exchange
-from spotter.io.formats import format_at, format_of
+from spotter.io.formats import AnnotationFormat, format_at, format_of
 from spotter.io.grounding import holds_answers
 from spotter.io.predictions import PREDICTION_FILE
 from spotter.io.run_folders import Description, describe, find_predictions_of
@@ -135,13 +134,13 @@ def load_evaluation(
     name = check_split(split) if split else _common_split(described)
     if chosen.metric == ANTICIPATION:
         return _load_clips(labels, sources, described, chosen, name)
-    if split:
-        games = _listed(labels, chosen, split)
-    elif name or games_of_predictions or labels is None:
-        games = _predicted(sources[0], labels, chosen, name)
-    else:
-        games = _labelled(labels, chosen)
     annotations = format_of(chosen) if labels is None else format_at(labels, chosen)
+    if split:
+        games = _listed(annotations, labels, chosen, split)
+    elif name or games_of_predictions or labels is None:
+        games = _predicted(sources[0], annotations, labels, chosen, name)
+    else:
+        games = _labelled(annotations, labels, chosen)
     labelled = {} if labels is None else annotations.read(labels, games, chosen)
     check_teams(labelled, chosen)
     warn_of_missing_actions(labelled, chosen)
@@ -191,7 +190,7 @@ def _warn_of_periods(
     source: Path | Predictions, starts: Mapping[Half, float], predictions: Mapping[Half, HalfPredictions]
 ) -> None:
     """Warn of halves that begin elsewhere in their video than the labels say: their times are from other moments."""
-    found = {half: rows.period.start if rows.period else 0.0 for half, rows in predictions.items() if len(rows)}
+    found = {half: rows.start for half, rows in predictions.items() if len(rows)}
     apart = [half for half in starts if abs(found.get(half, starts[half]) - starts[half]) > SAME_MOMENT]
     if apart:
         name, half = source if isinstance(source, Path) else "the predictions", apart[0]
@@ -226,27 +225,33 @@ def _common_split(described: Sequence[Description]) -> str | None:
     return splits[0] if len(splits) == 1 else None
 
 
-def _listed(labels: str | Path | None, task: Task, split: str) -> list[str]:
-    games = _splits(labels, task)[split]
+def _listed(annotations: AnnotationFormat, labels: str | Path | None, task: Task, split: str) -> list[str]:
+    games = _splits(annotations, labels, task)[split]
     if not games:
         raise UserError(f"split {split} of task {task.name} lists no game: leave --split out to take every game")
     return games
 
 
-def _splits(labels: str | Path | None, task: Task) -> dict[str, list[str]]:
+def _splits(annotations: AnnotationFormat, labels: str | Path | None, task: Task) -> dict[str, list[str]]:
     """Return the games of every split: of those that labels list themselves, or of the official ones."""
-    listed = Exchange().splits(labels, task) if labels is not None and is_exchange(labels) else {}
+    listed = annotations.splits(labels or "", task) if isinstance(annotations, Exchange) else {}
     return load_splits(task, labels, known=listed or None)
 
 
-def _labelled(labels: str | Path, task: Task) -> list[str]:
-    games = format_at(labels, task).games(labels, task)
+def _labelled(annotations: AnnotationFormat, labels: str | Path, task: Task) -> list[str]:
+    games = annotations.games(labels, task)
     if not games:
         raise UserError(f"{labels}: holds no {task.label_file}: give the labels of task {task.name}, or --task")
     return games
 
 
-def _predicted(source: Path | Predictions, labels: str | Path | None, task: Task, split: str | None) -> list[str]:
+def _predicted(
+    source: Path | Predictions,
+    annotations: AnnotationFormat,
+    labels: str | Path | None,
+    task: Task,
+    split: str | None,
+) -> list[str]:
     """Return the games of predictions, which may be fewer than their split usually has; then say so.
 
     Those of an own match have none of them, whatever split their system was trained with.
@@ -254,7 +259,7 @@ def _predicted(source: Path | Predictions, labels: str | Path | None, task: Task
     games = source.games if isinstance(source, Predictions) else find_any_predictions(source)
     if not games:
         raise UserError(f"{source}: holds no {PREDICTION_FILE}: give what spotter predict wrote")
-    listed = _splits(labels, task)[split] if split else []
+    listed = _splits(annotations, labels, task)[split] if split else []
     absent = len(set(listed) - set(games))
     if 0 < absent < len(set(listed)):
         what = ", not scored" if labels else ""

@@ -39,11 +39,11 @@ def _precision_recall(axes: Axes, systems: Systems) -> None:
 
 def _class_scores(axes: Axes, systems: Systems) -> None:
     task = _first(systems).errors.task
-    scores = {
-        name: [100 * (monitored_classes(analysis.metrics, task.monitor)[label] or 0.0) for label in task.classes]
-        for name, analysis in systems.items()
-    }
-    _bars(axes, task.classes, {name: np.array(values) for name, values in scores.items()})
+    scores = {}
+    for name, analysis in systems.items():
+        classes = monitored_classes(analysis.metrics, task.monitor)
+        scores[name] = np.array([100 * (classes[label] or 0.0) for label in task.classes])
+    _bars(axes, task.classes, scores)
     axes.set(xlabel=f"AP, % ({monitor_text(_first(systems))})", xlim=(0, 100))
 
 
