@@ -120,6 +120,6 @@ def _joined(half: Half, rows: Sequence[HalfPredictions]) -> HalfPredictions:
     if len(starts) > 1:
         raise UserError(
             f"{half.game}, half {half.number} begins at {starts[0]:g} s of its video in one prediction, at "
-            f"{starts[1]:g} s in another: predict with the same periods"
+            f"{starts[1]:g} s in another: predict with the same periods=…"
         )
     return replace(HalfPredictions.joined(rows), period=periods[0] if periods else None)

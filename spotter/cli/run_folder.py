@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
 import time
 from collections.abc import Iterator
@@ -87,6 +88,15 @@ def claim(folder: Path) -> Path:
             number += 1
         else:
             return claimed
+
+
+def check_unfinished(folder: Path) -> None:
+    """Raise UserError for the folder of a finished run, which a new run would write over."""
+    if (folder / "metrics.json").is_file():
+        last = shlex.quote(f"ckpt={folder / 'checkpoints' / 'last.ckpt'}")
+        raise UserError(
+            f"{folder}: holds a finished run: give another hydra.run.dir, or go on with it, {last} trainer.max_epochs=…"
+        )
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from spotter.cli.aliases import translate_words
 from spotter.cli.compose import compose_config, split_flags
@@ -29,7 +29,7 @@ from spotter.cli.mistakes import one_line_errors
 from spotter.cli.overrides import hydra_string, quote
 from spotter.cli.resume import resume
 from spotter.cli.run_config import begin_run
-from spotter.cli.run_folder import claim, occupied
+from spotter.cli.run_folder import check_unfinished, claim, occupied
 from spotter.errors import INTERRUPTED, UsageError, UserError
 from spotter.progress import visible_log
 
@@ -68,6 +68,9 @@ def _train_one(cfg: DictConfig) -> Run:
     folder = Path(cfg.run_dir)
     if not folder.is_dir():
         raise UsageError(f"run_dir: {folder} is no folder; give hydra.run.dir={folder}, which makes it")
+    of_sweep = not OmegaConf.is_missing(HydraConfig.get().job, "num")  # which begins its unfinished jobs anew
+    if not cfg.ckpt and not of_sweep:
+        check_unfinished(folder)
     _name_missing_size(HydraConfig.get().runtime.choices)
     with occupied(folder) if is_main_process() else nullcontext():
         begin_run(folder)

@@ -83,7 +83,7 @@ def check_same_halves(runs: Sequence[RunScores]) -> None:
             if starts[0] != starts[1]:
                 raise UserError(
                     f"{run.folder}: {half.game}, half {half.number} begins at {starts[0]:g} s of its video, but at "
-                    f"{starts[1]:g} s in {first.folder}: predict with the same periods"
+                    f"{starts[1]:g} s in {first.folder}: predict with the same periods=…"
                 )
         _warn_of_ends(first, run)
 

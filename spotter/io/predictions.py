@@ -125,12 +125,13 @@ def write_games(
 
 
 def confirm_zip(out: str | Path, expected: int) -> str:
-    """Return in a line what the zip in ``out`` holds: path, games of how many ``expected``, size."""
+    """Return in a line what the zip in ``out`` holds: path, games of how many ``expected``, size, use."""
     path = Path(out, PREDICTION_ZIP)
     with zipfile.ZipFile(path) as archive:
         games = len(archive.namelist())
     size = path.stat().st_size / 1e6
-    return f"{path}: {games} of {plural(expected, 'game')}, {size:.1f} MB, ready for the challenge server"
+    state = "ready for the challenge server" if games >= expected else "incomplete: the challenge server wants all"
+    return f"{path}: {games} of {plural(expected, 'game')}, {size:.1f} MB, {state}"
 
 
 def game_json(game: str, halves: Mapping[Half, HalfPredictions], task: Task) -> bytes:

@@ -40,6 +40,13 @@ def test_frames_of_e2e_spot_come_back(tmp_path: Path) -> None:
     assert [event["frame"] for event in back["events"]] == [event["frame"] for event in events]
 
 
+@pytest.mark.parametrize("target", ["e2e-spot", "edl"])
+def test_a_rate_that_is_not_known_is_said(target: str, tmp_path: Path) -> None:
+    """Frames of both formats are counted at 25 to a second then."""
+    lost = write_collection(tmp_path / "marks", Collection([Video(HALF, [])], ["Goal"], True), target, "")
+    assert "the rate of 1 video, which is taken as 25 fps" in lost
+
+
 @pytest.mark.parametrize("row", WHO)
 def test_who_acts_and_what_is_shown_come_back(row: dict[str, str], tmp_path: Path) -> None:
     rows = [{"label": "Goal", "position": 10_000, **row}]

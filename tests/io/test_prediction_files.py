@@ -71,8 +71,10 @@ def test_zip_bytes_depend_on_the_predictions_only(tmp_path: Path) -> None:
 
 def test_the_challenge_zip_is_confirmed(tmp_path: Path) -> None:
     write_predictions(tmp_path, {Half(GAME, 1): HalfPredictions.empty()}, TASK)
+    zipped = tmp_path / "results_spotting.zip"
+    assert confirm_zip(tmp_path, 1) == f"{zipped}: 1 of 1 game, 0.0 MB, ready for the challenge server"
     line = confirm_zip(tmp_path, 50)
-    assert line == f"{tmp_path}/results_spotting.zip: 1 of 50 games, 0.0 MB, ready for the challenge server"
+    assert line == f"{zipped}: 1 of 50 games, 0.0 MB, incomplete: the challenge server wants all"
 
 
 def test_game_without_predictions_is_written_too(tmp_path: Path) -> None:

@@ -44,6 +44,18 @@ def test_a_run_at_work_keeps_its_config(trained: Path, tmp_path: Path, monkeypat
     assert files_below(run / ".hydra") == before
 
 
+def test_a_finished_run_is_not_written_over(trained: Path, tiny: list[str], tmp_path: Path) -> None:
+    """Only ``ckpt`` goes on with it; the files stay as they are, but for the log."""
+    run = shutil.copytree(trained, tmp_path / "run")
+    before = files_below(run)
+    called = call("train.py", *tiny, "seed=9", "hydra.run.dir=run", cwd=tmp_path)
+    assert called.status == 1
+    assert f"{run}: holds a finished run: give another hydra.run.dir" in called.err
+    assert {name: content for name, content in files_below(run).items() if name != "run.log"} == {
+        name: content for name, content in before.items() if name != "run.log"
+    }
+
+
 ANEW = {"same": [], "typed": ["model.lr=1e-2"], "low": ["model.lr=0"], "decay": ["model.weight_decay=9"]}
 
 

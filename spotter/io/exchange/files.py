@@ -254,6 +254,9 @@ def _losses(collection: Collection, target: str, path: Path) -> list[str]:
     rows = [(row, video) for video in collection.videos for row in video.rows]
     known = {"label", "position", "team", "visibility", "confidence", "head", "frame"}
     losses = [f"{count} {what}" for what, count in collection.lost.items() if count]
+    if target in ("e2e-spot", "edl"):
+        unknown = sum(not video.fps for video in collection.videos)
+        losses += [f"the rate of {plural(unknown, 'video')}, which is taken as {e2e_spot.FPS:g} fps"] if unknown else []
     if target in SHOWN:
         return losses
     if target in ("e2e-spot", "osl-v1"):
