@@ -32,6 +32,11 @@ def is_main_process() -> bool:
     return outside_ranks()[0]
 
 
+def is_job_of_sweep(hydra: HydraConf) -> bool:
+    """Say whether a run has a number in a sweep, also where it is a process of its own."""
+    return not OmegaConf.is_missing(hydra.job, "num")
+
+
 def set_command_line(typed: Sequence[str], words: Sequence[str]) -> None:
     """Replace what was typed in ``sys.argv``, from which processes for other devices are started."""
     sys.argv[len(sys.argv) - len(typed) :] = words
@@ -115,7 +120,7 @@ def _leave_no_empty_folder(hydra: HydraConf) -> None:
     Those of a sweep's jobs stay, since the sweep lists them all; ranks that another process started have none.
     """
     run = Path(hydra.runtime.output_dir)
-    if hydra.output_subdir is None or not OmegaConf.is_missing(hydra.job, "num"):
+    if hydra.output_subdir is None or is_job_of_sweep(hydra):
         return
     if {path.name for path in run.glob("*")} <= {".hydra", "run.log"}:
         _close_log(run)  # else it would write its file again, or fail to

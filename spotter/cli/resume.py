@@ -13,7 +13,7 @@ from spotter.cli.overrides import from_folder, hydra_string, key_of, quote, unqu
 from spotter.cli.stored_overrides import check_values, stored_overrides, stored_runtime
 from spotter.errors import UsageError, UserError, shorten
 from spotter.interpolation import plain_text
-from spotter.io.run_folders import SLURM_JOB, slurm_job
+from spotter.io.run_folders import SLURM_JOB, is_finished_run, slurm_job
 
 log = logging.getLogger(__name__)
 FIXED = ("model.network", "model.head", "model.teams", "model.schedule", "model.sam")  # of a run that goes on
@@ -72,7 +72,7 @@ def _requeued(words: Sequence[str]) -> list[str]:
 def newest_unfinished(folder: Path) -> Path:
     """Return ``checkpoints/last.ckpt`` of the newest run in ``folder`` that has not written its ``metrics.json``."""
     runs = [path.parent.parent for path in folder.glob("*/checkpoints/last.ckpt")]
-    unfinished = [run for run in runs if not (run / "metrics.json").is_file()]
+    unfinished = [run for run in runs if not is_finished_run(run)]
     if not unfinished:
         raise UserError(f"ckpt=last: no unfinished run in {folder}; give ckpt=PATH, or leave it out to start a new run")
     return max(unfinished, key=lambda run: run.name) / "checkpoints" / "last.ckpt"

@@ -18,6 +18,7 @@ from omegaconf import DictConfig, StringNode, read_write
 from spotter.cli.overrides import hydra_string
 from spotter.errors import FAILURE, UsageError, UserError
 from spotter.interpolation import escape
+from spotter.io.run_folders import is_finished_run
 
 try:
     import fcntl
@@ -92,7 +93,7 @@ def claim(folder: Path) -> Path:
 
 def check_unfinished(folder: Path) -> None:
     """Raise UserError for the folder of a finished run, which a new run would write over."""
-    if (folder / "metrics.json").is_file():
+    if is_finished_run(folder):
         last = shlex.quote(f"ckpt={folder / 'checkpoints' / 'last.ckpt'}")
         raise UserError(
             f"{folder}: holds a finished run: give another hydra.run.dir, or go on with it, {last} trainer.max_epochs=…"

@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from spotter.cli.aliases import translate_words
 from spotter.cli.compose import compose_config, split_flags
-from spotter.cli.jobs import is_main_process, run_jobs, set_command_line
+from spotter.cli.jobs import is_job_of_sweep, is_main_process, run_jobs, set_command_line
 from spotter.cli.mistakes import one_line_errors
 from spotter.cli.overrides import hydra_string, quote
 from spotter.cli.resume import resume
@@ -68,8 +68,7 @@ def _train_one(cfg: DictConfig) -> Run:
     folder = Path(cfg.run_dir)
     if not folder.is_dir():
         raise UsageError(f"run_dir: {folder} is no folder; give hydra.run.dir={folder}, which makes it")
-    of_sweep = not OmegaConf.is_missing(HydraConfig.get().job, "num")  # which begins its unfinished jobs anew
-    if not cfg.ckpt and not of_sweep:
+    if not cfg.ckpt and not is_job_of_sweep(HydraConfig.get()):  # a sweep begins its unfinished jobs anew
         check_unfinished(folder)
     _name_missing_size(HydraConfig.get().runtime.choices)
     with occupied(folder) if is_main_process() else nullcontext():

@@ -125,7 +125,7 @@ def write_games(
 
 
 def confirm_zip(out: str | Path, expected: int) -> str:
-    """Return in a line what the zip in ``out`` holds: path, games of how many ``expected``, size, use."""
+    """Return in a line what the zip in ``out`` holds: path, games of how many ``expected``, size, if complete."""
     path = Path(out, PREDICTION_ZIP)
     with zipfile.ZipFile(path) as archive:
         games = len(archive.namelist())

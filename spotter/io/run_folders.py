@@ -49,6 +49,11 @@ def find_checkpoint(path: str | PathLike[str]) -> Path:
     return file
 
 
+def is_finished_run(run: Path) -> bool:
+    """Return whether a run has come to its end: its metrics are the last that it writes."""
+    return (run / METRICS).is_file()
+
+
 def folder_beside(path: str | PathLike[str]) -> Path:
     """Return where what a checkpoint predicts goes: the folder it lies in, the current one for one of the hub."""
     return Path() if is_hub(path) else find_checkpoint(path).parent
