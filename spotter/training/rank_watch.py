@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from typing import NoReturn
 
+from lightning_fabric.strategies.launchers.subprocess_script import _ChildProcessObserver
 from lightning_fabric.strategies.launchers.subprocess_script import _SubprocessScriptLauncher as FabricLauncher
 from pytorch_lightning.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
 
@@ -24,6 +28,37 @@ REASON = (
 )
 PERIOD = 0.5  # seconds from one look to the next
 VIOLENT = {-int(each) for each in (signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS)}  # no interruption
+ENDING = threading.Lock()
+
+
+def find_killed(processes: list[subprocess.Popen[bytes]]) -> list[int]:
+    """Return the ranks that were killed, of the ``processes`` of ranks 1, 2, ...."""
+    return [rank for rank, each in enumerate(processes, start=1) if each.poll() in VIOLENT]
+
+
+def end_job(processes: list[subprocess.Popen[bytes]]) -> NoReturn:
+    """Kill the ranks of ``processes``, say which rank has died, and end this process at once."""
+    killed = find_killed(processes)
+    who = f"rank {killed[0]} (signal {-processes[killed[0] - 1].returncode})" if killed else "rank 0"
+    with ENDING:  # never left: the first to come ends the process
+        for process in processes:
+            process.kill()
+        sys.stderr.write(f"error: {who} has died, {REASON}\n")
+        sys.stderr.flush()
+        os._exit(FAILURE)
+
+
+def take_over_observer(processes: list[subprocess.Popen[bytes]]) -> None:
+    """Make Lightning's own watch of ``processes`` say what ours says: it kills this process without a line."""
+
+    def terminate(kill: Callable[[], None]) -> None:
+        if find_killed(processes):
+            end_job(processes)
+        kill()
+
+    for each in threading.enumerate():
+        if isinstance(each, _ChildProcessObserver) and not isinstance(each._terminate_all, partial):
+            each._terminate_all = partial(terminate, each._terminate_all)  # type: ignore[method-assign]
 
 
 def watch_ranks(launcher: object) -> threading.Event:
@@ -36,14 +71,9 @@ def watch_ranks(launcher: object) -> threading.Event:
     def watch() -> None:
         while not ended.wait(PERIOD):
             processes = launcher.procs if isinstance(launcher, LAUNCHERS) else []
-            dead = [rank for rank, each in enumerate(processes, start=1) if each.poll() in VIOLENT]
-            if dead or (started_by is not None and os.getppid() != started_by):
-                for process in processes:
-                    process.kill()
-                who = f"rank {dead[0]} (signal {-processes[dead[0] - 1].returncode})" if dead else "rank 0"
-                sys.stderr.write(f"error: {who} has died, {REASON}\n")
-                sys.stderr.flush()
-                os._exit(FAILURE)
+            take_over_observer(processes)
+            if find_killed(processes) or (started_by is not None and os.getppid() != started_by):
+                end_job(processes)
 
     if "TORCHELASTIC_RUN_ID" not in os.environ and "SLURM_PROCID" not in os.environ:  # those watch themselves
         threading.Thread(target=watch, daemon=True, name="rank watch").start()

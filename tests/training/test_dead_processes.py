@@ -50,6 +50,23 @@ def test_a_rank_that_is_killed_ends_the_job(tiny: list[str], tmp_path: Path) -> 
         says_one_line(process, "error: rank 1 (signal 9) has died, maybe since the machine has run out of memory")
 
 
+def test_the_line_is_said_whoever_sees_first_that_a_rank_was_killed() -> None:
+    """Lightning looks every five seconds and would kill the job without a line; it looks at once here."""
+    script = """
+import os, subprocess, time
+from lightning_fabric.strategies.launchers.subprocess_script import _ChildProcessObserver
+from spotter.training.rank_watch import take_over_observer
+ranks = [subprocess.Popen(["sleep", "60"])]
+_ChildProcessObserver(os.getpid(), ranks, sleep_period=0.5).start()
+take_over_observer(ranks)
+ranks[0].kill()
+time.sleep(60)
+"""
+    with subprocess.Popen([sys.executable, "-c", script], env=environment(), cwd=PROJECT, stderr=subprocess.PIPE,
+                          text=True) as process:  # fmt: skip
+        says_one_line(process, "error: rank 1 (signal 9) has died")
+
+
 def test_a_reader_that_is_killed_ends_the_job(tmp_path: Path) -> None:
     words = ["model=e2e_spot", "data=ball", f"data.root={write_matches(tmp_path / 'matches')}", "data.num_workers=1"]
     words += ["data.fps=12.5", "data.size=[36,64]", "data.crop=[32,48]", "data.batch_size=2", "model.pretrained=false"]
