@@ -83,10 +83,14 @@ def test_games_without_camera_labels_are_left_out(replays_tree: Path, tmp_path: 
 
 
 def test_train_and_ground(replays_tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "run").mkdir()
     run = spotter.train(
         [
-            *("model=grounding_calf", "data=demo_replays", f"data.root={replays_tree}", f"run_dir={tmp_path / 'run'}"),
+            *(
+                "model=grounding_calf",
+                "data=demo_replays",
+                f"data.root={replays_tree}",
+                f"hydra.run.dir={tmp_path / 'run'}",
+            ),
             *("data.demo.games=[1,1,1]", "data.demo.minutes=12", "data.width=32", "model.network.dim=16"),
             *(
                 "data.source.streams.demo.groups=null",

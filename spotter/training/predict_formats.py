@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,6 +14,8 @@ from spotter.inference.inputs import Input
 from spotter.io.exchange.collection import Video
 from spotter.io.exchange.files import at_least, write_collection
 from spotter.io.exchange.official import read_tree
+
+log = logging.getLogger(__name__)
 
 OFFICIAL = "json"
 FILES = {
@@ -37,7 +40,7 @@ def parse_formats(text: str) -> list[str]:
 
 
 def write_formats(out: Path, formats: Sequence[str], given: Input, threshold: float) -> None:
-    """Write the predictions in ``out`` again; OSL JSON names the videos, relative to it.
+    """Write the predictions in ``out`` again, and say what a format does not hold; OSL JSON names the videos.
 
     A table or OSL JSON of earlier predictions is deleted, so that it never stands beside others.
 
@@ -52,7 +55,8 @@ def write_formats(out: Path, formats: Sequence[str], given: Input, threshold: fl
     collection = replace(collection, videos=[_with_video(video, given, out) for video in collection.videos])
     for name in formats:
         shown = at_least(collection, threshold) if FILES[name] == "." else collection
-        write_collection(out / FILES[name], shown, name, "")
+        for loss in write_collection(out / FILES[name], shown, name, ""):
+            log.warning("not kept as %s: %s", name, loss)
 
 
 def _with_video(video: Video, given: Input, out: Path) -> Video:

@@ -55,6 +55,15 @@ def test_markers_count_frames_of_the_video_whatever_was_read(kind: str, tmp_path
     assert f"* LOC: {code} RED" in (tmp_path / "out" / "match" / "match.edl").read_text()
 
 
+def test_a_rate_that_is_taken_for_want_of_a_video_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_predictions(tmp_path / "out", {HALF: HalfPredictions(np.array([0]), np.ones(1), np.ones(1))}, TASK)
+    source: Any = mock.Mock()
+    source.video.return_value = None
+    write_formats(tmp_path / "out", ["edl", "srt"], Input("user_files", source, []), 0.5)
+    said = [record.getMessage() for record in caplog.records]
+    assert said == ["not kept as edl: the rate of 1 video, which is taken as 25 fps"]
+
+
 def test_an_unknown_format_is_named() -> None:
     assert parse_formats("json, csv") == ["csv"]
     with pytest.raises(UsageError, match="format: 'cvs' is unknown"):
