@@ -2,7 +2,7 @@
 
 spotter train model=transformer data=baidu data.root=/data/SoccerNet
 spotter train experiment=e2e_ball data.root=/data/ball trainer=ddp trainer.devices=4 logger=wandb
-spotter train --multirun model.lr=1e-4,5e-4 seed=1,2      a sweep, each job a process of its own
+spotter train --multirun model.lr=1e-3,3e-3 seed=1,2      a sweep, each job a process of its own
 spotter train ckpt=last                                   go on with the newest unfinished run
 spotter train --config-dir my_conf model=my_model         YAML files of your own beside those of spotter
 """
