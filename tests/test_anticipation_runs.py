@@ -67,6 +67,7 @@ def test_any_dense_system_anticipates(model: str, tree: Path, task: Path, tmp_pa
     assert spotter.evaluate(tree, run.folder, task=task)["at_inf"]["map"] == pytest.approx(scores["at_inf"]["map"])
 
 
+@pytest.mark.slow
 def test_what_was_trained_is_used(tree: Path, task: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = spotter.train(words("linear", tree, task, tmp_path / "run"))
     ckpt, first = run.folder / "checkpoints" / "best.ckpt", run.folder / "predictions" / "test"

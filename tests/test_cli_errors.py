@@ -40,6 +40,7 @@ def fails(cwd: Path, status: int, *said: str, command: list[str]) -> None:
     assert not [path for path in cwd.glob("outputs/*/*") if path.parent.name != "demo-data"], "an empty run is left"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [
@@ -192,6 +193,7 @@ def test_resuming_from_a_damaged_checkpoint(best: Path, tiny: list[str], tmp_pat
     assert not (tmp_path / "pwned").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("array", "said"),
     [

@@ -79,6 +79,7 @@ def stated(*words: str) -> dict[str, Any]:
     return {key: value for key, value in content.items() if key != "data"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("experiment", options("experiment"))
 def test_data_changes_nothing_but_data(experiment: str) -> None:
     """Whatever data a recipe is given, its windows, suppression, sizes and training stay as they are stated."""

@@ -88,11 +88,13 @@ def check(run: Path, match: Path, name: str, upsample: int, displaced: bool) -> 
     assert len(model.predict(match, progress=False).to_frame()) > 0
 
 
+@pytest.mark.slow
 def test_a_network_of_windows(project: Path, tiny: list[str], rows: Path) -> None:
     run = train(project, "model=my_window", *tiny)
     check(run, rows, "my_window", 1, displaced=False)
 
 
+@pytest.mark.slow
 def test_a_dense_network_of_video_with_a_displacement(project: Path) -> None:
     matches = write_matches(project / "matches")
     words = ["data=ball", f"data.root={matches}", "data.fps=12.5", "data.size=[36,64]"]

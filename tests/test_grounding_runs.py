@@ -82,6 +82,7 @@ def test_games_without_camera_labels_are_left_out(replays_tree: Path, tmp_path: 
         find_replay_records(tmp_path, games, ReplaySource(STREAMS, tmp_path))
 
 
+@pytest.mark.slow
 def test_train_and_ground(replays_tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = spotter.train(
         [

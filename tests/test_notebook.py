@@ -24,6 +24,7 @@ def settings_of_process() -> object:
     return signals, list(logging.root.handlers), list(logger.handlers), logger.level, logger.propagate
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_training_and_the_run_goes_on(
     tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -72,6 +72,7 @@ def test_default_split_and_folder(best: Path, tree: Path, tmp_path: Path) -> Non
     assert "Corner" in (out / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_checkpoint_knows_no_path_but_its_run_does(best: Path, trained: Path, tmp_path: Path) -> None:
     """The data that a run was trained on is found by its folder, which may be named in place of its checkpoint."""
     for name in ("best.ckpt", "last.ckpt"):

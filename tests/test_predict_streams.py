@@ -35,6 +35,7 @@ def two_streams(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return root, ckpt
 
 
+@pytest.mark.slow
 def test_model_of_two_streams(two_streams: tuple[Path, Path], tmp_path: Path) -> None:
     """A model of two feature files predicts a split, and own files named alike."""
     root, ckpt = two_streams

@@ -51,6 +51,7 @@ def test_oracle_needs_a_test_game(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "has no game in split test" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_kind_video_writes_videos(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ("--games", "1", "0", "1", "--minutes", "0.1", "--height", "32", "--fps", "25/12", "--kind", "video")
     assert main(["demo", str(tmp_path / "data"), *words]) == 0
@@ -89,6 +90,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return urls
 
 
+@pytest.mark.slow
 def test_play_shows_a_match_and_finds_most_of_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, opened: list[str]
 ) -> None:
@@ -110,6 +112,7 @@ def test_play_shows_a_match_and_finds_most_of_it(
     assert main(["evaluate", str(folder / "match"), str(folder / "predictions"), "--split", "test"]) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [("--no-open",), ()])
 def test_play_without_a_desktop_says_where_the_report_lies(
     tmp_path: Path,

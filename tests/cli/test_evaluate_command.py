@@ -135,6 +135,7 @@ def test_stars_mark_differences_over_enough_games() -> None:
     assert "certain" not in shown(7) + shown(8)
 
 
+@pytest.mark.slow
 def test_systems_may_be_named(labels: Path, predictions: Path, tmp_path: Path) -> None:
     words = [f"ours={predictions}", f"theirs={predictions / 'results_spotting.zip'}"]
     assert main(["evaluate", str(labels), *words, "--json", str(tmp_path / "out.json")]) == 0

@@ -121,6 +121,7 @@ def test_without_labels_of_train_there_is_no_evidence(
     assert np.load(root / "l/s/v0/2_words.npy").shape == (2700, 10)
 
 
+@pytest.mark.slow
 def test_a_run_needs_no_labels_of_test_and_scores_them_when_they_come(root: Path, run: Path, tmp_path: Path) -> None:
     assert list(orjson.loads((run / "metrics.json").read_bytes())) == ["valid"]
     assert "split test has no labels here: it is predicted, not scored" in (run / "run.log").read_text()

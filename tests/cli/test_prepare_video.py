@@ -104,6 +104,7 @@ def test_a_task_names_its_games(src: Path, tmp_path: Path, capsys: pytest.Captur
     assert "2 stores made" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_an_interrupt_leaves_no_half_file_and_can_be_gone_on_from(src: Path, tmp_path: Path) -> None:
     dst = tmp_path / "dst"
     for number in (1, 2):

@@ -123,6 +123,7 @@ def test_torchrun_with_two_nodes(tiny: list[str], tmp_path: Path) -> None:
     assert (run / "metrics.json").is_file()
 
 
+@pytest.mark.slow
 def test_a_folder_may_be_called_as_a_reference(tiny: list[str], tmp_path: Path) -> None:
     """Where runs and data lie below ``${e}``, a run trains, goes on and predicts; a relative root stays the same."""
     cwd = tmp_path / "${e}"

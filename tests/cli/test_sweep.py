@@ -160,6 +160,7 @@ def jobs(monkeypatch: pytest.MonkeyPatch) -> Prepare:
     return prepare
 
 
+@pytest.mark.slow
 def test_failed_job_is_named_beside_the_others(tiny: list[str], tmp_path: Path, jobs: Prepare) -> None:
     """It keeps neither the others from running nor the table from being written; the sweep ends with status 1."""
     started = jobs(0, 1, 0)
@@ -179,6 +180,7 @@ def test_failed_job_is_named_beside_the_others(tiny: list[str], tmp_path: Path, 
     assert not {"-m", "--multirun"} & set(started[0][0])
 
 
+@pytest.mark.slow
 def test_jobs_have_a_line_each_and_the_users_configs(tiny: list[str], tmp_path: Path, jobs: Prepare) -> None:
     """What differs, where the output is, the score; YAML files of the user's own are found by every job."""
     started = jobs(0, 0)
@@ -196,6 +198,7 @@ def test_jobs_have_a_line_each_and_the_users_configs(tiny: list[str], tmp_path: 
         assert command[command.index("--config-dir") + 1] == str(tmp_path / "my conf")
 
 
+@pytest.mark.slow
 def test_a_sweep_over_seeds_on_all_games_needs_no_score(tiny: list[str], tmp_path: Path, jobs: Prepare) -> None:
     """As for the runs that are fused for a challenge; a sweeper that searches does need one."""
     jobs(*[0] * 4, splits=())
@@ -210,6 +213,7 @@ def test_a_sweep_over_seeds_on_all_games_needs_no_score(tiny: list[str], tmp_pat
         assert "has no score on valid; this sweeper searches by it" in called.err
 
 
+@pytest.mark.slow
 def test_interruption_ends_the_sweep(tiny: list[str], tmp_path: Path, jobs: Prepare) -> None:
     """No further job is started; those before it stand in the comparison."""
     started = jobs(0, 130, 0)
@@ -221,6 +225,7 @@ def test_interruption_ends_the_sweep(tiny: list[str], tmp_path: Path, jobs: Prep
     assert job["valid"]["tight"] == 0.1, "what was done before is told"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("optuna") is None, reason="pip install hydra-optuna-sweeper")
 @pytest.mark.parametrize("statuses", [(1, 0), (1, 1)], ids=["one failed", "all failed"])
 def test_optuna_goes_on_after_a_failed_job(

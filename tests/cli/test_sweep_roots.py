@@ -18,6 +18,7 @@ def no_roots(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(variable, raising=False)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_roots")
 @pytest.mark.parametrize(
     ("words", "missing"),
@@ -37,6 +38,7 @@ def test_all_that_is_missing_is_named_at_once(tmp_path: Path, words: list[str], 
     assert not list(tmp_path.rglob("output.txt")), "no job was started"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_roots")
 def test_only_those_without_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NGS_ROOT", str(tmp_path))
@@ -47,6 +49,7 @@ def test_only_those_without_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert len(called.err.strip().splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_a_mistake_in_a_word_is_said_by_hydra_once(tmp_path: Path) -> None:
     called = call("train.py", "--multirun", "data=demo", "model=tcn", "modle.lr=1,2", cwd=tmp_path)
     assert called.status != 0
@@ -71,6 +74,7 @@ def test_folders_that_are_known_otherwise_are_not_asked_for(tmp_path: Path, word
     check_data_root(config.data)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_roots")
 @pytest.mark.parametrize("given", ["--config-dir={}", "hydra.searchpath=[file://{}]"])
 def test_configs_of_the_user_are_found_as_in_the_jobs(tmp_path: Path, given: str) -> None:

@@ -17,6 +17,7 @@ from tests.conftest import call, files_below, process
 TINIEST = ["model=linear", "trainer.max_epochs=1", "model.clips.per_epoch=16"]
 
 
+@pytest.mark.slow
 def test_runs_are_those_of_the_command(tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two in one process, logging left alone; each is loaded and predicts what it wrote."""
     monkeypatch.chdir(tmp_path)
@@ -73,6 +74,7 @@ def test_processes_never_run_the_users_script(tiny: list[str], tmp_path: Path, m
     assert command[:4] == [sys.executable, "-m", "spotter", "train"]
 
 
+@pytest.mark.slow
 def test_a_script_shows_its_epochs(tiny: list[str], tmp_path: Path) -> None:
     """Where logging is not set up, lines go to standard error, and only while the call lasts."""
     code = (
@@ -87,6 +89,7 @@ def test_a_script_shows_its_epochs(tiny: list[str], tmp_path: Path) -> None:
     assert "best weights: " in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("model", "times"), [("e2e_spot_dense", 1), ("e2e_spot", 0)])
 def test_a_model_without_the_size_is_named(model: str, times: int, tmp_path: Path) -> None:
     """Its published size may be more than the machine can train."""

@@ -74,6 +74,7 @@ def test_python_m_spotter_does_not_search_the_current_folder(tmp_path: Path) -> 
     assert ran(tmp_path) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["network", "head"])
 @pytest.mark.parametrize(
     "target",

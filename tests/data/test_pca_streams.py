@@ -79,6 +79,7 @@ def test_what_does_not_fit_is_named(rows: np.ndarray, tmp_path: Path, more: dict
         FeatureSource(stream(tmp_path, **more), tmp_path / "tree")
 
 
+@pytest.mark.slow
 def test_a_run_is_trained_on_reduced_rows_and_predicts_whole_ones(tiny: list[str], tree: Path, tmp_path: Path) -> None:
     components = np.random.default_rng(1).normal(size=(5, 32)).astype(np.float32)
     Pca(np.zeros(32, np.float32), components).save(tmp_path / "own pca.npz")

@@ -175,6 +175,7 @@ def test_the_halves_that_replays_are_of_are_fetched(there: Path, tmp_path: Path)
     assert sorted(path.name for path in (root / "c").iterdir()) == names
 
 
+@pytest.mark.slow
 def test_a_run_trains_from_a_store_of_objects(tree: Path, tiny: list[str], tmp_path: Path) -> None:
     words = [f"data.root={tmp_path}/here", f"data.remote=file://{tree}", "model=linear", "trainer.max_epochs=1"]
     target = "data._target_=spotter.training.datamodule.SpottingDataModule"

@@ -171,6 +171,7 @@ def test_wrong_settings_name_their_key(wrong: dict[str, object], message: str) -
         VideoSource(**{"fps": 25, **wrong})  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_workers_read_what_this_process_reads(root: Path, method: str) -> None:
     records = [HalfRecord(Half(GAME, number), 120, None) for number in (1, 2, 3)]

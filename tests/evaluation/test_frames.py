@@ -161,6 +161,7 @@ def test_metrics_of_a_task_with_tolerances_carry_them_and_others_do_not() -> Non
     assert set(metrics) - set(plain) == {"within_0", "within_1", "within_2", "within_4", "frames"}
 
 
+@pytest.mark.slow
 def test_tables_report_and_figures_show_them(tmp_path: Path) -> None:
     halves = [Half(f"a/b/{number}", 1) for number in range(3)]
     labels = {half: spots([(0, 100), (0, 300)]) for half in halves}

@@ -32,6 +32,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (1280, True), (390, False), (390, True)])
 def test_it_draws_itself_without_a_complaint(page: Page, report: Path, width: int, dark: bool) -> None:
     page.open(report, width=width, dark=dark)
@@ -65,6 +66,7 @@ def expected(tolerance: int, step: int) -> dict[str, int]:
     return {**dict(zip(CAUSES[1:], shown[1:].tolist(), strict=True)), "missed": missed}
 
 
+@pytest.mark.slow
 def test_errors_are_counted_as_python_counts_them(page: Page, report: Path) -> None:
     page.open(report)
     for step in (150, 20, 90):
@@ -111,6 +113,7 @@ def test_slider_and_filters_choose_what_is_shown(page: Page, report: Path) -> No
     assert page.complaints() == []
 
 
+@pytest.mark.slow
 def test_keys_step_between_disagreements_and_halves(page: Page, report: Path) -> None:
     page.open(report)
     page.slide(150)
@@ -220,6 +223,7 @@ def test_an_own_match_has_spots_to_step_through(page: Page, tmp_path: Path) -> N
     assert page.complaints() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ["ball", "nothing predicted", "nothing at all"])
 def test_other_contents(page: Page, tmp_path: Path, case: str) -> None:
     labels, predictions = matches(BALL, 1) if case == "ball" else (LABELS, {})
@@ -235,6 +239,7 @@ def test_other_contents(page: Page, tmp_path: Path, case: str) -> None:
     assert page.complaints() == []
 
 
+@pytest.mark.slow
 def test_charts_follow_the_theme(page: Page, report: Path) -> None:
     page.open(report)
     page("document.getElementById('curves').scrollIntoView({behavior: 'instant'})")
@@ -259,6 +264,7 @@ def test_tables_are_sorted_by_their_heads(page: Page, report: Path) -> None:
     assert page(column) == sorted(page(column))
 
 
+@pytest.mark.slow
 def test_a_task_of_tolerances_in_frames_is_headed_by_its_own_score(page: Page, report: Path, tmp_path: Path) -> None:
     task = Task("rally", ("hit", "bounce", "net"), "L.json", 50, "map_within_2", tolerances=(0, 2), halves=(1,))
     labels, predictions = matches(task, 2)

@@ -31,6 +31,7 @@ def saved(page: Page, button: str) -> str:
     return str(page.wait("return window.made[0].text()"))
 
 
+@pytest.mark.slow
 def test_predictions_are_saved_as_a_table_and_as_osl(page: Page, report: Path, tmp_path: Path) -> None:
     """What leaves the page is what spotter reads of the same predictions above the threshold."""
     page.open(report)

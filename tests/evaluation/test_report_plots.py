@@ -17,6 +17,7 @@ from tests.helpers.reports import V2, matches
 MAGIC = {"pdf": b"%PDF", "svg": b"<?xml", "png": b"\x89PNG"}
 
 
+@pytest.mark.slow
 def test_every_figure_in_every_format(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="the extra 'plots' is not installed")
     analysis = analyse(*matches(V2, 1), V2)

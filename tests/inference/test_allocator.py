@@ -23,6 +23,7 @@ sys.stdout.write(str(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="mallopt is of glibc")
 def test_freed_memory_is_used_again_without_a_fault() -> None:
     faults = {

@@ -62,6 +62,7 @@ def test_named_arrays_of_every_half_in_order(source: FeatureSource, records: lis
     assert not torch.is_inference_mode_enabled()
 
 
+@pytest.mark.slow
 def test_without_lightning() -> None:
     """The engine and what stands beside it start without Lightning and Hydra."""
     code = (
@@ -71,6 +72,7 @@ def test_without_lightning() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.slow
 def test_several_ranks_give_the_same_bits(source: FeatureSource, records: list[HalfRecord], tmp_path: Path) -> None:
     """Each half comes out of one rank, wherever the borders of the batches lie."""
     alone = dict(run(outputs, source, records, CLIPS, 2, Compute(batch_size=2)))

@@ -72,6 +72,7 @@ def test_periods_are_predicted_as_files_of_their_own(
     assert isinstance(model.scores(path, periods=times, progress=False), dict)
 
 
+@pytest.mark.slow
 def test_the_command_writes_the_clock_of_the_match_everywhere(
     trained: Path, match: tuple[Path, str], tmp_path: Path
 ) -> None:

@@ -35,6 +35,7 @@ def pack(path: Path, members: dict[str, int]) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "members", [{MEMBER: 300}, {MEMBER: 1, **{f"{i}/x": 150 for i in range(3)}}], ids=["one", "all"]
 )

@@ -68,6 +68,7 @@ def test_predictions_are_the_same_to_the_bit(trained: Path, tree: Path, tmp_path
     assert files[0] == files[1] != {}
 
 
+@pytest.mark.slow
 def test_training_starts_from_them_but_does_not_go_on(trained: Path, tiny: list[str], tmp_path: Path) -> None:
     weights = exported(trained, tmp_path)
     refused = call("train.py", *tiny, f"ckpt={weights}", cwd=tmp_path)

@@ -143,6 +143,7 @@ def test_every_extractor_has_two_layers_and_a_code(normalise: bool) -> None:
     torch.testing.assert_close(out[:, 5:], expected + time + embed.code[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("displacement", "weight"), [("gaussian", 0.01), ("huber", 0.3)])
 def test_four_clips_are_learnt_by_heart(displacement: str, weight: float) -> None:
     net = network(upsample=2, input_dropout=0.0, segments=[2, 1], decoder_layers=2)

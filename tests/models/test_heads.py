@@ -216,6 +216,7 @@ WIDE = {"a": {**LAYOUT["a"], "groups": [30, 30]}}
 STILL = {"input_dropout": 0.0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", DISPLACEMENTS)
 @pytest.mark.parametrize("model", ["transformer", "linear"])
 def test_dense_models_learn_four_clips_by_heart(model: str, kind: str) -> None:

@@ -44,6 +44,7 @@ def clip() -> Tensor:
     return normalised(np.clip(0.5 + 0.3 * wave * (1 - near) + 0.5 * near * np.sin(0.8 * x + 0.5 * y), 0, 1))
 
 
+@pytest.mark.slow
 def test_scores_and_regions_are_those_of_the_reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.save(state_of(), tmp_path / "best.pt")
     model, found = load_published(tmp_path, "adaspot"), []
@@ -81,6 +82,7 @@ def test_published_sizes_have_as_many_parameters(name: str, backbone: str) -> No
     assert sum(parameter.numel() for parameter in network.parameters()) == said["inference_only_total"]
 
 
+@pytest.mark.slow
 def test_a_checkpoint_becomes_one_of_ours_also_without_what_training_needs(tmp_path: Path) -> None:
     state = {f"module.{name}": value for name, value in state_of(2, 4).items() if "_pred_fine_" not in name}
     torch.save({name: value for name, value in state.items() if "_temp_fine_" not in name}, tmp_path / "best.pt")

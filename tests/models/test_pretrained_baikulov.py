@@ -48,6 +48,7 @@ def frames() -> Tensor:
     return torch.from_numpy(0.5 + 0.5 * np.sin(phase)).float()
 
 
+@pytest.mark.slow
 def test_scores_are_those_of_the_reference(tmp_path: Path) -> None:
     said, grey = GOLDEN["frames_15"], frames()
     with torch.device("meta"):
@@ -94,6 +95,7 @@ def test_an_action_counts_within_the_middle_of_a_window() -> None:
     assert not slid[:, 0].any()
 
 
+@pytest.mark.slow
 def test_a_checkpoint_becomes_one_of_ours(tmp_path: Path) -> None:
     path = save(tmp_path)
     convert_published(path, tmp_path / "out.ckpt", "baikulov")

@@ -32,6 +32,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_scores_and_displacements_are_those_of_the_reference(name: str, tmp_path: Path) -> None:
     said, model = GOLDEN[name], reference(**NETWORKS[name])
@@ -115,6 +116,7 @@ def test_published_sizes_have_as_many_parameters(name: str) -> None:
     assert len(model.state_dict()) == said["tensors"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "sizes",
     [
@@ -136,6 +138,7 @@ def test_sizes_are_read_from_the_tensors(sizes: dict[str, Any], tmp_path: Path) 
     assert bool(displacement.any()) == sizes.get("displaced", True)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_two_heads_becomes_one_of_ours(tmp_path: Path) -> None:
     task = Task.load("ball-2023")
     model = reference(6, layers=1, kernel=3, outputs=(3, 18))
@@ -155,6 +158,7 @@ def test_a_checkpoint_of_two_heads_becomes_one_of_ours(tmp_path: Path) -> None:
     torch.testing.assert_close(displacement, -away[..., None].expand_as(said), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_classes_of_broadcasts_come_in_our_order(tmp_path: Path) -> None:
     task = Task.load("soccernet-v2")
     save(tmp_path, state_of(reference(4, layers=1, kernel=3, outputs=(18,), displaced=False)), dataset="soccernet")
@@ -169,6 +173,7 @@ def test_classes_of_broadcasts_come_in_our_order(tmp_path: Path) -> None:
     assert displacement is None
 
 
+@pytest.mark.slow
 def test_ball_classes_keep_their_order_without_a_config(tmp_path: Path) -> None:
     """They are listed in the order of the challenge, so that the task tells as much as the data set does."""
     state, found = state_of(reference(6, layers=1, kernel=3, outputs=(13,))), []
@@ -181,6 +186,7 @@ def test_ball_classes_keep_their_order_without_a_config(tmp_path: Path) -> None:
     assert all(torch.equal(value, unnamed["state_dict"][key]) for key, value in named["state_dict"].items())
 
 
+@pytest.mark.slow
 def test_what_cannot_be_imported_is_said_in_one_line(tmp_path: Path) -> None:
     state = state_of(reference(4, layers=1, kernel=3))
 

@@ -33,6 +33,7 @@ def test_records_labels_and_splits_are_those_of_version_0_1(tmp_path: Path, kind
     assert digest_of(simulate_kind(tmp_path, TINY[kind])) == DIGESTS[kind]
 
 
+@pytest.mark.slow
 def test_a_tree_is_made_around_the_labels_of_another(tmp_path: Path) -> None:
     drawn = simulate_kind(tmp_path / "drawn", TINY["video"])
     again = simulate_kind(tmp_path / "again", {**TINY["video"], "labels": str(drawn)})

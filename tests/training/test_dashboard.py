@@ -55,6 +55,7 @@ def run(folder: Path) -> OfflineRun:
     return only
 
 
+@pytest.mark.slow
 def test_run_says_what_it_is_made_of(run: OfflineRun, folder: Path) -> None:
     """Config, exact command, folder, state of the code and statistics."""
     assert (run.exit, wandb.run) == (0, None)
@@ -159,6 +160,7 @@ def test_best_checkpoint_is_an_artifact(run: OfflineRun, folder: Path) -> None:
     assert set(model.aliases) >= {"best"}
 
 
+@pytest.mark.slow
 def test_resumed_run_stays_one(tiny: list[str], folder: Path) -> None:
     """It goes on under the same id, knows its best epoch, and takes a report along."""
     (folder / "report.html").write_text("<p>", encoding="utf-8")
@@ -175,6 +177,7 @@ def test_resumed_run_stays_one(tiny: list[str], folder: Path) -> None:
     assert ("best_epoch" in second.summary) == (value > before.summary["val/tight_map"])
 
 
+@pytest.mark.slow
 def test_two_ranks_log_once(tiny: list[str], tmp_path: Path) -> None:
     """One run, every epoch once; the other rank begins none."""
     words = [*tiny, *WORDS, "trainer=ddp_cpu", "trainer.max_epochs=2", "hydra.run.dir=run"]
@@ -186,6 +189,7 @@ def test_two_ranks_log_once(tiny: list[str], tmp_path: Path) -> None:
     assert [each.type for each in run.artifacts].count("model") == 1
 
 
+@pytest.mark.slow
 def test_whatever_fails_is_said_once(tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A chart that cannot be made costs a warning, not the run."""
 
@@ -221,6 +225,7 @@ def test_server_that_goes_away(tiny: list[str], tmp_path: Path) -> None:
     assert shlex.split(run.config["command"])[2:] == words  # as typed
 
 
+@pytest.mark.slow
 def test_slow_server_is_left_alone_for_a_while(
     tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -236,6 +241,7 @@ def test_slow_server_is_left_alone_for_a_while(
     )
 
 
+@pytest.mark.slow
 def test_run_begun_without_a_server_is_kept(tiny: list[str], tmp_path: Path) -> None:
     """It becomes an offline run, with one warning."""
     wandb.teardown()  # which forgets the other tests' mode

@@ -26,6 +26,7 @@ def test_features_of_another_rate_are_refused_before_training(tree: Path, tiny: 
     assert "check data.fps, or train without them: data.max_beyond_end=1" in called.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "said"),
     [

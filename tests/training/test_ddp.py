@@ -41,6 +41,7 @@ def test_split_gives_the_same_bytes(trained: Path, tmp_path: Path, size: int) ->
         assert predict(trained, tmp_path / str(world), world, f"data.batch_size={size}") == one
 
 
+@pytest.mark.slow
 def test_single_long_half_keeps_all_ranks_busy(trained: Path, tmp_path: Path) -> None:
     """One own file, cut into runs of its clips, is stitched to the same bytes."""
     file = tmp_path / "2_match.npy"
@@ -54,6 +55,7 @@ def test_single_long_half_keeps_all_ranks_busy(trained: Path, tmp_path: Path) ->
         assert predict(trained, tmp_path / str(world), world, *words) == one
 
 
+@pytest.mark.slow
 def test_validation_logs_the_same_on_every_rank(trained: Path, tiny: list[str], tmp_path: Path) -> None:
     """All of ``val/*``, the loss included, is the same to the bit for 1, 2 and 3 ranks, on each of them."""
 
@@ -86,6 +88,7 @@ def test_validation_logs_the_same_on_every_rank(trained: Path, tiny: list[str], 
             assert orjson.loads((tmp_path / f"{world}-{rank}.json").read_bytes()) == one
 
 
+@pytest.mark.slow
 def test_two_ranks_take_the_steps_of_one(tiny: list[str], tmp_path: Path) -> None:
     """The same numbers make as many steps on the same clips, whatever the number of devices."""
     words = [*(word for word in tiny if word != "trainer=cpu"), "model=linear"]  # without dropout and mixup

@@ -67,6 +67,7 @@ time.sleep(60)
         says_one_line(process, "error: rank 1 (signal 9) has died")
 
 
+@pytest.mark.slow
 def test_a_reader_that_is_killed_ends_the_job(tmp_path: Path) -> None:
     words = ["model=e2e_spot", "data=ball", f"data.root={write_matches(tmp_path / 'matches')}", "data.num_workers=1"]
     words += ["data.fps=12.5", "data.size=[36,64]", "data.crop=[32,48]", "data.batch_size=2", "model.pretrained=false"]
@@ -124,6 +125,7 @@ def test_a_job_that_must_give_way_is_queued_again_and_goes_on(tiny: list[str], t
     assert len(list(tmp_path.glob("outputs/*/*"))) == 2, "the next run of the same job is another one"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["demo", "prepare"])
 def test_termination_leaves_no_part_of_a_file_and_says_how_to_go_on(command: str, tmp_path: Path) -> None:
     words = ["demo", str(tmp_path / "out"), "--kind", "video", "--minutes", "4", "--games", "3", "0", "0"]
@@ -143,6 +145,7 @@ def test_termination_leaves_no_part_of_a_file_and_says_how_to_go_on(command: str
     assert list(tmp_path.glob("out/**/.*.part")) == []
 
 
+@pytest.mark.slow
 def test_damaged_files_are_named_or_skipped_and_counted(tree: Path, tiny: list[str], tmp_path: Path) -> None:
     """A label file before the run, and a feature file that is cut in the middle of it."""
     root = Path(shutil.copytree(tree, tmp_path / "tree"))

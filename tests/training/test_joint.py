@@ -45,6 +45,7 @@ def run(words: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next(cwd.glob("outputs/t_deed-ball/*"))
 
 
+@pytest.mark.slow
 def test_each_label_set_is_scored(run: Path) -> None:
     for row in history(run):
         parts = [float(row[f"train/{name}/loss"]) for name in ("own", "more")]
@@ -71,6 +72,7 @@ def test_heads_are_those_that_were_stated(run: Path) -> None:
     assert all(own["state_dict"][name] is more["state_dict"][name] for name in shared)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [None, "more"])
 def test_each_label_set_is_predicted_as_in_training(name: str | None, run: Path, tmp_path: Path) -> None:
     chosen = [] if name is None else [f"label_set={name}"]
@@ -189,6 +191,7 @@ def test_a_share_that_does_not_spread_over_ranks_names_its_key(size: int, share:
     return check_spread(data, 2)
 
 
+@pytest.mark.slow
 def test_games_that_one_label_set_trains_on_and_another_scores_are_named(
     tiny: list[str], tree: Path, tmp_path: Path
 ) -> None:

@@ -31,6 +31,7 @@ def test_csv(tiny: list[str], tmp_path: Path) -> None:
     assert {"train/loss_step", "val/loss", "test/tight_map", "test/loss"} <= set(columns)
 
 
+@pytest.mark.slow
 def test_tensorboard(tiny: list[str], tmp_path: Path) -> None:
     """An event file is written."""
     pytest.importorskip("tensorboard")

@@ -60,6 +60,7 @@ def test_training_stops_at_the_first_such_step(
     assert not list(tmp_path.glob("outputs/*/*/checkpoints/*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["linear", "netvladpp", "transformer"])
 def test_such_steps_are_skipped_counted_and_leave_no_trace(
     broken: Any, tiny: list[str], tmp_path: Path, model: str
@@ -75,6 +76,7 @@ def test_such_steps_are_skipped_counted_and_leave_no_trace(
     assert "nan" not in (run / "metrics.csv").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_prediction_takes_such_rows_for_missing(broken: Any, tiny: list[str], tmp_path: Path) -> None:
     root, file = broken("valid", np.inf)
     called = call("train.py", *tiny, *FAST, f"data.root={root}", cwd=tmp_path)

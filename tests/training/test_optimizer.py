@@ -104,6 +104,7 @@ def test_the_linear_schedule_by_hand() -> None:
     assert factors[12:] == pytest.approx([0.1] * 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -57,6 +57,7 @@ def test_it_needs_balanced_clips(tmp_path: Path) -> None:
         SpottingDataModule(TASK.to_dict(), source_of(tmp_path), clips, str(tmp_path), out_of_fold="folds")
 
 
+@pytest.mark.slow
 def test_a_run_sees_what_others_found_wrongly(tmp_path: Path) -> None:
     words = [
         *("model=e2e_spot", "model.pretrained=false", "model.clips.clip_len=8", "model.clips.per_epoch=8"),

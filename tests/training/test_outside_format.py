@@ -20,6 +20,7 @@ OWN = replace(OFFICIAL, name="own", label_file="labels.txt", format="lines")
 EXTENSIONS = str(Path(__file__).parent.parent / "extensions")
 
 
+@pytest.mark.slow
 def test_labels_of_another_format_are_trained_on_and_scored(
     tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ from spotter.training.callbacks.progress import EpochBar, ProgressLines, progres
 from tests.conftest import call
 
 
+@pytest.mark.slow
 def test_without_a_terminal_lines_say_how_far_a_run_is(
     tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

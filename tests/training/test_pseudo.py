@@ -109,6 +109,7 @@ def test_they_know_who_acts(tmp_path: Path) -> None:
     assert found.team.tolist() == ["left", "right", "right"]
 
 
+@pytest.mark.slow
 def test_a_run_learns_from_them(words: list[str], predicted: Path, tmp_path: Path) -> None:
     """Their loss counts half; games with labels are left out; at the end others are predicted."""
     more = [f"data.pseudo={predicted}", "data.pseudo_weight=0.5", "data.predict_challenge=true"]

@@ -142,6 +142,7 @@ def test_stopped_run_goes_on_as_if_it_never_was(undisturbed: Path, tiny: list[st
     same_weights(run, undisturbed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epochs", [1, 3])
 def test_any_epoch_is_a_place_to_go_on_from(undisturbed: Path, tiny: list[str], tmp_path: Path, epochs: int) -> None:
     """A run that ends with an error in the midst of any later epoch goes on with the same bits too."""
@@ -213,6 +214,7 @@ def test_a_run_does_not_go_on_as_another(trained: Path, tmp_path: Path, word: st
     assert files_below(run) == before
 
 
+@pytest.mark.slow
 def test_what_a_run_was_started_with_may_be_typed_again(tiny: list[str], tmp_path: Path) -> None:
     """The same command with ``ckpt=last`` after it is how many go on."""
     words = [*tiny, "model.network.dim=16", "model.network.heads=2", "model.schedule=linear"]
@@ -273,6 +275,7 @@ def test_last_without_an_unfinished_run(trained: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "outputs").exists()
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_a_run_in_one_line_and_it_goes_on(tiny: list[str], tmp_path: Path) -> None:
     """The checkpoint that cannot be written is named, the one before it is whole."""
     words = [*tiny, "model=linear", "callbacks.ema=null"]

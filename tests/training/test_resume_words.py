@@ -59,6 +59,7 @@ def test_a_finished_run_is_not_written_over(trained: Path, tiny: list[str], tmp_
 ANEW = {"same": [], "typed": ["model.lr=1e-2"], "low": ["model.lr=0"], "decay": ["model.weight_decay=9"]}
 
 
+@pytest.mark.slow
 def test_a_rate_and_a_decay_that_are_typed_act_on_a_run_that_goes_on(tiny: list[str], tmp_path: Path) -> None:
     words = [*tiny, "model=linear", "model.lr=1e-2", "callbacks.early_stopping=null", "callbacks.ema=null"]
     assert call("train.py", *words, "hydra.run.dir=begun", "trainer.max_epochs=2", cwd=tmp_path).status == 0
@@ -80,6 +81,7 @@ def test_a_rate_and_a_decay_that_are_typed_act_on_a_run_that_goes_on(tiny: list[
     assert not torch.equal(weights["same"], weights["decay"])
 
 
+@pytest.mark.slow
 def test_what_a_run_began_with_is_not_needed_to_go_on(tiny: list[str], trained: Path, tmp_path: Path) -> None:
     """The weights that it took, and the folder in which a file of its games was named."""
     shutil.copy(trained / "checkpoints" / "best.ckpt", tmp_path / "first.ckpt")
@@ -94,6 +96,7 @@ def test_what_a_run_began_with_is_not_needed_to_go_on(tiny: list[str], trained: 
     assert len((tmp_path / "run" / "metrics.csv").read_text(encoding="utf-8").splitlines()) == 3
 
 
+@pytest.mark.slow
 def test_the_best_epoch_is_a_place_to_go_on_from(trained: Path, tmp_path: Path) -> None:
     """Its row of ``metrics.csv`` stays, and those after it are as those of a run that goes on from its end."""
     one, other = (shutil.copytree(trained, tmp_path / name) for name in ("one", "other"))
@@ -111,6 +114,7 @@ def test_the_best_epoch_is_a_place_to_go_on_from(trained: Path, tmp_path: Path) 
     same_weights(one, other)
 
 
+@pytest.mark.slow
 def test_what_an_interrupted_run_says_can_be_typed(
     tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

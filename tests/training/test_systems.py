@@ -59,6 +59,7 @@ def test_every_model_beats_the_prior(system: System, matches: Path, model: str) 
     assert form["tight"]["map"] > 1.5 * chance["tight"]["map"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_every_model_predicts_splits_and_own_matches(system: System, matches: Path, tmp_path: Path, model: str) -> None:
     """A checkpoint is all that is needed; a half is predicted alike as one of a split and as one's own."""
@@ -75,6 +76,7 @@ def test_every_model_predicts_splits_and_own_matches(system: System, matches: Pa
     np.testing.assert_allclose(mine.logits, theirs.logits, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_systems_of_different_rates_are_fused(system: System, matches: Path, tmp_path: Path) -> None:
     """Windows, one a second, join dense anchors, two a second, with their displacements."""
     dense, windows, out = system("unet"), system("avgpool"), tmp_path / "fused"
@@ -147,6 +149,7 @@ def test_two_ranks_predict_the_same_bytes(system: System, tmp_path: Path, model:
     assert files_below(tmp_path / "2") == one
 
 
+@pytest.mark.slow
 def test_two_ranks_train_running_statistics(tiny: list[str], tmp_path: Path) -> None:
     """What two ranks wrote with statistics of every position of a clip is what the kept ones say on one rank."""
     more = ["model=calf", *tiny, "model.network.dim=8", "trainer=ddp_cpu", "trainer.devices=2", "trainer.max_epochs=1"]
@@ -159,6 +162,7 @@ def test_two_ranks_train_running_statistics(tiny: list[str], tmp_path: Path) -> 
     assert files_below(tmp_path / "1") == files_below(run / "predictions" / "valid")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "more"),
     [

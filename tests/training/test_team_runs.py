@@ -36,6 +36,7 @@ def matches(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("teams", "model"), [("joint", "e2e_spot"), ("head", "e2e_spot_dense")])
 def test_a_run_with_teams(teams: str, model: str, matches: Path, tmp_path: Path) -> None:
     words = [

@@ -61,6 +61,7 @@ def spots(folder: Path, game: str) -> list[tuple[str, int, float]]:
     return [(each["label"], int(each["position"]), float(each["confidence"])) for each in content["predictions"]]
 
 
+@pytest.mark.slow
 def test_run_leaves_what_every_run_leaves(run: Path) -> None:
     """Scores of both labelled splits, predictions, and a checkpoint that knows its images."""
     forms = orjson.loads((run / "metrics.json").read_bytes())
@@ -74,6 +75,7 @@ def test_run_leaves_what_every_run_leaves(run: Path) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_stopped_run_goes_on_with_the_same_bits(
     run: Path, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -113,6 +115,7 @@ def test_mirrored_images_may_be_seen_too(run: Path, tmp_path: Path) -> None:
     assert ours != theirs
 
 
+@pytest.mark.slow
 def test_bf16_is_for_those_who_ask_for_it(run: Path, tmp_path: Path) -> None:
     """Confidences move a little by it; where nothing is said a CPU computes in full precision."""
     words = [f"ckpt={run}/checkpoints/best.ckpt", "postprocess=nms", "postprocess.window=0"]
@@ -126,6 +129,7 @@ def test_bf16_is_for_those_who_ask_for_it(run: Path, tmp_path: Path) -> None:
     assert 0 < max(off) < 0.05
 
 
+@pytest.mark.slow
 def test_any_number_of_ranks_and_workers_gives_the_same_bytes(run: Path, tmp_path: Path) -> None:
     """A single match is cut between ranks."""
     words = [f"ckpt={run}/checkpoints/best.ckpt", "data.batch_size=2"]
@@ -137,6 +141,7 @@ def test_any_number_of_ranks_and_workers_gives_the_same_bytes(run: Path, tmp_pat
     assert one == files_below(tmp_path / "1w") == files_below(tmp_path / "2")
 
 
+@pytest.mark.slow
 def test_two_ranks_score_one_network(words: list[str], tmp_path: Path) -> None:
     """Running statistics differ from rank to rank while training; scored and kept are those of the first."""
 
@@ -185,6 +190,7 @@ def test_what_is_no_video(run: Path, tmp_path: Path, name: str, content: bytes, 
     assert said in called.err
 
 
+@pytest.mark.slow
 def test_fine_tuning_on_other_classes(run: Path, words: list[str], tmp_path: Path) -> None:
     """Every tensor but the classifier's is taken from a checkpoint of another task."""
     task = {"name": "one", "classes": ["PASS"], "label_file": "Labels-ball.json", "fps": 25, "monitor": "map_at_1"}
@@ -209,6 +215,7 @@ def test_no_weights_without_a_network(words: list[str], tmp_path: Path, monkeypa
     assert "model.weights=FILE" in called.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 1])
 def test_damaged_store_is_one_line(words: list[str], matches: Path, tmp_path: Path, workers: int) -> None:
     """What cannot be decoded is never shown as black: the run ends, and one line says which file, from a worker too."""
