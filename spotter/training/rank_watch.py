@@ -9,9 +9,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import NoReturn
 
 from lightning_fabric.strategies.launchers.subprocess_script import _ChildProcessObserver
@@ -29,10 +28,11 @@ REASON = (
 PERIOD = 0.5  # seconds from one look to the next
 VIOLENT = {-int(each) for each in (signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS)}  # no interruption
 ENDING = threading.Lock()
+KILL = _ChildProcessObserver._terminate_all  # what Lightning does, without a line
 
 
 def find_killed(processes: list[subprocess.Popen[bytes]]) -> list[int]:
-    """Return the ranks that were killed, of the ``processes`` of ranks 1, 2, ...."""
+    """Return the ranks that were killed, of the ``processes`` of ranks 1, 2, ..."""
     return [rank for rank, each in enumerate(processes, start=1) if each.poll() in VIOLENT]
 
 
@@ -48,17 +48,11 @@ def end_job(processes: list[subprocess.Popen[bytes]]) -> NoReturn:
         os._exit(FAILURE)
 
 
-def take_over_observer(processes: list[subprocess.Popen[bytes]]) -> None:
-    """Make Lightning's own watch of ``processes`` say what ours says: it kills this process without a line."""
-
-    def terminate(kill: Callable[[], None]) -> None:
-        if find_killed(processes):
-            end_job(processes)
-        kill()
-
-    for each in threading.enumerate():
-        if isinstance(each, _ChildProcessObserver) and not isinstance(each._terminate_all, partial):
-            each._terminate_all = partial(terminate, each._terminate_all)  # type: ignore[method-assign]
+def name_killed(observer: _ChildProcessObserver) -> None:
+    """End the job as ours does where Lightning's own watch is the first to see a rank that was killed."""
+    if find_killed(observer._child_processes):
+        end_job(observer._child_processes)
+    KILL(observer)
 
 
 def watch_ranks(launcher: object) -> threading.Event:
@@ -71,11 +65,11 @@ def watch_ranks(launcher: object) -> threading.Event:
     def watch() -> None:
         while not ended.wait(PERIOD):
             processes = launcher.procs if isinstance(launcher, LAUNCHERS) else []
-            take_over_observer(processes)
             if find_killed(processes) or (started_by is not None and os.getppid() != started_by):
                 end_job(processes)
 
     if "TORCHELASTIC_RUN_ID" not in os.environ and "SLURM_PROCID" not in os.environ:  # those watch themselves
+        _ChildProcessObserver._terminate_all = name_killed  # type: ignore[assignment,method-assign]
         threading.Thread(target=watch, daemon=True, name="rank watch").start()
     return ended
 

@@ -60,7 +60,6 @@ def test_every_number_is_the_official_one(task: Task, most: int) -> None:
     check()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("task", "examples"), [(SMALL, 150), (BALL, 25)], ids=["2 fps", "25 fps"])
 def test_matching_and_visibility_are_the_official_ones(task: Task, examples: int) -> None:
     """Compare at the level of single detections, which is cheap enough for many examples."""

@@ -195,7 +195,6 @@ def test_layout_is_official(tree: Path) -> None:
         assert 0 < labels[Half(game, 1)].time.max() < 15
 
 
-@pytest.mark.slow
 def test_seed_gives_the_same_matches_and_another_seed_others(tree: Path, tmp_path: Path) -> None:
     again = simulate_video(tmp_path / "again", **TINY)
     other = simulate_video(tmp_path / "other", **TINY, seed=1)
@@ -205,7 +204,6 @@ def test_seed_gives_the_same_matches_and_another_seed_others(tree: Path, tmp_pat
     assert {name: content for name, content in contents(tree).items() if "/" in name}.items() <= more.items()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("packed", [False, True])
 def test_labels_are_copied_and_stay_in_their_split(official: Path, tmp_path: Path, packed: bool) -> None:
     source = official
@@ -224,7 +222,6 @@ def test_labels_are_copied_and_stay_in_their_split(official: Path, tmp_path: Pat
         assert container.streams.video[0].frames == 30  # until two seconds after the last spot
 
 
-@pytest.mark.slow
 def test_interrupted_tree_is_completed(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(motion: Motion, fps: float, height: int, seed: int, game: str) -> Any:
         for count, image in enumerate(render_images(motion, fps, height, seed, game)):

@@ -55,10 +55,10 @@ def test_the_line_is_said_whoever_sees_first_that_a_rank_was_killed() -> None:
     script = """
 import os, subprocess, time
 from lightning_fabric.strategies.launchers.subprocess_script import _ChildProcessObserver
-from spotter.training.rank_watch import take_over_observer
+from spotter.training.rank_watch import watch_ranks
 ranks = [subprocess.Popen(["sleep", "60"])]
+watch_ranks(None)  # which knows of no ranks here
 _ChildProcessObserver(os.getpid(), ranks, sleep_period=0.5).start()
-take_over_observer(ranks)
 ranks[0].kill()
 time.sleep(60)
 """

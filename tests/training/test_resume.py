@@ -275,7 +275,6 @@ def test_last_without_an_unfinished_run(trained: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "outputs").exists()
 
 
-@pytest.mark.slow
 def test_a_full_disk_ends_a_run_in_one_line_and_it_goes_on(tiny: list[str], tmp_path: Path) -> None:
     """The checkpoint that cannot be written is named, the one before it is whole."""
     words = [*tiny, "model=linear", "callbacks.ema=null"]
