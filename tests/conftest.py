@@ -120,6 +120,9 @@ def call(name: str, *arguments: str, cwd: Path, env: Mapping[str, str] | None = 
             status = main([Path(name).stem, *arguments])
         except SystemExit as ended:  # --help
             status = int(ended.code or 0)
+        finally:
+            if wandb := sys.modules.get("wandb"):
+                wandb.teardown()  # it keeps the environment of the first run of a process, such as WANDB_MODE
     return Called(status, out.getvalue(), err.getvalue())
 
 

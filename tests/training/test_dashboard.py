@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -27,14 +26,6 @@ from tests.helpers.wandb_server import serving
 OFFLINE = {"WANDB_MODE": "offline", "WANDB_SILENT": "true"}
 WORDS = ["logger=wandb", "trainer.log_every_n_steps=1", "trainer.max_epochs=3"]
 TASK = Task.load("soccernet-v2")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def torn_down() -> Iterator[None]:
-    """Let this process forget the mode, which W&B keeps, of earlier tests and of these."""
-    wandb.teardown()
-    yield
-    wandb.teardown()
 
 
 @pytest.fixture(scope="module")
@@ -244,12 +235,10 @@ def test_slow_server_is_left_alone_for_a_while(
 @pytest.mark.slow
 def test_run_begun_without_a_server_is_kept(tiny: list[str], tmp_path: Path) -> None:
     """It becomes an offline run, with one warning."""
-    wandb.teardown()  # which forgets the other tests' mode
     env = {"WANDB_BASE_URL": "http://127.0.0.1:9", "WANDB_API_KEY": "a" * 40, "WANDB_SILENT": "true"}
     env |= {"HOME": str(tmp_path), "WANDB_HTTP_TIMEOUT": "1"}
     words = [*tiny, *WORDS, "trainer.max_epochs=1", "hydra.run.dir=run", "logger.wandb.settings.init_timeout=1"]
     called = call("train.py", *words, cwd=tmp_path, env=env)
-    wandb.teardown()
     assert called.status == 0, called.err
     assert called.err.count("for `wandb sync`") == 1
     (run,) = offline_runs(tmp_path / "run")
@@ -258,7 +247,6 @@ def test_run_begun_without_a_server_is_kept(tiny: list[str], tmp_path: Path) -> 
 
 def test_who_never_logged_in_is_told(tiny: list[str], tmp_path: Path) -> None:
     """In one line, before data is rendered, and nothing is left."""
-    wandb.teardown()  # which forgets the other tests' mode
     words = [*tiny, *WORDS, "data.root=new"]
     called = call("train.py", *words, cwd=tmp_path, env={"HOME": str(tmp_path), "WANDB_SILENT": "true"})
     assert called.status == 1
