@@ -187,7 +187,7 @@ def test_keys_of_predict() -> None:
     """What ``predict.py`` takes, and that a suppression can be chosen by name or by value."""
     cfg = composed("predict")
     assert set(cfg) >= {"ckpt", "split", "input", "out", "data", "trainer"}
-    assert (cfg.ckpt, cfg.split, cfg.input, cfg.out) == (None, "test", None, None)
+    assert (cfg.ckpt, cfg.split, cfg.input, cfg.out) == (None, None, None, None)
     assert composed("predict", "postprocess=nms", "postprocess.window=7").postprocess.window == 7
 
 

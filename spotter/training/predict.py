@@ -140,6 +140,8 @@ def _settings(cfg: DictConfig, kind: str, root: str | None) -> DataSettings:
     for key in ("start", "end", "periods", "game"):
         if not cfg.input and cfg[key] is not None:
             raise UsageError(f"{key} is for input=…: a split is predicted and scored as its labels say")
+    if cfg.input and cfg.split:
+        raise UsageError("give input=… or split=…, not both: input is your own files, split the games of a data set")
     if cfg.extractor and not cfg.input:
         raise UsageError("extractor is for input=…: a split has its features in files")
     if cfg.out and Path(cfg.out).exists() and not Path(cfg.out).is_dir():
@@ -151,7 +153,7 @@ def _settings(cfg: DictConfig, kind: str, root: str | None) -> DataSettings:
 
 def _split(cfg: DictConfig, system: System, settings: DataSettings) -> Input:
     """Return the halves of a split, whose labels may be missing altogether."""
-    name, root = check_split(cfg.split), settings.root
+    name, root = _split_name(cfg), settings.root
     source: Source = open_source(system.spec, root, settings.labels)
     if isinstance(source, AnticipationSource):
         games = load_clip_splits(system.task, root, settings.splits)[name]
@@ -169,6 +171,10 @@ def _split(cfg: DictConfig, system: System, settings: DataSettings) -> Input:
     return Input(name, source, records, len(games))
 
 
+def _split_name(cfg: DictConfig) -> str:
+    return check_split(cfg.split or "test")
+
+
 def _own_input(cfg: DictConfig, system: System) -> Input:
     """Return the halves that the user's own files hold, or a part of them."""
     paths = [cfg.input] if isinstance(cfg.input, str) else list(cfg.input)
@@ -183,6 +189,6 @@ def _own_input(cfg: DictConfig, system: System) -> Input:
 def _name(cfg: DictConfig) -> str:
     """Return the name of the folder that predictions are written to, where ``out`` gives none."""
     if not cfg.input:
-        return str(cfg.split)
+        return _split_name(cfg)
     first = Path(cfg.input if isinstance(cfg.input, str) else cfg.input[0]).absolute()
     return first.name if first.is_dir() else first.stem

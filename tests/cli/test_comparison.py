@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from spotter.cli.comparison import ScoredJob, compare, comparison_markdown, read_scored_job
+from spotter.errors import UserError
 from spotter.io.exchange.annotations import Exchange
 from spotter.io.predictions import write_scored
 from spotter.tasks import Task
@@ -26,6 +27,22 @@ def run(
     """Return a run of a system; its resamples lie around its score."""
     resampled = np.append(score, score + np.random.default_rng(0).normal(0, spread, 400))
     return ScoredJob("demo", model, task, "test", dict.fromkeys(names, score), resampled, COST)
+
+
+def write_job(
+    job: Path, task: Task, found: dict[Half, HalfPredictions], root: str | Path, labels: Path | None = None
+) -> Path:
+    """Write what a comparison reads of a finished job; return its folder."""
+    write_scored(job / "predictions" / "test", found, task, {}, "test")
+    config = {"data": {"task": task.name, "root": str(root), "labels": labels and str(labels)}}
+    choices = {"hydra": {"runtime": {"choices": {"data": "ball", "model": "rms"}}}}
+    metrics = {"test": {"tight": {"map": 0.5}, "loose": {"map": 0.5}}}
+    for name, content in (("config", config), ("hydra", choices)):
+        (job / ".hydra").mkdir(exist_ok=True)
+        (job / ".hydra" / f"{name}.yaml").write_bytes(orjson.dumps(content))
+    for name, content in (("metrics", metrics), ("cost", COST)):
+        (job / f"{name}.json").write_bytes(orjson.dumps(content))
+    return job
 
 
 def test_the_best_comes_first_and_the_others_are_compared_with_it() -> None:
@@ -52,18 +69,17 @@ def test_the_table_has_the_scores_that_the_task_names() -> None:
 def test_labels_of_a_job_may_be_a_file(tmp_path: Path) -> None:
     task, half, labels = Task.load("ball-2023"), Half("m", 1), tmp_path / "labels.json"
     Exchange().write(labels, {half: Spots(np.zeros(1, int), np.ones(1), np.ones(1, bool))}, task)
-    job = tmp_path / "job"
     found = {half: HalfPredictions(np.zeros(1, int), np.ones(1), np.ones(1))}
-    write_scored(job / "predictions" / "test", found, task, {}, "test")
-    config = {"data": {"task": task.name, "root": str(tmp_path), "labels": str(labels)}}
-    choices = {"hydra": {"runtime": {"choices": {"data": "ball", "model": "rms"}}}}
-    metrics = {"test": {"tight": {"map": 0.5}, "loose": {"map": 0.5}}}
-    for name, content in (("config", config), ("hydra", choices)):
-        (job / ".hydra").mkdir(exist_ok=True)
-        (job / ".hydra" / f"{name}.yaml").write_bytes(orjson.dumps(content))
-    for name, content in (("metrics", metrics), ("cost", COST)):
-        (job / f"{name}.json").write_bytes(orjson.dumps(content))
+    job = write_job(tmp_path / "job", task, found, tmp_path, labels)
     assert read_scored_job(job).resampled.tolist() == [0.5] * 1001, "one of two classes has labels"
+
+
+def test_a_root_that_is_no_longer_set_is_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {Half("league/season/game", 1): HalfPredictions(np.zeros(1, int), np.ones(1), np.ones(1))}
+    job = write_job(tmp_path / "job", V2, found, "${oc.env:SOCCERNET_ROOT,null}")
+    monkeypatch.delenv("SOCCERNET_ROOT", raising=False)
+    with pytest.raises(UserError, match=r"job: its data\.root is a variable of the environment that is not set now"):
+        read_scored_job(job)
 
 
 @pytest.mark.slow
