@@ -259,6 +259,7 @@ def test_own_files_of_one_name(best: Path, half: Path, tmp_path: Path) -> None:
     ("words", "said"),
     [
         (["start=5"], "start is for input="),
+        (["split="], "split '' is unknown"),
         (["input=match.npy", "split=valid"], "give input=… or split=…, not both"),
         (["+data.size=[9,9]"], "data.size: fixed by the checkpoint"),
         (["out=notes.txt"], "out: 'notes.txt' is a file"),

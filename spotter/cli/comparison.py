@@ -17,10 +17,9 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from spotter.cli.job_config import read_job_config
+from spotter.cli.job_config import read_job_config, root_of_job
 from spotter.cli.jobs_table import JobsTable, choices_of_job, finished_jobs, markdown_table, mean_cost
 from spotter.cli.spread import percent, spread
-from spotter.errors import UserError
 from spotter.evaluation.bootstrap import difference, draw_resamples, score_resamples
 from spotter.evaluation.evaluate import load_evaluation
 from spotter.evaluation.frames import score_names
@@ -80,9 +79,7 @@ def read_scored_job(job: Path) -> ScoredJob:
     task, metrics = Task.load(config.data.task), orjson.loads((job / "metrics.json").read_bytes())
     split = "test" if "test" in metrics else "valid"
     if not (job / RESAMPLED).is_file():
-        labels = config.data.get("labels") or config.data.root
-        if labels is None:
-            raise UserError(f"{job}: its data.root is a variable of the environment that is not set now; set it again")
+        labels = config.data.get("labels") or root_of_job(job)
         values = _resample(labels, job / "predictions" / split, task)
         atomic_write(job / RESAMPLED, orjson.dumps(values))
     names = score_names(task) or ["tight", "loose"]

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from spotter.cli.ground import read_shots, replays_in
-from spotter.cli.job_config import read_job_config
+from spotter.cli.job_config import root_of_job
 from spotter.cli.jobs_table import JobsTable, choices_of_job, finished_jobs, markdown_table, mean_cost
 from spotter.cli.spread import percent, spread
 from spotter.data.replays import LABELS, ReplaySource
@@ -49,7 +49,7 @@ def write_table(folder: Path) -> str:
 def score_job(job: Path) -> dict[str, Any]:
     """Return the scores of a finished job on test, which it answers once."""
     if not (job / SCORES).is_file():
-        root = str(read_job_config(job).data.root)
+        root = root_of_job(job)
         model, cameras = load_model(job), read_shots(root, SPLIT)
         source = ReplaySource.of_spec(model.system.spec, root)
         answers = ground(model.system, source, replays_in(cameras), model.compute)

@@ -83,7 +83,7 @@ def predict(cfg: DictConfig) -> Metrics | None:
         )
     settings = _settings(cfg, system.spec.kind, _trained_on(ckpt, cfg.label_set) or known["source"].get("root"))
     given = _own_input(cfg, system) if cfg.input else _split(cfg, system, settings)
-    out = Path(cfg.out) if cfg.out else folder_beside(cfg.ckpt) / "predictions" / _name(cfg)
+    out = Path(cfg.out) if cfg.out else folder_beside(cfg.ckpt) / "predictions" / _name(cfg, given.split)
     with terminable(), naming_dead_ranks():
         compute = Compute(launch(cfg.trainer), short_precision(cfg.trainer), settings.batch_size, settings.num_workers)
         predictions, metrics = predict_input(
@@ -140,7 +140,7 @@ def _settings(cfg: DictConfig, kind: str, root: str | None) -> DataSettings:
     for key in ("start", "end", "periods", "game"):
         if not cfg.input and cfg[key] is not None:
             raise UsageError(f"{key} is for input=…: a split is predicted and scored as its labels say")
-    if cfg.input and cfg.split:
+    if cfg.input and cfg.split is not None:
         raise UsageError("give input=… or split=…, not both: input is your own files, split the games of a data set")
     if cfg.extractor and not cfg.input:
         raise UsageError("extractor is for input=…: a split has its features in files")
@@ -153,7 +153,7 @@ def _settings(cfg: DictConfig, kind: str, root: str | None) -> DataSettings:
 
 def _split(cfg: DictConfig, system: System, settings: DataSettings) -> Input:
     """Return the halves of a split, whose labels may be missing altogether."""
-    name, root = _split_name(cfg), settings.root
+    name, root = check_split("test" if cfg.split is None else cfg.split), settings.root
     source: Source = open_source(system.spec, root, settings.labels)
     if isinstance(source, AnticipationSource):
         games = load_clip_splits(system.task, root, settings.splits)[name]
@@ -171,10 +171,6 @@ def _split(cfg: DictConfig, system: System, settings: DataSettings) -> Input:
     return Input(name, source, records, len(games))
 
 
-def _split_name(cfg: DictConfig) -> str:
-    return check_split(cfg.split or "test")
-
-
 def _own_input(cfg: DictConfig, system: System) -> Input:
     """Return the halves that the user's own files hold, or a part of them."""
     paths = [cfg.input] if isinstance(cfg.input, str) else list(cfg.input)
@@ -186,9 +182,9 @@ def _own_input(cfg: DictConfig, system: System) -> Input:
     return open_input(system.spec, paths, makers=makers, **part)
 
 
-def _name(cfg: DictConfig) -> str:
+def _name(cfg: DictConfig, split: str) -> str:
     """Return the name of the folder that predictions are written to, where ``out`` gives none."""
     if not cfg.input:
-        return _split_name(cfg)
+        return split
     first = Path(cfg.input if isinstance(cfg.input, str) else cfg.input[0]).absolute()
     return first.name if first.is_dir() else first.stem
